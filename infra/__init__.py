@@ -1,0 +1,1 @@
+"""Everything that runs the parts: the entry point, the source, Kafka, Connect, the warehouse."""
