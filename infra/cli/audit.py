@@ -1,0 +1,231 @@
+"""Compares the source with the vault, row for row and column for column, in both directions.
+
+The vault side are the views `dwh_business.current_<table>`, which rebuild each source table from hubs,
+links and satellites. Both sides are read in the order of the primary key, each in one snapshot, and
+merged: memory does not grow with the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg2
+from psycopg2 import sql
+
+# Rows fetched at a time from each side.
+FETCH_ROWS = 10_000
+# Rows named per table and kind of difference, unless asked for more.
+NAMED_ROWS = 5
+
+Row = tuple[str | None, ...]
+
+
+@dataclass
+class TableResult:
+    """The comparison of one table. The lists name at most `NAMED_ROWS` rows, the numbers count all."""
+
+    table: str
+    key: list[str]
+    source_rows: int = 0
+    vault_rows: int = 0
+    missing: int = 0
+    surplus: int = 0
+    different: int = 0
+    named: list[str] = field(default_factory=list)
+
+    @property
+    def differences(self) -> int:
+        return self.missing + self.surplus + self.different
+
+
+def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> Iterator[TableResult]:
+    """Yields the result of each table of the source, in the order of their names.
+
+    `names` is how many rows are named per table and kind of difference.
+    Raises psycopg2.Error where a side cannot be read, LookupError where the source has no tables.
+    """
+    with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as warehouse:
+        for table, key, columns in _tables(source):
+            yield _compare(source, warehouse, table, key, columns, names)
+
+
+def pending_events(warehouse_dsn: str) -> int:
+    """How many landed offsets no closed load batch has read yet."""
+    with _snapshot(warehouse_dsn) as warehouse, warehouse.cursor() as cursor:
+        cursor.execute(
+            """
+            select coalesce(sum(position.next_offset - coalesce(loaded.to_offset, 0)), 0)
+            from staging.ingest_offset as position
+            left join dwh_control.load_batch_range as loaded
+                on position.topic = loaded.topic
+                and position.kafka_partition = loaded.kafka_partition
+                and loaded.load_batch_id = (
+                    select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
+                )
+            where position.topic like '%.public.%'
+            """
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _snapshot(dsn: str) -> psycopg2.extensions.connection:
+    # The text of a timestamp must not depend on the client's settings.
+    connection = psycopg2.connect(dsn, options="-c timezone=UTC -c datestyle=ISO")
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    return connection
+
+
+def _tables(source: psycopg2.extensions.connection) -> list[tuple[str, list[str], list[str]]]:
+    """(table, key columns, all columns) of every table of the source's schema."""
+    with source.cursor() as cursor:
+        cursor.execute(
+            """
+            select
+                class.relname,
+                array(
+                    select attribute.attname::text
+                    from unnest(index.indkey) with ordinality as part (attnum, position)
+                    inner join pg_attribute as attribute
+                        on attribute.attrelid = class.oid and attribute.attnum = part.attnum
+                    order by part.position
+                ),
+                array(
+                    select attribute.attname::text
+                    from pg_attribute as attribute
+                    where attribute.attrelid = class.oid
+                        and attribute.attnum > 0 and not attribute.attisdropped
+                    order by attribute.attnum
+                )
+            from pg_publication_tables as published
+            inner join pg_class as class on class.relname = published.tablename
+            inner join pg_namespace as namespace
+                on namespace.oid = class.relnamespace and namespace.nspname = published.schemaname
+            inner join pg_index as index on index.indrelid = class.oid and index.indisprimary
+            where published.schemaname = 'public'
+            group by class.oid, class.relname, index.indkey
+            order by class.relname
+            """
+        )
+        tables = cursor.fetchall()
+    if not tables:
+        raise LookupError(
+            "the source publishes no tables, so there is nothing to compare; "
+            "run './airline up' to create them"
+        )
+    return tables
+
+
+def _compare(
+    source: psycopg2.extensions.connection,
+    warehouse: psycopg2.extensions.connection,
+    table: str,
+    key: list[str],
+    columns: list[str],
+    names: int,
+) -> TableResult:
+    result = TableResult(table, key)
+    # Key first, as text under one collation: both servers then sort alike.
+    ordered = key + [column for column in columns if column not in key]
+    width = len(key)
+
+    def name(kind: str, count: int, row: Row, note: str = "") -> None:
+        if count <= names:
+            shown = ", ".join(f"{column}={value}" for column, value in zip(key, row, strict=False))
+            result.named.append(f"{kind}: {shown}{note}")
+
+    ours = _rows(source, sql.Identifier("public", table), ordered, width)
+    theirs = _rows(warehouse, sql.Identifier("dwh_business", f"current_{table}"), ordered, width)
+    left, right = next(ours, None), next(theirs, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[:width] < right[:width]):
+            result.source_rows += 1
+            result.missing += 1
+            name("not in the vault", result.missing, left)
+            left = next(ours, None)
+        elif left is None or right[:width] < left[:width]:
+            result.vault_rows += 1
+            result.surplus += 1
+            name("not in the source", result.surplus, right)
+            right = next(theirs, None)
+        else:
+            result.source_rows += 1
+            result.vault_rows += 1
+            if left != right:
+                result.different += 1
+                changed = [
+                    column for column, a, b in zip(ordered, left, right, strict=True) if a != b
+                ]
+                name("different", result.different, left, f" in {', '.join(changed)}")
+            left, right = next(ours, None), next(theirs, None)
+    return result
+
+
+def _rows(
+    connection: psycopg2.extensions.connection,
+    relation: sql.Composable,
+    columns: list[str],
+    key_width: int,
+) -> Iterator[Row]:
+    texts = [
+        sql.SQL("{}::text collate {}").format(sql.Identifier(column), sql.Identifier("C"))
+        for column in columns
+    ]
+    query = sql.SQL("select {} from {} order by {}").format(
+        sql.SQL(", ").join(texts),
+        relation,
+        sql.SQL(", ").join(sql.Literal(position + 1) for position in range(key_width)),
+    )
+    with connection.cursor(name="audit") as cursor:
+        cursor.itersize = FETCH_ROWS
+        cursor.execute(query)
+        yield from cursor
+
+
+def main(argv: list[str], source_dsn: str, warehouse_dsn: str) -> int:
+    """Prints the comparison; returns 0 where source and vault are equal, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="airline audit",
+        description="Compares source and vault row for row, in both directions.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--names", type=int, default=NAMED_ROWS, metavar="N", help="rows named per difference"
+    )
+    options = parser.parse_args(argv)
+
+    results: list[TableResult] = []
+    if not options.json:
+        heads = ("source", "vault", "missing", "surplus", "different")
+        print(f"{'table':<16}" + "".join(f"{head:>11}" for head in heads))
+    for result in audit(source_dsn, warehouse_dsn, names=options.names):
+        results.append(result)
+        if not options.json:
+            counts = (
+                result.source_rows,
+                result.vault_rows,
+                result.missing,
+                result.surplus,
+                result.different,
+            )
+            print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
+            for line in result.named:
+                print(f"    {line}")
+
+    differences = sum(result.differences for result in results)
+    pending = pending_events(warehouse_dsn)
+    if options.json:
+        tables = [vars(result) for result in results]
+        print(json.dumps({"differences": differences, "pending_events": pending, "tables": tables}))
+    elif differences:
+        print(f"audit: {differences:,} differences")
+        if pending:
+            print(
+                f"{pending:,} landed events are not loaded yet: "
+                "run './airline dbt build' and audit again"
+            )
+    else:
+        print("audit: clean, 0 differences")
+    return 1 if differences else 0

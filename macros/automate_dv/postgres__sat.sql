@@ -1,0 +1,123 @@
+{#- The satellite loader: AutomateDV's `sat`, with a cost that follows the batch and a repeated batch that
+    adds nothing. See README.md beside this file. -#}
+{% macro postgres__sat(src_pk, src_hashdiff, src_payload, src_extra_columns, src_eff, src_ldts, src_source, source_model) %}
+
+{%- if var('enable_ghost_records', false) -%}
+    {{ exceptions.raise_compiler_error("The satellite loader of this project makes no ghost records; unset enable_ghost_records.") }}
+{%- endif -%}
+
+{%- set hash_diff_source = src_hashdiff.source_column if src_hashdiff is mapping else src_hashdiff -%}
+{%- set hash_diff = src_hashdiff.alias if src_hashdiff is mapping else src_hashdiff -%}
+{%- set others = automate_dv_columns([src_payload, src_extra_columns, src_eff, src_ldts, src_source]) -%}
+{%- set options = config.get('meta', {}) -%}
+{%- set change_order = options.get('change_order', src_eff or src_ldts) -%}
+{%- set source_relation = ref(source_model) -%}
+
+with staged as (
+    select
+        {{ src_pk }},
+        {{ hash_diff_source }} as {{ hash_diff }},
+        {% for column in others %}{{ column }},
+        {% endfor %}{{ change_order }} as change_order
+    from {{ source_relation }}
+    where
+        {{ src_pk }} is not null
+        and {{ hash_diff_source }} is not null
+        {%- if options.get('stage_filter') %}
+        and {{ options.get('stage_filter') }}
+        {%- endif %}
+    {%- if options.get('expand_truncates') %}
+    union all
+    select
+        truncated.{{ src_pk }},
+        (truncated.staged).{{ hash_diff_source }},
+        {% for column in others %}(truncated.staged).{{ column }},
+        {% endfor %}truncated.change_order
+    from (
+        {{ truncated_keys(source_relation, src_pk, src_ldts, change_order) | indent(8) }}
+    ) as truncated
+    {%- endif %}
+),
+
+-- Changes of a key that share a load date are one transaction: its last change is what was committed.
+committed as (
+    select *
+    from (
+        select
+            staged.*,
+            lead(staged.{{ src_ldts }}) over (
+                partition by staged.{{ src_pk }} order by staged.{{ src_ldts }}, staged.change_order
+            ) as next_load_date
+        from staged
+    ) as with_next
+    where next_load_date is distinct from {{ src_ldts }}
+),
+{% if is_incremental() %}
+-- One index look-up per key of the batch, never a scan of the history.
+newest as (
+    select
+        batch_key.{{ src_pk }},
+        version.{{ hash_diff }} as newest_hash_diff,
+        version.{{ src_ldts }} as newest_load_date
+    from (select distinct {{ src_pk }} from committed) as batch_key
+    left join lateral (
+        select
+            target.{{ hash_diff }},
+            target.{{ src_ldts }}
+        from {{ this }} as target
+        where target.{{ src_pk }} = batch_key.{{ src_pk }}
+        order by target.{{ src_ldts }} desc
+        limit 1
+    ) as version on true
+),
+
+-- What is not newer than the satellite was loaded before: a repeated batch adds nothing.
+candidates as (
+    select
+        committed.*,
+        newest.newest_hash_diff
+    from committed
+    inner join newest on committed.{{ src_pk }} = newest.{{ src_pk }}
+    where newest.newest_load_date is null or committed.{{ src_ldts }} > newest.newest_load_date
+),
+{% else %}
+candidates as (
+    select
+        committed.*,
+        null::bytea as newest_hash_diff
+    from committed
+),
+{% endif %}
+compared as (
+    select
+        candidates.*,
+        coalesce(
+            lag({{ hash_diff }}) over (partition by {{ src_pk }} order by {{ src_ldts }}),
+            newest_hash_diff
+        ) as previous_hash_diff
+    from candidates
+)
+
+select
+    {{ src_pk }},
+    {{ hash_diff }}
+    {%- for column in others %},
+    {{ column }}
+    {%- endfor %}
+from compared
+where previous_hash_diff is distinct from {{ hash_diff }}
+{% endmacro %}
+
+
+{#- A flat list of column names from arguments that are a name, a list of names, or none. -#}
+{% macro automate_dv_columns(arguments) %}
+    {%- set columns = [] -%}
+    {%- for argument in arguments if argument -%}
+        {%- if argument is string -%}
+            {%- do columns.append(argument) -%}
+        {%- else -%}
+            {%- do columns.extend(argument) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{% endmacro %}

@@ -1,0 +1,75 @@
+{#- The change events of one source table in the newest load batch, one row per event, in the order in
+    which they happened. See _cdc__macros.yml. -#}
+{% macro cdc_changes(table_name) %}
+select
+    event.kafka_partition,
+    event.kafka_offset,
+    event.op in ('d', 't') as is_deleted,
+    event.op = 't' as is_truncated,
+    event.row_image,
+    -- The commit time, made strictly later than the transaction before it in the partition. With t the
+    -- commit times and i the ordinals of the transactions: load_date(i) = i + max over j <= i of (t(j) - j),
+    -- in microseconds. It starts from where the batch before ended.
+    timestamptz 'epoch' + interval '1 microsecond' * (
+        event.transaction_ordinal
+        + greatest(
+            max(event.commit_us - event.transaction_ordinal) over in_order,
+            event.from_load_date_us
+        )
+    ) as load_date
+from (
+    select
+        ordered.*,
+        sum(ordered.begins_transaction) over in_order as transaction_ordinal
+    from (
+        select
+            landed.*,
+            case
+                when landed.transaction_id is distinct from lag(landed.transaction_id) over in_order then 1
+                else 0
+            end as begins_transaction
+        from (
+            select
+                change.kafka_partition,
+                change.kafka_offset,
+                change.value ->> 'op' as op,
+                change.value -> 'source' ->> 'txId' as transaction_id,
+                (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
+                case change.value ->> 'op'
+                    when 'd' then change.value -> 'before'
+                    else change.value -> 'after'
+                end as row_image,
+                (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
+            from {{ load_batch_relation('load_batch_range') }} as batch
+            -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
+            cross join lateral (
+                select
+                    raw.kafka_partition,
+                    raw.kafka_offset,
+                    raw.value
+                from {{ source('staging', table_name) }} as raw
+                where
+                    raw.kafka_partition = batch.kafka_partition
+                    and raw.kafka_offset >= batch.from_offset
+                    and raw.kafka_offset < batch.to_offset
+                offset 0
+            ) as change
+            where
+                batch.load_batch_id = (
+                    select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
+                )
+                and batch.topic = '{{ cdc_topic(table_name) }}'
+                -- a tombstone is Kafka's, not the source's: the delete is the event before it
+                and change.value is not null
+        ) as landed
+        window in_order as (partition by landed.kafka_partition order by landed.kafka_offset)
+    ) as ordered
+    window in_order as (partition by ordered.kafka_partition order by ordered.kafka_offset)
+) as event
+window in_order as (partition by event.kafka_partition order by event.kafka_offset)
+{% endmacro %}
+
+
+{% macro cdc_topic(table_name) -%}
+    airline.public.{{ table_name }}
+{%- endmacro %}

@@ -1,0 +1,24 @@
+{#- pre-hook of the models that load, in their transaction: holds the batch of this invocation, and pins the
+    session settings that the text of a hash could depend on. See _load_batch__macros.yml. -#}
+{% macro hold_load_batch() %}
+{%- if load_batch_is_wanted() -%}
+do $hold$
+begin
+    perform 1
+    from {{ load_batch_relation('load_batch') }} as batch
+    inner join {{ load_batch_relation('load_batch_run') }} as run using (load_batch_id)
+    where run.invocation_id = '{{ invocation_id }}' and batch.closed_at is null
+    for share of batch;
+
+    if not found then
+        raise exception 'this run holds no open load batch'
+            using hint = 'Either its on-run-start failed (see above), or another run closed the batch. '
+                'Nothing is lost: run again.';
+    end if;
+
+    set local time zone 'UTC';
+    set local datestyle = 'ISO, YMD';
+end
+$hold$
+{%- endif -%}
+{% endmacro %}

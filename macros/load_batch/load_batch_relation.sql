@@ -1,0 +1,42 @@
+{#- A table of the schema that holds the load batches: `load_batch`, `load_batch_range`, `load_batch_run`.
+    They are no models: they must outlive a full refresh. -#}
+{% macro load_batch_relation(name) -%}
+    {{ api.Relation.create(database=target.database, schema='dwh_control', identifier=name) }}
+{%- endmacro %}
+
+
+{#- The unique ids of the models that make up one load: everything tagged `vault`. -#}
+{% macro load_batch_models() %}
+    {%- set ids = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'vault' in node.tags -%}
+        {%- do ids.append(node.unique_id) -%}
+    {%- endfor -%}
+    {{ return(ids) }}
+{% endmacro %}
+
+
+{#- The source tables whose changes are loaded, in a stable order. -#}
+{% macro load_batch_tables() %}
+    {%- set names = [] -%}
+    {%- for source in graph.sources.values() if source.source_name == 'staging' and source.name != 'transaction' -%}
+        {%- do names.append(source.name) -%}
+    {%- endfor -%}
+    {{ return(names | sort) }}
+{% endmacro %}
+
+
+{#- Whether this invocation loads: `run` and `build` of vault models. `--empty` builds empty tables to check
+    SQL and must not count as a load. -#}
+{% macro load_batch_is_wanted() %}
+    {%- if not execute or flags.WHICH not in ['run', 'build', 'retry'] or flags.EMPTY -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set vault = load_batch_models() -%}
+    {{ return(selected_resources | select('in', vault) | list | length > 0) }}
+{% endmacro %}
+
+
+{#- dbt steps into the profile's role when it connects, but rolls that back before hooks. -#}
+{% macro load_batch_role() -%}
+    {%- if target.role -%}set role {{ target.role }};{%- endif -%}
+{%- endmacro %}

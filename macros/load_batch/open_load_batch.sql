@@ -1,0 +1,98 @@
+{#- on-run-start: opens a load batch if none is open, and notes which batch this invocation works on.
+    See _load_batch__macros.yml. -#}
+{% macro open_load_batch() %}
+{%- if load_batch_is_wanted() -%}
+{%- do check_history_is_complete() -%}
+{%- set load_batch = load_batch_relation('load_batch') -%}
+{%- set load_batch_range = load_batch_relation('load_batch_range') -%}
+{{ load_batch_role() }}
+{{ create_load_batch_tables() }}
+
+-- Two runs that start together open one batch.
+select pg_advisory_xact_lock(hashtext('airline load batch'));
+{% if flags.FULL_REFRESH %}
+update {{ load_batch }} set closed_at = now(), outcome = 'superseded' where closed_at is null;
+{% endif %}
+insert into {{ load_batch }} (is_full_refresh)
+select {{ flags.FULL_REFRESH }}
+where not exists (select 1 from {{ load_batch }} where closed_at is null);
+
+insert into {{ load_batch_range }}
+    (load_batch_id, topic, kafka_partition, from_offset, to_offset, from_load_date)
+{{ load_batch_ranges() }};
+
+insert into {{ load_batch_relation('load_batch_run') }} (invocation_id, load_batch_id)
+select '{{ invocation_id }}', load_batch_id
+from {{ load_batch }}
+where closed_at is null
+on conflict (invocation_id) do nothing;
+{%- endif -%}
+{% endmacro %}
+
+
+{% macro create_load_batch_tables() %}
+{%- set load_batch = load_batch_relation('load_batch') -%}
+set local client_min_messages = warning;
+create schema if not exists dwh_control;
+create table if not exists {{ load_batch }} (
+    load_batch_id bigint generated always as identity primary key,
+    is_full_refresh boolean not null,
+    opened_at timestamptz not null default now(),
+    closed_at timestamptz,
+    outcome text check (outcome in ('loaded', 'superseded')),
+    check ((closed_at is null) = (outcome is null))
+);
+create unique index if not exists load_batch_one_open on {{ load_batch }} ((true)) where closed_at is null;
+create table if not exists {{ load_batch_relation('load_batch_range') }} (
+    load_batch_id bigint not null references {{ load_batch }},
+    topic text not null,
+    kafka_partition integer not null,
+    from_offset bigint not null,
+    to_offset bigint not null check (to_offset >= from_offset),
+    from_load_date timestamptz,
+    to_load_date timestamptz,
+    primary key (load_batch_id, topic, kafka_partition)
+);
+create table if not exists {{ load_batch_relation('load_batch_run') }} (
+    invocation_id text primary key,
+    load_batch_id bigint not null references {{ load_batch }},
+    started_at timestamptz not null default now()
+);
+comment on table {{ load_batch }} is
+'One row per load batch: the cut of the landed change events that one load of the vault reads. At most one is open.';
+comment on column {{ load_batch }}.outcome is
+'loaded: every vault model succeeded; superseded: a full refresh took its place; null: open.';
+comment on table {{ load_batch_relation('load_batch_range') }} is
+'One row per load batch, topic and partition: the half-open range of Kafka offsets that the batch reads.';
+comment on column {{ load_batch_relation('load_batch_range') }}.from_load_date is
+'Newest load date of the partition before this batch: load dates go on strictly after it.';
+comment on table {{ load_batch_relation('load_batch_run') }} is
+'One row per dbt invocation that loads: the batch it works on.';
+{% endmacro %}
+
+
+{#- A vault table that is made from the newest batch alone would lack its history without anybody noticing. -#}
+{% macro check_history_is_complete() %}
+    {%- set vault = load_batch_models() -%}
+    {%- set loaded_before = none -%}
+    {%- if adapter.get_relation(target.database, 'dwh_control', 'load_batch') is not none -%}
+        {%- set found = run_query("select 1 from " ~ load_batch_relation('load_batch') ~ " where outcome = 'loaded' limit 1") -%}
+        {%- set loaded_before = found.rows | length > 0 -%}
+    {%- endif -%}
+    {%- for id in selected_resources if id in vault and graph.nodes[id].config.materialized == 'incremental' -%}
+        {%- set node = graph.nodes[id] -%}
+        {%- if flags.FULL_REFRESH -%}
+            {%- for parent in node.depends_on.nodes if parent in vault and parent not in selected_resources -%}
+                {{ exceptions.raise_compiler_error(
+                    "--full-refresh of " ~ node.name ~ " without " ~ graph.nodes[parent].name ~ " would keep only the newest batch of its history. "
+                    ~ "Take its stages along: --full-refresh --select +" ~ node.name
+                ) }}
+            {%- endfor -%}
+        {%- elif loaded_before and adapter.get_relation(target.database, node.schema, node.alias) is none -%}
+            {{ exceptions.raise_compiler_error(
+                node.schema ~ "." ~ node.alias ~ " does not exist, but batches were loaded before: made now, it would lack their history. "
+                ~ "Load it from the first event: dbt run --full-refresh --select +" ~ node.name
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,0 +1,38 @@
+{#- The marts' only clock. Everything that depends on "now" or "today" asks these two macros, so that
+    a test can stop time and Airflow can pass the date of its data interval. -#}
+
+{% macro as_of_timestamp() -%}
+    {%- if var('as_of', none) -%}
+        cast('{{ var("as_of") }}' as timestamptz)
+    {%- else -%}
+        current_timestamp
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro as_of_date() -%}
+    {{ utc_day(as_of_timestamp()) }}
+{%- endmacro %}
+
+
+{% macro run_date() -%}
+    {%- set date = iso_date_var('run_date') -%}
+    {%- if date -%} cast('{{ date }}' as date) {%- else -%} {{ as_of_date() }} {%- endif -%}
+{%- endmacro %}
+
+
+{% macro iso_date_var(name) -%}
+    {#- YAML on the command line turns 2026-01-31 into a date, Airflow passes a string: take both,
+        and refuse anything else here, where the message can name the variable. -#}
+    {%- set value = var(name, none) -%}
+    {%- if not value -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- if not modules.re.fullmatch('\d{4}-\d{2}-\d{2}', value | string) -%}
+        {{ exceptions.raise_compiler_error(
+            "The variable " ~ name ~ " is '" ~ value ~ "', which is no date. Pass it as YYYY-MM-DD, "
+            ~ "for example --vars '{" ~ name ~ ": 2026-01-31}'."
+        ) }}
+    {%- endif -%}
+    {{ return(value | string) }}
+{%- endmacro %}

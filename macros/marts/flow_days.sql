@@ -1,0 +1,97 @@
+{#- Which days a run of airport_passenger_flow computes. -#}
+
+{% macro flow_interval() %}
+    {#- (first day, last day) as SQL expressions: the data interval passed in, or today. -#}
+    {%- set day = iso_date_var('flow_date') -%}
+    {%- set first = iso_date_var('flow_from') or day -%}
+    {%- set last = iso_date_var('flow_to') or day -%}
+    {%- if day and (iso_date_var('flow_from') or iso_date_var('flow_to')) -%}
+        {{ exceptions.raise_compiler_error(
+            "The variables flow_date and flow_from/flow_to are both set, so it is not clear which "
+            ~ "days to compute. Pass flow_date for one day, or flow_from and flow_to for several."
+        ) }}
+    {%- elif (first is none) != (last is none) -%}
+        {{ exceptions.raise_compiler_error(
+            "Only one of the variables flow_from and flow_to is set. Pass both (they may be equal), "
+            ~ "or flow_date for one day."
+        ) }}
+    {%- elif first and first > last -%}
+        {{ exceptions.raise_compiler_error(
+            "flow_from (" ~ first ~ ") is later than flow_to (" ~ last ~ "), so there is no day to "
+            ~ "compute. Exchange them."
+        ) }}
+    {%- endif -%}
+    {%- if first -%}
+        {{ return(("cast('" ~ first ~ "' as date)", "cast('" ~ last ~ "' as date)")) }}
+    {%- endif -%}
+    {{ return((as_of_date(), as_of_date())) }}
+{% endmacro %}
+
+
+{% macro flow_last_day() -%}
+    {{ flow_interval()[1] }}
+{%- endmacro %}
+
+
+{% macro flow_days_to_compute() %}
+    {#- Incremental runs only. The interval's days; every day between the table's newest and the
+        interval (runs that never happened); and each earlier day touched by a change that the table
+        may not include.
+
+        A row of day D was written by a run that made every day up to D right as of the row's
+        load_batch_id. So the newest load_batch_id among the rows at or after the interval's last day
+        (or at the table's newest day, if that is earlier) holds for all days this run is about.
+        What came with a later batch is found by commit time: no change of a batch was committed
+        before the batch's earliest_load_date. Batches rather than commit times are the mark to
+        remember, because topics land at different speeds: a segment committed before a flight's
+        change can arrive in a batch after it. -#}
+    {%- set first_day, last_day = flow_interval() -%}
+    with built as (
+        select max(flow.flight_date) as newest_day
+        from {{ this }} as flow
+    ),
+
+    known as (
+        select max(flow.load_batch_id) as load_batch_id
+        from {{ this }} as flow
+        where flow.flight_date >= (select least(built.newest_day, {{ last_day }}) from built)
+    ),
+
+    unseen as (
+        select
+            case
+                -- an empty table knows nothing
+                when max(known.load_batch_id) is null then timestamptz '-infinity'
+                else min(batches.earliest_load_date)
+            end as changed_since
+        from known
+        left join {{ ref('load_batches') }} as batches
+            on batches.load_batch_id > known.load_batch_id
+    )
+
+    select changes.flight_date
+    from {{ ref('changed_flow_days') }} as changes
+    -- without a new batch this is null, and no day has changed
+    where
+        changes.changed_at >= (select unseen.changed_since from unseen)
+        and changes.flight_date <= {{ last_day }}
+
+    union
+
+    select cast(flow_day as date) as flight_date
+    from built
+    cross join lateral generate_series(
+        cast(least({{ first_day }}, built.newest_day + 1) as timestamp),
+        cast({{ last_day }} as timestamp),
+        interval '1 day'
+    ) as flow_day
+{% endmacro %}
+
+
+{% macro newest_closed_load_batch() %}
+    {#- Only closed batches are wholly in the vault; what is visible of the open one is used, and used
+        again when it is complete. -#}
+    select coalesce(max(batches.load_batch_id), 0) as load_batch_id
+    from {{ ref('load_batches') }} as batches
+    where batches.is_closed
+{% endmacro %}

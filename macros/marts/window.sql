@@ -1,0 +1,38 @@
+{#- The window of the dwh_marts views: the last 30 days up to now. Open at its beginning, so that a
+    daily flight falls into it 30 times and not 31. -#}
+
+{% macro window_start() -%}
+    {#- Hours, because PostgreSQL's "day" has 23 or 25 of them where the session's time zone has
+        daylight saving. -#}
+    {{ as_of_timestamp() }} - interval '720 hours'
+{%- endmacro %}
+
+
+{% macro in_window(moment) -%}
+    ({{ moment }} > {{ window_start() }} and {{ moment }} <= {{ as_of_timestamp() }})
+{%- endmacro %}
+
+
+{% macro window_days() %}
+    select cast(window_day as date) as flight_date
+    from generate_series(
+        cast({{ utc_day(window_start()) }} as timestamp),
+        cast({{ as_of_date() }} as timestamp),
+        interval '1 day'
+    ) as window_day
+{% endmacro %}
+
+
+{% macro window_segments() %}
+    select
+        segments.ticket_no,
+        segments.flight_id,
+        tickets.book_ref,
+        tickets.passenger_id,
+        {{ utc_day('flights.scheduled_departure') }} as flight_date,
+        segments.amount
+    from {{ ref('current_flights') }} as flights
+    join {{ ref('current_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
+    join {{ ref('current_tickets') }} as tickets on tickets.ticket_no = segments.ticket_no
+    where {{ is_traffic('flights') }} and {{ in_window('flights.scheduled_departure') }}
+{% endmacro %}

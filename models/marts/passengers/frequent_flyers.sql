@@ -1,0 +1,113 @@
+{{
+    config(
+        schema='presentation',
+        materialized='table',
+        indexes=[{'columns': ['passenger_id'], 'unique': true}],
+    )
+}}
+
+with
+
+flown_segments as (
+
+    select
+        tickets.passenger_id,
+        flights.departure_airport,
+        {{ departed_at('flights') }} as departed_at,
+        segments.amount
+    from {{ ref('current_flights') }} as flights
+    join {{ ref('current_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
+    join {{ ref('current_tickets') }} as tickets on tickets.ticket_no = segments.ticket_no
+    where
+        {{ has_flown('flights') }}
+        and {{ departed_at('flights') }}
+        >= {{ utc_midnight(run_date() ~ " - interval '1 year'") }}
+        and {{ departed_at('flights') }} < {{ utc_midnight(run_date()) }}
+
+),
+
+passengers as (
+
+    select
+        flown_segments.passenger_id,
+        count(*) as flights_number,
+        sum(flown_segments.amount) as purchase_sum
+    from flown_segments
+    group by flown_segments.passenger_id
+
+),
+
+departures as (
+
+    select
+        flown_segments.passenger_id,
+        flown_segments.departure_airport,
+        count(*) as departures_number,
+        max(flown_segments.departed_at) as last_departed_at
+    from flown_segments
+    group by flown_segments.passenger_id, flown_segments.departure_airport
+
+),
+
+home_airports as (
+
+    select distinct on (departures.passenger_id)
+        departures.passenger_id,
+        departures.departure_airport as home_airport
+    from departures
+    order by
+        departures.passenger_id,
+        departures.departures_number desc,
+        departures.last_departed_at desc,
+        departures.departure_airport collate "C"
+
+),
+
+-- The name the booking system wrote last. The first load gives every ticket the same load date, so
+-- among those the newest booking decides.
+newest_names as (
+
+    select distinct on (tickets.passenger_id)
+        tickets.passenger_id,
+        tickets.passenger_name
+    from {{ ref('current_tickets') }} as tickets
+    left join {{ ref('current_bookings') }} as bookings on bookings.book_ref = tickets.book_ref
+    where tickets.passenger_id in (select passengers.passenger_id from passengers)
+    order by
+        tickets.passenger_id,
+        tickets.load_date desc,
+        bookings.book_date desc nulls last,
+        tickets.ticket_no desc
+
+),
+
+ranked as (
+
+    select
+        passengers.passenger_id,
+        passengers.flights_number,
+        passengers.purchase_sum,
+        percent_rank() over (order by passengers.purchase_sum desc) as purchase_percent_rank
+    from passengers
+
+)
+
+select
+    ranked.passenger_id,
+    newest_names.passenger_name,
+    ranked.flights_number,
+    cast(ranked.purchase_sum as numeric(18, 2)) as purchase_sum,
+    home_airports.home_airport,
+    customer_groups.customer_group,
+    current_timestamp as updated_at
+from ranked
+join newest_names on newest_names.passenger_id = ranked.passenger_id
+join home_airports on home_airports.passenger_id = ranked.passenger_id
+-- the narrowest group that the passenger's rank still falls into
+cross join lateral (
+    select thresholds.customer_group
+    from {{ ref('customer_group_thresholds') }} as thresholds
+    where thresholds.max_percent_rank >= ranked.purchase_percent_rank
+    order by thresholds.max_percent_rank
+    limit 1
+) as customer_groups

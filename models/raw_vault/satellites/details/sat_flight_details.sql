@@ -1,0 +1,11 @@
+{{ config(indexes=[{'columns': ['flight_hash_key', 'load_date'], 'unique': true}]) }}
+
+{{ automate_dv.sat(
+    src_pk='flight_hash_key',
+    src_hashdiff={'source_column': 'flight_details_hash_diff', 'alias': 'hash_diff'},
+    src_payload=['flight_no', 'status', 'scheduled_departure', 'scheduled_arrival', 'actual_departure', 'actual_arrival', 'flight_leg_hash_key'],
+    src_extra_columns='source_system_id',
+    src_ldts='load_date',
+    src_source='record_source',
+    source_model='vst_flights'
+) }}

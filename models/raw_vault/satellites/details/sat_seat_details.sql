@@ -1,0 +1,11 @@
+{{ config(indexes=[{'columns': ['seat_hash_key', 'load_date'], 'unique': true}]) }}
+
+{{ automate_dv.sat(
+    src_pk='seat_hash_key',
+    src_hashdiff={'source_column': 'seat_details_hash_diff', 'alias': 'hash_diff'},
+    src_payload=['fare_conditions'],
+    src_extra_columns='source_system_id',
+    src_ldts='load_date',
+    src_source='record_source',
+    source_model='vst_seats'
+) }}

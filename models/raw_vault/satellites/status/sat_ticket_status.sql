@@ -1,0 +1,11 @@
+{{ config(indexes=[{'columns': ['ticket_hash_key', 'load_date'], 'unique': true}]) }}
+
+{{ automate_dv.sat(
+    src_pk='ticket_hash_key',
+    src_hashdiff={'source_column': 'ticket_status_hash_diff', 'alias': 'hash_diff'},
+    src_payload='is_deleted',
+    src_extra_columns='source_system_id',
+    src_ldts='load_date',
+    src_source='record_source',
+    source_model='vst_tickets'
+) }}

@@ -1,0 +1,31 @@
+with changes as (
+    {{ cdc_changes('airports') | indent(4) }}
+),
+
+renamed as (
+    select
+        -- ids
+        row_image ->> 'airport_code' as airport_code,
+
+        -- strings
+        row_image ->> 'airport_name' as airport_name,
+        row_image ->> 'city' as city,
+        row_image ->> 'timezone' as timezone,
+
+        -- numerics
+        (row_image ->> 'coordinates_lon')::numeric as coordinates_lon,
+        (row_image ->> 'coordinates_lat')::numeric as coordinates_lat,
+
+        -- what a hash difference is made of
+        {{ exact_image(['airport_name', 'city', 'coordinates_lon', 'coordinates_lat', 'timezone']) }} as airport_details_image,
+
+        -- change
+        kafka_partition,
+        kafka_offset,
+        is_deleted,
+        is_truncated,
+        load_date
+    from changes
+)
+
+select * from renamed

@@ -1,0 +1,29 @@
+with changes as (
+    {{ cdc_changes('boarding_passes') | indent(4) }}
+),
+
+renamed as (
+    select
+        -- ids
+        row_image ->> 'ticket_no' as ticket_no,
+        (row_image ->> 'flight_id')::bigint as flight_id,
+
+        -- strings
+        row_image ->> 'seat_no' as seat_no,
+
+        -- numerics
+        (row_image ->> 'boarding_no')::integer as boarding_no,
+
+        -- what a hash difference is made of
+        {{ exact_image(['boarding_no', 'seat_no']) }} as boarding_pass_details_image,
+
+        -- change
+        kafka_partition,
+        kafka_offset,
+        is_deleted,
+        is_truncated,
+        load_date
+    from changes
+)
+
+select * from renamed

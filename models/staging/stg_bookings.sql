@@ -1,0 +1,28 @@
+with changes as (
+    {{ cdc_changes('bookings') | indent(4) }}
+),
+
+renamed as (
+    select
+        -- ids
+        row_image ->> 'book_ref' as book_ref,
+
+        -- numerics
+        (row_image ->> 'total_amount')::numeric(12, 2) as total_amount,
+
+        -- timestamps
+        (row_image ->> 'book_date')::timestamptz as book_date,
+
+        -- what a hash difference is made of
+        {{ exact_image(['book_date', 'total_amount']) }} as booking_details_image,
+
+        -- change
+        kafka_partition,
+        kafka_offset,
+        is_deleted,
+        is_truncated,
+        load_date
+    from changes
+)
+
+select * from renamed

@@ -1,0 +1,20 @@
+-- A flight names two airports by role; hub_airports wants them as one column.
+with departures as (
+    select
+        departure_airport as airport_code,
+        load_date
+    from {{ ref('stg_flights') }}
+    where not is_deleted
+),
+
+arrivals as (
+    select
+        arrival_airport as airport_code,
+        load_date
+    from {{ ref('stg_flights') }}
+    where not is_deleted
+)
+
+select * from departures
+union all
+select * from arrivals

@@ -1,0 +1,35 @@
+with changes as (
+    {{ cdc_changes('flights') | indent(4) }}
+),
+
+renamed as (
+    select
+        -- ids
+        (row_image ->> 'flight_id')::bigint as flight_id,
+        row_image ->> 'departure_airport' as departure_airport,
+        row_image ->> 'arrival_airport' as arrival_airport,
+        row_image ->> 'aircraft_code' as aircraft_code,
+
+        -- strings
+        row_image ->> 'flight_no' as flight_no,
+        row_image ->> 'status' as status,
+
+        -- timestamps
+        (row_image ->> 'scheduled_departure')::timestamptz as scheduled_departure,
+        (row_image ->> 'scheduled_arrival')::timestamptz as scheduled_arrival,
+        (row_image ->> 'actual_departure')::timestamptz as actual_departure,
+        (row_image ->> 'actual_arrival')::timestamptz as actual_arrival,
+
+        -- what a hash difference is made of
+        {{ exact_image(['flight_no', 'status', 'scheduled_departure', 'scheduled_arrival', 'actual_departure', 'actual_arrival', 'departure_airport', 'arrival_airport', 'aircraft_code']) }} as flight_details_image,
+
+        -- change
+        kafka_partition,
+        kafka_offset,
+        is_deleted,
+        is_truncated,
+        load_date
+    from changes
+)
+
+select * from renamed

@@ -1,0 +1,29 @@
+with changes as (
+    {{ cdc_changes('ticket_flights') | indent(4) }}
+),
+
+renamed as (
+    select
+        -- ids
+        row_image ->> 'ticket_no' as ticket_no,
+        (row_image ->> 'flight_id')::bigint as flight_id,
+
+        -- strings
+        row_image ->> 'fare_conditions' as fare_conditions,
+
+        -- numerics
+        (row_image ->> 'amount')::numeric(10, 2) as amount,
+
+        -- what a hash difference is made of
+        {{ exact_image(['fare_conditions', 'amount']) }} as ticket_flight_details_image,
+
+        -- change
+        kafka_partition,
+        kafka_offset,
+        is_deleted,
+        is_truncated,
+        load_date
+    from changes
+)
+
+select * from renamed

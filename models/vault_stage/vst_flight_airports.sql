@@ -1,0 +1,16 @@
+{%- set metadata -%}
+source_model: stg_flight_airports
+derived_columns:
+    record_source: "!airline.public.flights"
+    source_system_id: "{{ var('source_system_id') }}"
+hashed_columns:
+    airport_hash_key: airport_code
+{%- endset -%}
+{%- set metadata = fromyaml(metadata) -%}
+
+{{ automate_dv.stage(
+    include_source_columns=true,
+    source_model=metadata['source_model'],
+    derived_columns=metadata['derived_columns'],
+    hashed_columns=metadata['hashed_columns']
+) }}

@@ -1,0 +1,20 @@
+{%- set metadata -%}
+source_model: stg_ticket_flights
+derived_columns:
+    record_source: "!airline.public.ticket_flights"
+    source_system_id: "{{ var('source_system_id') }}"
+hashed_columns:
+    ticket_flight_hash_key: [ticket_no, flight_id]
+    ticket_hash_key: ticket_no
+    flight_hash_key: flight_id
+    ticket_flight_details_hash_diff: {is_hashdiff: true, columns: [ticket_flight_details_image]}
+    ticket_flight_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
+{%- endset -%}
+{%- set metadata = fromyaml(metadata) -%}
+
+{{ automate_dv.stage(
+    include_source_columns=true,
+    source_model=metadata['source_model'],
+    derived_columns=metadata['derived_columns'],
+    hashed_columns=metadata['hashed_columns']
+) }}

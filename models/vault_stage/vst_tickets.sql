@@ -1,0 +1,22 @@
+{%- set metadata -%}
+source_model: stg_tickets
+derived_columns:
+    record_source: "!airline.public.tickets"
+    source_system_id: "{{ var('source_system_id') }}"
+hashed_columns:
+    ticket_hash_key: ticket_no
+    booking_hash_key: book_ref
+    passenger_hash_key: passenger_id
+    ticket_booking_hash_key: [ticket_no, book_ref, passenger_id]
+    ticket_details_hash_diff: {is_hashdiff: true, columns: [ticket_details_image]}
+    passenger_details_hash_diff: {is_hashdiff: true, columns: [passenger_details_image]}
+    ticket_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
+{%- endset -%}
+{%- set metadata = fromyaml(metadata) -%}
+
+{{ automate_dv.stage(
+    include_source_columns=true,
+    source_model=metadata['source_model'],
+    derived_columns=metadata['derived_columns'],
+    hashed_columns=metadata['hashed_columns']
+) }}
