@@ -41,10 +41,10 @@
         A row of day D was written by a run that made every day up to D right as of the row's
         load_batch_id. So the newest load_batch_id among the rows at or after the interval's last day
         (or at the table's newest day, if that is earlier) holds for all days this run is about.
-        What came with a later batch is found by commit time: no change of a batch was committed
-        before the batch's earliest_load_date. Batches rather than commit times are the mark to
-        remember, because topics land at different speeds: a segment committed before a flight's
-        change can arrive in a batch after it. -#}
+        What came with a later batch is found by commit time: every change of a batch is later than the
+        batch's changes_after. Batches rather than commit times are the mark to remember, because topics
+        land at different speeds: a segment committed before a flight's change can arrive in a batch
+        after it. -#}
     {%- set first_day, last_day = flow_interval() -%}
     with built as (
         select max(flow.flight_date) as newest_day
@@ -62,7 +62,7 @@
             case
                 -- an empty table knows nothing
                 when max(known.load_batch_id) is null then timestamptz '-infinity'
-                else min(batches.earliest_load_date)
+                else min(batches.changes_after)
             end as changed_since
         from known
         left join {{ ref('load_batches') }} as batches
@@ -73,7 +73,7 @@
     from {{ ref('changed_flow_days') }} as changes
     -- without a new batch this is null, and no day has changed
     where
-        changes.changed_at >= (select unseen.changed_since from unseen)
+        changes.changed_at > (select unseen.changed_since from unseen)
         and changes.flight_date <= {{ last_day }}
 
     union

@@ -1,0 +1,20 @@
+{% snapshot customer_group_history %}
+
+{#- Only what the history is of, and no names: personal data stays in the mart. -#}
+{{
+    config(
+        schema='snapshots',
+        unique_key='passenger_id',
+        strategy='check',
+        check_cols=['customer_group'],
+        hard_deletes='invalidate',
+    )
+}}
+
+select
+    passenger_id,
+    customer_group,
+    purchase_sum
+from {{ ref('frequent_flyers') }}
+
+{% endsnapshot %}
