@@ -9,7 +9,7 @@
 {%- set hash_diff_source = src_hashdiff.source_column if src_hashdiff is mapping else src_hashdiff -%}
 {%- set hash_diff = src_hashdiff.alias if src_hashdiff is mapping else src_hashdiff -%}
 {%- set others = automate_dv_columns([src_payload, src_extra_columns, src_eff, src_ldts, src_source]) -%}
-{%- set options = config.get('meta', {}) -%}
+{%- set options = config.get('meta') or {} -%}
 {%- set change_order = options.get('change_order', src_eff or src_ldts) -%}
 {%- set source_relation = ref(source_model) -%}
 

@@ -36,7 +36,7 @@ begin
     update {{ load_batch_relation('load_batch_range') }} as batch_range
     set to_load_date = greatest(batch_range.from_load_date, (
         select max(staged.load_date)
-        from {{ ref('vst_' ~ table_name) }} as staged
+        from {{ load_batch_stage(table_name) }} as staged
         where staged.kafka_partition = batch_range.kafka_partition
     ))
     where batch_range.load_batch_id = batch_id and batch_range.topic = '{{ cdc_topic(table_name) }}';

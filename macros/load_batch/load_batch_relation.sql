@@ -40,3 +40,11 @@
 {% macro load_batch_role() -%}
     {%- if target.role -%}set role {{ target.role }};{%- endif -%}
 {%- endmacro %}
+
+
+{#- The hashed stage of a source table. Not by ref: a hook has no place in the graph. -#}
+{% macro load_batch_stage(table_name) -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name == 'vst_' ~ table_name -%}
+        {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) }}
+    {%- endfor -%}
+{%- endmacro %}
