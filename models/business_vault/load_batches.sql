@@ -1,0 +1,17 @@
+select
+    batch.load_batch_id,
+    batch.is_full_refresh,
+    batch.opened_at,
+    batch.closed_at,
+    batch.outcome is not distinct from 'loaded' as is_closed,
+    -- Load dates of a partition go on strictly after the batch before. What a batch did not read
+    -- (an empty range) did not change; a range without a date before it changed everything.
+    (
+        select min(coalesce(changed.from_load_date, timestamptz '-infinity'))
+        from {{ load_batch_relation('load_batch_range') }} as changed
+        where
+            changed.load_batch_id = batch.load_batch_id
+            and changed.to_offset > changed.from_offset
+            and changed.topic in ('{{ cdc_topic("flights") }}', '{{ cdc_topic("ticket_flights") }}')
+    ) as changes_after
+from {{ load_batch_relation('load_batch') }} as batch
