@@ -1,0 +1,268 @@
+"""The one settings module: ports, credentials and paths, from environment variables.
+
+Every variable has a default, so nothing has to be set. `AIRLINE_PORT_OFFSET` is added to the
+default ports, not to ports that are set one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.errors import AirlineError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# service -> (field, variable, default port); the seed's ports
+PORTS = {
+    "primary": ("primary_port", "AIRLINE_PRIMARY_PORT", 5432),
+    "replica": ("replica_port", "AIRLINE_REPLICA_PORT", 5433),
+    "dwh": ("dwh_port", "AIRLINE_DWH_PORT", 5434),
+    "kafka": ("kafka_port", "AIRLINE_KAFKA_PORT", 9092),
+    "kafka controller": ("kafka_controller_port", "AIRLINE_KAFKA_CONTROLLER_PORT", 9093),
+    "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
+}
+TABLES = (
+    "airports",
+    "aircrafts",
+    "seats",
+    "flights",
+    "bookings",
+    "tickets",
+    "ticket_flights",
+    "boarding_passes",
+)
+TOPIC_PREFIX = "airline"
+SERVERS = ("primary", "replica", "dwh")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where one stack lives. `wanted_home` differs from `home` only where the servers could not
+    reach it.
+    """
+
+    root: Path
+    home: Path
+    wanted_home: Path
+    cache: Path
+    host: str
+    port_offset: int
+    primary_port: int
+    replica_port: int
+    dwh_port: int
+    kafka_port: int
+    kafka_controller_port: int
+    connect_port: int
+    source_db: str
+    dwh_db: str
+    admin_user: str
+    admin_password: str
+    service_user: str
+    topic_partitions: int
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Reads `environ` (default: this process's). Raises AirlineError for a value that cannot
+        be used.
+        """
+        environ = os.environ if environ is None else environ
+
+        def text(name: str, default: str) -> str:
+            return environ.get(name) or default
+
+        def path(name: str, default: Path) -> Path:
+            return Path(os.path.abspath(os.path.expanduser(text(name, str(default)))))
+
+        offset = _number(environ, "AIRLINE_PORT_OFFSET", 0, 0, 60000)
+        ports = {
+            field: _number(environ, name, default + offset, 1, 65535)
+            for field, name, default in PORTS.values()
+        }
+        service_user = text("AIRLINE_SERVICE_USER", "nobody")
+        wanted = path("AIRLINE_HOME", ROOT / ".airline")
+        home = reachable_home(wanted, service_user) if os.geteuid() == 0 else wanted
+        settings = cls(
+            root=ROOT,
+            home=home,
+            wanted_home=wanted,
+            cache=path("AIRLINE_CACHE", home / "cache"),
+            host=text("AIRLINE_HOST", "127.0.0.1"),
+            port_offset=offset,
+            **ports,
+            source_db=text("AIRLINE_SOURCE_DB", "airline_tickets"),
+            dwh_db=text("AIRLINE_DWH_DB", "airline_tickets_dwh"),
+            admin_user=text("AIRLINE_ADMIN_USER", "admin"),
+            admin_password=text("AIRLINE_ADMIN_PASSWORD", "adminpassword"),
+            service_user=service_user,
+            topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
+        )
+        settings._refuse_equal_ports()
+        return settings
+
+    def _refuse_equal_ports(self) -> None:
+        users: dict[int, str] = {}
+        for field, name, _ in PORTS.values():
+            port = getattr(self, field)
+            if port in users:
+                raise AirlineError(
+                    f"{users[port]} and {name} both mean port {port}",
+                    "set one of them to a port of its own",
+                )
+            users[port] = name
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{self.host}:{self.kafka_port}"
+
+    @property
+    def connect_url(self) -> str:
+        return f"http://{self.host}:{self.connect_port}"
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that land, the transaction topic last."""
+        return [f"{TOPIC_PREFIX}.public.{table}" for table in TABLES] + [
+            f"{TOPIC_PREFIX}.transaction"
+        ]
+
+    def port(self, service: str) -> int:
+        return getattr(self, PORTS[service][0])
+
+    def database(self, server: str) -> str:
+        """The database on `server` (primary, replica or dwh) that people mean."""
+        return self.dwh_db if server == "dwh" else self.source_db
+
+    def dsn(
+        self,
+        server: str,
+        *,
+        dbname: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+    ) -> str:
+        """libpq connection string to `server` (primary, replica or dwh), as admin unless told
+        otherwise.
+        """
+        from psycopg2.extensions import make_dsn
+
+        return make_dsn(
+            host=self.host,
+            port=self.port(server),
+            dbname=dbname or self.database(server),
+            user=user or self.admin_user,
+            password=password or self.admin_password,
+            connect_timeout=10,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Every variable of this module, resolved, and PYTHONPATH: what child processes run
+        with.
+        """
+        variables = {name: str(getattr(self, field)) for field, name, _ in PORTS.values()}
+        variables |= {
+            "AIRLINE_HOME": str(self.home),
+            "AIRLINE_CACHE": str(self.cache),
+            "AIRLINE_HOST": self.host,
+            "AIRLINE_PORT_OFFSET": str(self.port_offset),
+            "AIRLINE_SOURCE_DB": self.source_db,
+            "AIRLINE_DWH_DB": self.dwh_db,
+            "AIRLINE_ADMIN_USER": self.admin_user,
+            "AIRLINE_ADMIN_PASSWORD": self.admin_password,
+            "AIRLINE_SERVICE_USER": self.service_user,
+            "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
+            "AIRLINE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "AIRLINE_CONNECT_URL": self.connect_url,
+            "PYTHONPATH": str(self.root),
+            "PYTHONUNBUFFERED": "1",
+            "DBT_PROJECT_DIR": str(self.root),
+            "DBT_PROFILES_DIR": str(self.root),
+        }
+        if self.wanted_home != ROOT / ".airline":
+            # A stack beside the usual one must not overwrite what dbt knows about that.
+            variables["DBT_TARGET_PATH"] = str(self.home / "dbt" / "target")
+            variables["DBT_LOG_PATH"] = str(self.home / "dbt" / "logs")
+        return variables
+
+    def secret(self, role: str) -> str:
+        """The generated password of `role`, made when first asked for; a file with mode 0600."""
+        folder = self.home / "secrets"
+        file = folder / role
+        if not file.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Whole or not at all, also when two ask at once: the first one linked in stays.
+            handle, name = tempfile.mkstemp(dir=folder)
+            with os.fdopen(handle, "w") as made:
+                made.write(os.urandom(24).hex())
+            try:
+                os.link(name, file)
+            except FileExistsError:
+                pass
+            finally:
+                os.unlink(name)
+        return file.read_text()
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        told = f"{name}={value}" if environ.get(name) else f"{name} would be {value}, which"
+        raise AirlineError(
+            f"{told} is not a whole number from {low} to {high}",
+            f"set {name} to one, or unset it"
+            if environ.get(name)
+            else "use a smaller AIRLINE_PORT_OFFSET",
+        )
+    return int(value)
+
+
+def account(user: str) -> pwd.struct_passwd:
+    """The account that servers run as when root starts them. Raises AirlineError if there is
+    none.
+    """
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise AirlineError(
+            f"the servers should run as {user!r} and there is no such user",
+            "set AIRLINE_SERVICE_USER to an unprivileged user",
+        ) from None
+    if entry.pw_uid == 0:
+        raise AirlineError(
+            f"the servers cannot run as {user!r}: PostgreSQL refuses to run as root",
+            "set AIRLINE_SERVICE_USER to an unprivileged user",
+        )
+    return entry
+
+
+def can_enter(path: Path, uid: int, gid: int) -> bool:
+    """Whether a user without further groups can pass through `path` and every folder above it.
+
+    Folders that do not exist yet are taken as passable: we make them so.
+    """
+    for folder in (path, *path.parents):
+        try:
+            status = folder.stat()
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            return False
+        shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
+        if not status.st_mode >> shift & 1:
+            return False
+    return True
+
+
+def reachable_home(wanted: Path, service_user: str) -> Path:
+    """`wanted`, or a folder under /var/lib where `service_user` could not get to it (a clone below
+    /root).
+    """
+    entry = account(service_user)
+    if can_enter(wanted, entry.pw_uid, entry.pw_gid):
+        return wanted
+    return Path("/var/lib") / f"airline-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
