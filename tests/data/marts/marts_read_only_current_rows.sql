@@ -1,0 +1,26 @@
+-- Wrong if this returns a row: a mart reads something else than current_* and the flow's helpers, so it may see old versions or deleted rows.
+{%- set allowed = ['load_batches', 'changed_flow_days'] -%}
+{%- set found = [] -%}
+{%- if execute -%}
+    {%- for mart in graph.nodes.values()
+        if mart.resource_type == 'model' and mart.original_file_path.startswith('models/marts/') -%}
+        {%- for id in mart.depends_on.nodes -%}
+            {%- set input = graph.nodes.get(id) or graph.sources.get(id) -%}
+            {%- if not (
+                input.resource_type == 'seed'
+                or input.original_file_path.startswith('models/marts/')
+                or (input.schema == 'dwh_business' and (input.name.startswith('current_') or input.name in allowed))
+            ) -%}
+                {%- do found.append((mart.name, input.name)) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+{%- endif %}
+select
+    cast(null as text) as mart,
+    cast(null as text) as reads
+where false
+{%- for mart, input in found %}
+union all
+select '{{ mart }}', '{{ input }}'
+{%- endfor %}
