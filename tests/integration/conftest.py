@@ -21,6 +21,8 @@ import pytest
 from psycopg2 import sql
 
 from infra import runtime
+from infra.kafka import artifacts
+from infra.kafka.broker import Broker
 from infra.postgres import Server
 from infra.settings import Settings
 
@@ -150,3 +152,28 @@ def postgres_server(reachable_folder: Path) -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.stop()
+
+
+class KafkaBroker(Running):
+    """A throw-away Kafka broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        artifacts.fetch(settings)
+        self.broker = Broker(settings)
+        self.bootstrap_servers = settings.kafka_bootstrap
+        self.broker.configure()
+        self.broker.make()
+        super().__init__(
+            settings, self.broker.command, settings.home / "test.log", self.broker.answers
+        )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        super().stop(how)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(reachable_folder: Path) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(settings_in(reachable_folder / "kafka"))
+    broker.start()
+    yield broker
+    broker.stop()

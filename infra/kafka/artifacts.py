@@ -1,0 +1,169 @@
+"""The jars of Kafka, Kafka Connect and Debezium: locked in artifacts.toml, fetched once into the
+cache.
+
+`python -m infra.kafka.artifacts` resolves the roots of artifacts.toml anew (jgo, pure Python) and
+writes the lock. Repositories are the ones jgo is configured with (its own default: Maven Central).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+from jgo.config import GlobalSettings
+from jgo.maven import MavenContext
+
+from infra import runtime
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+LOCK = Path(__file__).with_name("artifacts.toml")
+FETCHES_AT_ONCE = 8
+ATTEMPTS = 4
+
+
+def _folder(settings: Settings) -> Path:
+    # A changed lock is a new folder: a running stack keeps the jars it was started with.
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    return settings.cache / f"kafka-{digest}"
+
+
+def class_path(settings: Settings) -> str:
+    """Java class path of the broker and of Connect."""
+    return f"{_folder(settings)}/jars/*"
+
+
+def plugin_path(settings: Settings) -> Path:
+    """Connect's plugin folder."""
+    return _folder(settings) / "plugins"
+
+
+def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) -> bool:
+    """Fetches what the cache lacks; every file is checked against the lock. Returns whether it had
+    to.
+
+    Raises AirlineError where a repository cannot be reached or delivers something else.
+    """
+    folder = _folder(settings)
+    if (folder / "complete").exists():
+        return False
+    lock = tomllib.loads(LOCK.read_text())
+    jars = runtime.make_folder(settings, folder / "jars")
+    runtime.make_folder(settings, folder / "plugins")
+    wanted = [
+        (path, digest, jars / path.rsplit("/", 1)[1])
+        for path, digest in lock["jars"].items()
+        if not (jars / path.rsplit("/", 1)[1]).exists()
+    ]
+    say(f"fetching {len(wanted) + 1} files of Kafka, Kafka Connect and Debezium")
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        list(pool.map(lambda each: _fetch_one(*each), wanted))
+    for path, digest in lock["plugins"].items():
+        archive = folder / path.rsplit("/", 1)[1]
+        _fetch_one(path, digest, archive)
+        _unpack(archive, folder / "plugins")
+        archive.unlink()
+    (folder / "complete").touch()
+    return True
+
+
+def _repositories() -> list[str]:
+    configured = GlobalSettings.load().repositories.values()
+    return [url.rstrip("/") for url in (*configured, *MavenContext().remote_repos.values())]
+
+
+def _fetch_one(path: str, digest: str, target: Path) -> None:
+    handle, half = tempfile.mkstemp(dir=target.parent, prefix=".half-")
+    os.close(handle)
+    try:
+        failures = []
+        for attempt in range(ATTEMPTS):
+            for base in _repositories():
+                try:
+                    found = _download(f"{base}/{path}", Path(half))
+                except requests.RequestException as error:
+                    failures.append(f"{base}: {error}")
+                    continue
+                if found == digest:
+                    os.chmod(half, 0o644)
+                    os.replace(half, target)
+                    return
+                failures.append(f"{base}: delivered a file with SHA-256 {found}, not {digest}")
+            time.sleep(attempt)
+        raise AirlineError(
+            f"cannot fetch {path}",
+            "check the network, or name a mirror in the [repositories] section of jgo's "
+            "configuration file (~/.config/jgo.conf); './airline up' goes on where it stopped",
+            "\n".join(failures),
+        )
+    finally:
+        Path(half).unlink(missing_ok=True)
+
+
+def _download(url: str, target: Path) -> str:
+    digest = hashlib.sha256()
+    with requests.get(url, stream=True, timeout=60) as response, target.open("wb") as file:
+        response.raise_for_status()
+        for chunk in response.iter_content(1 << 20):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".half-"))
+    with tarfile.open(archive) as tar:
+        tar.extractall(half, filter="data")
+    for path in half.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    for plugin in half.iterdir():
+        shutil.rmtree(folder / plugin.name, ignore_errors=True)
+        plugin.rename(folder / plugin.name)
+    half.rmdir()
+
+
+def lock() -> None:
+    """Resolves the roots of artifacts.toml and writes it with every jar they need."""
+    head, _, _ = LOCK.read_text().partition("\n[jars]")
+    roots = tomllib.loads(head)
+    with tempfile.TemporaryDirectory() as cache:
+        context = MavenContext(repo_cache=Path(cache), timeout=60)
+        direct, further = context.resolver.resolve(
+            [context.create_dependency(root) for root in roots["roots"]]
+        )
+        jars = {}
+        for dependency in {each.artifact.key: each for each in (*direct, *further)}.values():
+            if dependency.scope not in ("test", "provided", "system"):
+                jars[_path(dependency.artifact)] = _digest(dependency.artifact.resolve())
+        plugins = {}
+        for root in roots["plugin_roots"]:
+            group, name, version, classifier, packaging = root.split(":")
+            component = context.project(group, name).at_version(version)
+            artifact = component.artifact(classifier=classifier, packaging=packaging)
+            plugins[_path(artifact)] = _digest(artifact.resolve())
+    lines = [head.rstrip("\n"), "", "[jars]"]
+    lines += [f'"{path}" = "{digest}"' for path, digest in sorted(jars.items())]
+    lines += ["", "[plugins]"]
+    lines += [f'"{path}" = "{digest}"' for path, digest in sorted(plugins.items())]
+    LOCK.write_text("\n".join([*lines, ""]))
+
+
+def _path(artifact) -> str:
+    return f"{artifact.component.path_prefix.as_posix()}/{artifact.filename}"
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    lock()

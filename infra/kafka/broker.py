@@ -1,0 +1,150 @@
+"""The broker: how it is run, formatted and asked."""
+
+from __future__ import annotations
+
+import string
+import subprocess
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from infra import runtime
+from infra.errors import AirlineError
+from infra.kafka import artifacts
+from infra.settings import Settings
+
+HERE = Path(__file__).parent
+HEAP = "512m"
+
+
+def java_command(settings: Settings, heap: str, main_class: str, *arguments: str) -> list[str]:
+    """Runs `main_class` of the fetched jars, at most `heap` of heap."""
+    return [
+        str(runtime.java(settings)),
+        f"-Xms{heap}",
+        f"-Xmx{heap}",
+        "-XX:+UseG1GC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.awt.headless=true",
+        # A file of ours, handed over by path: the servers' user may not be able to read the
+        # project.
+        f"-Dlog4j2.configurationFile={settings.home / 'config' / 'log4j2.properties'}",
+        "-cp",
+        artifacts.class_path(settings),
+        main_class,
+        *arguments,
+    ]
+
+
+def write_configuration(settings: Settings, name: str, text: str) -> bool:
+    """Writes a file that the servers' user reads. Returns whether it changed."""
+    file = runtime.make_folder(settings, settings.home / "config") / name
+    if file.exists() and file.read_text() == text:
+        return False
+    half = file.with_name(f".{name}.half")
+    half.touch(mode=0o600)
+    half.write_text(text)
+    runtime.give(settings, half)
+    half.replace(file)
+    return True
+
+
+class Broker:
+    """The one Kafka node of a stack."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.data = settings.home / "data" / "kafka"
+        self._configuration = settings.home / "config" / "broker.properties"
+
+    @property
+    def command(self) -> list[str]:
+        return java_command(self.settings, HEAP, "kafka.Kafka", str(self._configuration))
+
+    def configure(self) -> bool:
+        """Writes the configuration. Returns whether it changed: then a restart is due."""
+        template = string.Template((HERE / "broker.properties").read_text())
+        text = template.substitute(
+            host=self.settings.host,
+            port=self.settings.kafka_port,
+            controller_port=self.settings.kafka_controller_port,
+            data=self.data,
+        )
+        logging = (HERE / "log4j2.properties").read_text()
+        changed = [
+            write_configuration(self.settings, "log4j2.properties", logging),
+            write_configuration(self.settings, "broker.properties", text),
+        ]
+        return any(changed)
+
+    def make(self) -> bool:
+        """Formats the storage, unless it is. Returns whether it did. Needs the configuration."""
+        if (self.data / "meta.properties").exists():
+            return False
+        runtime.make_folder(self.settings, self.data, mode=0o700, servers=True)
+        # The cluster's id can be any; a fixed one makes a second try after a kill the same as the
+        # first.
+        done = subprocess.run(
+            java_command(
+                self.settings,
+                "128m",
+                "kafka.tools.StorageTool",
+                "format",
+                "--ignore-formatted",
+                f"--cluster-id={'airline'.ljust(22, '0')}",
+                f"--config={self._configuration}",
+            ),
+            cwd="/",
+            env={"LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            **runtime.process_options(self.settings),
+        )
+        if done.returncode:
+            raise AirlineError(
+                f"Kafka's storage in {self.data} could not be formatted",
+                "see what it says below; './airline up' tries again",
+                (done.stdout + done.stderr).strip(),
+            )
+        return True
+
+    def answers(self) -> bool:
+        """Whether the broker answers a question about its topics."""
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        try:
+            with closing(
+                KafkaAdminClient(
+                    bootstrap_servers=self.settings.kafka_bootstrap,
+                    bootstrap_timeout_ms=2000,
+                    request_timeout_ms=5000,
+                )
+            ) as admin:
+                admin.list_topics()
+        except (KafkaError, OSError, AssertionError):
+            return False
+        return True
+
+    def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> offset after the last committed message; topics that exist only."""
+        from kafka import KafkaConsumer, TopicPartition
+
+        with closing(
+            KafkaConsumer(
+                bootstrap_servers=self.settings.kafka_bootstrap,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                group_id=None,
+            )
+        ) as consumer:
+            there = set(consumer.topics())
+            partitions = [
+                TopicPartition(topic, partition)
+                for topic in topics
+                if topic in there
+                for partition in sorted(consumer.partitions_for_topic(topic) or ())
+            ]
+            ends = consumer.end_offsets(partitions) if partitions else {}
+        return {(each.topic, each.partition): end for each, end in ends.items()}
