@@ -1,0 +1,5 @@
+"""The booking system: its tables, a history for them, CSV files into them, live traffic on them."""
+
+from infra.source.database import is_empty, setup
+
+__all__ = ["is_empty", "setup"]

@@ -1,0 +1,112 @@
+"""The source database: connecting to it, creating what belongs in it, whether it holds anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import parse_dsn
+
+from infra.errors import AirlineError
+
+# In order of dependency: a table after those that it refers to.
+COLUMNS = {
+    "airports": (
+        "airport_code",
+        "airport_name",
+        "city",
+        "coordinates_lon",
+        "coordinates_lat",
+        "timezone",
+    ),
+    "aircrafts": ("aircraft_code", "model", "range"),
+    "seats": ("aircraft_code", "seat_no", "fare_conditions"),
+    "flights": (
+        "flight_id",
+        "flight_no",
+        "scheduled_departure",
+        "scheduled_arrival",
+        "departure_airport",
+        "arrival_airport",
+        "status",
+        "aircraft_code",
+        "actual_departure",
+        "actual_arrival",
+    ),
+    "bookings": ("book_ref", "book_date", "total_amount"),
+    "tickets": ("ticket_no", "book_ref", "passenger_id", "passenger_name", "contact_data"),
+    "ticket_flights": ("ticket_no", "flight_id", "fare_conditions", "amount"),
+    "boarding_passes": ("ticket_no", "flight_id", "boarding_no", "seat_no"),
+}
+_HERE = Path(__file__).parent
+# Any number, the same for everybody who sets up or fills this database.
+_LOCK = 5_432_001
+
+
+def address(dsn: str) -> str:
+    """What to call the database in a message: host:port/dbname, never the password."""
+    parts = parse_dsn(dsn)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def connect(dsn: str, application: str = "airline source") -> Connection:
+    """A connection in UTC. Raises AirlineError where the database does not answer."""
+    try:
+        return psycopg2.connect(
+            dsn,
+            application_name=application,
+            options="-c timezone=UTC -c client_min_messages=warning",
+        )
+    except psycopg2.OperationalError as error:
+        raise AirlineError(
+            f"the source database {address(dsn)} could not be reached: {str(error).strip()}",
+            "see './airline status', or start it with './airline up'",
+        ) from None
+
+
+@contextmanager
+def transaction(dsn: str) -> Iterator[Connection]:
+    """A connection whose work is committed as a whole or, after an error, not at all.
+
+    Only one at a time works on a database through this, so that two loads cannot mix.
+    """
+    with closing(connect(dsn)) as connection, connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        yield connection
+
+
+def setup(dsn: str) -> None:
+    """Creates tables, view, publication and grants; what exists already is left as it is."""
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        for name in ("schema.sql", "views.sql"):
+            cursor.execute((_HERE / name).read_text(encoding="utf-8"))
+
+
+def is_empty(dsn: str) -> bool:
+    """Whether no table of the booking system holds a row."""
+    with closing(connect(dsn)) as connection, connection.cursor() as cursor:
+        held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in COLUMNS)
+        cursor.execute(f"SELECT NOT ({held})")
+        return cursor.fetchone()[0]
+
+
+def truncate(connection: Connection) -> None:
+    """Empties all eight tables, in the caller's transaction; change data capture sees it as such."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(COLUMNS)} RESTART IDENTITY")
+
+
+def finish_load(connection: Connection) -> None:
+    """After rows with numbers of their own: new flights go on from the highest, and the planner
+    knows the tables.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('flights', 'flight_id'),"
+            " greatest(max(flight_id), 1), max(flight_id) IS NOT NULL) FROM flights"
+        )
+        cursor.execute(f"ANALYZE {', '.join(COLUMNS)}")
