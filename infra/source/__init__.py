@@ -1,5 +1,6 @@
 """The booking system: its tables, a history for them, CSV files into them, live traffic on them."""
 
+from infra.source.csv_load import load_csv
 from infra.source.database import is_empty, setup
 
-__all__ = ["is_empty", "setup"]
+__all__ = ["is_empty", "load_csv", "setup"]

@@ -95,7 +95,7 @@ def is_empty(dsn: str) -> bool:
 
 
 def truncate(connection: Connection) -> None:
-    """Empties all eight tables, in the caller's transaction; change data capture sees it as such."""
+    """Empties all eight tables in the caller's transaction; change data capture sees it as that."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(COLUMNS)} RESTART IDENTITY")
 

@@ -36,11 +36,13 @@ CREATE TABLE IF NOT EXISTS flights (
     actual_departure    timestamptz,
     actual_arrival      timestamptz,
     UNIQUE (flight_no, scheduled_departure),
-    CHECK (scheduled_arrival > scheduled_departure),
-    CHECK (departure_airport <> arrival_airport),
-    CHECK (actual_arrival IS NULL OR actual_departure IS NOT NULL AND actual_arrival > actual_departure),
-    CHECK (status NOT IN ('Departed', 'Arrived') OR actual_departure IS NOT NULL),
-    CHECK (status <> 'Arrived' OR actual_arrival IS NOT NULL)
+    CONSTRAINT flights_arrive_after_departure CHECK (scheduled_arrival > scheduled_departure),
+    CONSTRAINT flights_go_elsewhere CHECK (departure_airport <> arrival_airport),
+    CONSTRAINT flights_land_after_takeoff
+        CHECK (actual_arrival IS NULL OR actual_departure IS NOT NULL AND actual_arrival > actual_departure),
+    CONSTRAINT flights_departed_have_taken_off
+        CHECK (status NOT IN ('Departed', 'Arrived') OR actual_departure IS NOT NULL),
+    CONSTRAINT flights_arrived_have_landed CHECK (status <> 'Arrived' OR actual_arrival IS NOT NULL)
 );
 
 CREATE TABLE IF NOT EXISTS bookings (
@@ -69,7 +71,7 @@ CREATE TABLE IF NOT EXISTS ticket_flights (
 CREATE TABLE IF NOT EXISTS boarding_passes (
     ticket_no   text NOT NULL,
     flight_id   bigint NOT NULL,
-    boarding_no integer NOT NULL CHECK (boarding_no > 0),
+    boarding_no integer CHECK (boarding_no > 0),
     seat_no     text NOT NULL CHECK (seat_no ~ '^[0-9]{1,2}[A-Z]$'),
     PRIMARY KEY (ticket_no, flight_id),
     UNIQUE (flight_id, boarding_no),
@@ -143,7 +145,8 @@ COMMENT ON COLUMN ticket_flights.amount IS 'Price of the segment';
 COMMENT ON TABLE boarding_passes IS 'Boarding passes, issued from check-in on; a no-show has none';
 COMMENT ON COLUMN boarding_passes.ticket_no IS 'Ticket';
 COMMENT ON COLUMN boarding_passes.flight_id IS 'Flight';
-COMMENT ON COLUMN boarding_passes.boarding_no IS 'Number of the pass on its flight';
+COMMENT ON COLUMN boarding_passes.boarding_no IS
+    'Order of boarding on its flight; null: checked in, not boarded';
 COMMENT ON COLUMN boarding_passes.seat_no IS 'Seat';
 
 -- What Debezium reads. Altered only where it differs, for ALTER PUBLICATION locks the tables.
