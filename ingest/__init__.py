@@ -1,0 +1,5 @@
+"""Lands Kafka change events in the warehouse's `staging` schema, each exactly once.
+
+Read in this order: config (what it is told), schema (what it writes), consume (Kafka in),
+land (warehouse out), encode and poison (how a batch becomes rows), faults (what can go wrong).
+"""

@@ -1,0 +1,116 @@
+"""`python -m ingest`: see `python -m ingest --help`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+
+import psycopg2
+from kafka.errors import KafkaError
+
+from ingest import config as configuration
+from ingest import faults, land, log, schema
+from ingest.log import say
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 stopped as asked, 1 a fault (said on stderr), 2 wrong usage."""
+    config = configuration.read(arguments)
+    log.set_up(config.log_level)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    begun = time.monotonic()
+    try:
+        require_crc32c()
+        prepare(config, stopping)
+        if config.set_position:
+            move_positions(config)
+        elif not config.init_only:
+            run(config, stopping)
+    except faults.Stopped as stopped:
+        say("stopped", reason=str(stopped))
+    except (faults.IngestError, psycopg2.Error, KafkaError) as error:
+        say("failed", logging.ERROR, error=str(error), kind=type(error).__name__)
+        if not (config.init_only or config.set_position):
+            stopping.wait(max(0.0, begun + config.restart_pause - time.monotonic()))
+        return 1
+    return 0
+
+
+def require_crc32c() -> None:
+    """IngestError where kafka-python would check every event's CRC in Python.
+
+    That is eight times slower, and nothing but the speed would tell.
+    """
+    try:
+        import crc32c  # noqa: F401
+    except ImportError as error:
+        raise faults.IngestError(
+            "The package crc32c is missing; without it kafka-python reads eight times slower."
+            " Install it: pip install 'kafka-python[crc32c]', or the project's requirements."
+        ) from error
+
+
+def prepare(config: configuration.Config, stopping: threading.Event) -> None:
+    """Creates the staging tables, waiting for a warehouse that is still starting."""
+    tables = [configuration.table_of(topic) for topic in config.topics]
+    while True:
+        try:
+            connection = psycopg2.connect(**config.dsn())
+            try:
+                schema.create(connection, tables)
+            finally:
+                connection.close()
+            return
+        except psycopg2.Error as error:
+            where = f"{config.dwh_host}:{config.dwh_port}/{config.dwh_db}"
+            if config.init_only or not faults.is_passing(error):
+                raise faults.IngestError(
+                    f"Cannot prepare schema staging in the warehouse {where} as"
+                    f" {config.dwh_user}: {faults.first_line(error)}. Is it up, and is"
+                    " AIRLINE_INGEST_PASSWORD the role's password?"
+                ) from error
+            say("warehouse is away, trying again", logging.WARNING, warehouse=where,
+                error=faults.first_line(error))  # fmt: skip
+            if stopping.wait(1.0):
+                raise faults.Stopped("the warehouse had not answered yet") from error
+
+
+def move_positions(config: configuration.Config) -> None:
+    """Stores the positions given by --set-position."""
+    connection = psycopg2.connect(**config.dsn())
+    try:
+        for topic, partition, offset in config.set_position:
+            if topic not in config.topics:
+                raise faults.IngestError(
+                    f"--set-position: {topic} is none of the landed topics:"
+                    f" {', '.join(config.topics)}."
+                )
+            old = land.set_position(connection, topic, partition, offset)
+            say("position set", topic=topic, partition=partition, before=old, now=offset)
+    finally:
+        connection.close()
+
+
+def run(config: configuration.Config, stopping: threading.Event) -> None:
+    """Lands until stopped."""
+    from ingest.consume import Reader
+
+    say("started", kafka=config.bootstrap, group=config.group, topics=config.topics,
+        warehouse=f"{config.dwh_host}:{config.dwh_port}/{config.dwh_db}")  # fmt: skip
+    lander = land.Lander(config, stopping)
+    reader = Reader(config, lander, stopping)
+    lander.start()
+    try:
+        reader.run()
+    finally:
+        reader.close()
+    say("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,178 @@
+"""What the ingester is told: environment variables, each with a command-line flag."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+TABLES = (
+    "airports",
+    "aircrafts",
+    "seats",
+    "flights",
+    "bookings",
+    "tickets",
+    "ticket_flights",
+    "boarding_passes",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one ingester. Sizes in bytes, times in seconds."""
+
+    bootstrap: str
+    dwh_host: str
+    dwh_port: int
+    dwh_db: str
+    dwh_user: str
+    dwh_password: str | None = field(repr=False)
+    topic_prefix: str
+    group: str
+    flush_rows: int
+    flush_bytes: int
+    flush_seconds: float
+    max_dead_letters: int
+    session_seconds: float
+    restart_pause: float
+    log_level: str
+    init_only: bool = False
+    set_position: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that are landed: one a source table, and Debezium's transaction markers."""
+        return [f"{self.topic_prefix}.public.{table}" for table in TABLES] + [
+            f"{self.topic_prefix}.transaction"
+        ]
+
+    def dsn(self) -> dict[str, object]:
+        """Arguments for psycopg2.connect."""
+        return {
+            "host": self.dwh_host,
+            "port": self.dwh_port,
+            "dbname": self.dwh_db,
+            "user": self.dwh_user,
+            "password": self.dwh_password,
+            "application_name": "airline-ingest",
+            "client_encoding": "UTF8",
+            "connect_timeout": 10,
+            # A warehouse that vanished without a word is noticed within a minute.
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        }
+
+
+def table_of(topic: str) -> str:
+    """The staging table of a topic: its last part."""
+    return topic.rsplit(".", 1)[-1]
+
+
+def _position(text: str) -> tuple[str, int, int]:
+    match = re.fullmatch(r"(.+):(\d+)=(\d+)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no TOPIC:PARTITION=OFFSET, as in airline.public.flights:0=1200"
+        )
+    return match[1], int(match[2]), int(match[3])
+
+
+def _at_least(kind: type, least: float):
+    def convert(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {kind.__name__} of {least} or more")
+        return value
+
+    return convert
+
+
+def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Config:
+    """Config from flags, else environment variables, else the default stack's values.
+
+    A value that cannot be read ends the program with exit code 2 and a line that names it.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest",
+        description="Lands Kafka change events in the warehouse's schema staging, each exactly "
+        "once. Runs until SIGTERM or SIGINT; then lands the batch in hand and exits with 0.",
+        epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only.",
+    )
+
+    def option(flag: str, variable: str, default: str, what: str, kind=str) -> None:
+        parser.add_argument(
+            flag,
+            # argparse converts a default that is a string, so the environment is checked too.
+            default=env.get(variable) or default,
+            type=kind,
+            metavar="VALUE",
+            help=f"{what} [{variable}, default {default}]",
+        )
+
+    host = env.get("AIRLINE_HOST") or "127.0.0.1"
+    kafka = f"{host}:{env.get('AIRLINE_KAFKA_PORT') or 9092}"
+    port, count = _at_least(int, 1), _at_least(int, 0)
+    option("--bootstrap", "AIRLINE_KAFKA_BOOTSTRAP", kafka, "Kafka servers, host:port,…")
+    option("--dwh-host", "AIRLINE_DWH_HOST", host, "warehouse host")
+    option("--dwh-port", "AIRLINE_DWH_PORT", "5434", "warehouse port", port)
+    option("--dwh-db", "AIRLINE_DWH_DB", "airline_tickets_dwh", "warehouse database")
+    option("--dwh-user", "AIRLINE_INGEST_USER", "airline_ingest", "warehouse role")
+    option("--topic-prefix", "AIRLINE_TOPIC_PREFIX", "airline", "first part of the topics' names")
+    option("--group", "AIRLINE_INGEST_GROUP", "airline-ingest", "consumer group")
+    option("--flush-rows", "AIRLINE_INGEST_FLUSH_ROWS", "20000", "events in a flush", port)
+    option("--flush-bytes", "AIRLINE_INGEST_FLUSH_BYTES", str(16 << 20), "bytes in a flush", port)
+    option(
+        "--flush-seconds",
+        "AIRLINE_INGEST_FLUSH_SECONDS",
+        "0.5",
+        "longest time an event waits for its flush",
+        _at_least(float, 0.01),
+    )
+    option(
+        "--max-dead-letters",
+        "AIRLINE_INGEST_MAX_DEAD_LETTERS",
+        "1000",
+        "refused events in a row that stop the ingester",
+        count,
+    )
+    option(
+        "--session-seconds",
+        "AIRLINE_INGEST_SESSION_SECONDS",
+        "10",
+        "silence after which Kafka gives a killed ingester's partitions away",
+        _at_least(float, 6),
+    )
+    option(
+        "--restart-pause",
+        "AIRLINE_INGEST_RESTART_PAUSE",
+        "5",
+        "seconds a failing ingester lives at least, so that its supervisor does not spin",
+        _at_least(float, 0),
+    )
+    option("--log-level", "AIRLINE_INGEST_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
+    parser.add_argument(
+        "--init-only", action="store_true", help="create the staging tables, then exit"
+    )
+    parser.add_argument(
+        "--set-position",
+        action="append",
+        default=[],
+        type=_position,
+        metavar="TOPIC:PARTITION=OFFSET",
+        help="store this as the next event to land, then exit. The way out after retention "
+        "removed events that were never landed: it accepts their loss",
+    )
+    given = vars(parser.parse_args(arguments))
+    given["topic_prefix"] = given["topic_prefix"].rstrip(".")
+    given["log_level"] = given["log_level"].upper()
+    if given["log_level"] not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        parser.error(f"--log-level: {given['log_level']!r} is no log level")
+    given["set_position"] = tuple(given["set_position"])
+    return Config(dwh_password=env.get("AIRLINE_INGEST_PASSWORD"), **given)

@@ -1,0 +1,277 @@
+"""The Kafka side: reads committed events from the warehouse's positions and hands on batches.
+
+Everything here runs on the main thread. The client has an I/O thread of its own, which keeps
+the group membership alive; the rebalance listener runs on it and must only take notes.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+import time
+from operator import attrgetter
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from ingest import faults
+from ingest.config import Config
+from ingest.land import Batch, Lander, Positions
+from ingest.log import say
+
+_POLL = 0.1  # seconds
+_REPORT_EVERY = 1.0  # seconds
+_ASK_KAFKA = 5.0  # seconds
+_value_size = attrgetter("serialized_value_size")
+
+
+class _Assignments(ConsumerRebalanceListener):
+    """Notes which partitions were assigned and have no position of ours yet."""
+
+    def __init__(self) -> None:
+        self.unplaced: set[TopicPartition] = set()
+        self.round = 0
+
+    def on_partitions_revoked(self, revoked) -> None:
+        pass  # what is in hand still lands; if someone else was faster, the offsets say so
+
+    def on_partitions_lost(self, lost) -> None:
+        self.on_partitions_assigned(())
+
+    def on_partitions_assigned(self, assigned) -> None:
+        self.unplaced = set(assigned)
+        self.round += 1
+
+
+class Reader:
+    """Consumes until `stopping` is set, then lands what is in hand."""
+
+    def __init__(self, config: Config, lander: Lander, stopping: threading.Event) -> None:
+        self._config = config
+        self._lander = lander
+        self._stopping = stopping
+        self._assignments = _Assignments()
+        self._round = 0  # of assignments that positions were asked for
+        self._answer: Positions | None = None
+        self._next: dict[TopicPartition, int] = {}  # next offset to read, placed partitions
+        self._handed: dict[TopicPartition, int] = {}  # next offset after the batches handed on
+        self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
+        self._batch = Batch()
+        self._flush_at = self._report_at = 0.0
+        self._consumer = connect(config, stopping)
+
+    def run(self) -> None:
+        """Until stopped. Raises IngestError, the lander's failure included."""
+        # A pattern and not a list: for a listed topic that does not exist yet the client asks
+        # for metadata four times a second, with an error in the log each time.
+        pattern = f"^({'|'.join(map(re.escape, self._config.topics))})$"
+        self._consumer.subscribe(pattern=pattern, listener=self._assignments)
+        while not self._stopping.is_set():
+            self._take(self._poll())
+            self._place()
+            if self._is_due():
+                self._hand_on()
+            self._hear()
+        self._hand_on()
+        self._put(None)
+        self._lander.join()
+        self._hear()
+
+    def close(self) -> None:
+        """Leaves the group, telling Kafka how far the warehouse is."""
+        try:
+            if self._landed:
+                self._consumer.commit(self._report(), timeout_ms=2000)
+        except KafkaError as error:
+            say("could not report offsets to kafka", logging.DEBUG, error=str(error))
+        finally:
+            self._consumer.close(autocommit=False, timeout_ms=5000)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _poll(self) -> dict[TopicPartition, list]:
+        """Records of placed partitions. Others would come from Kafka's hint: not returned."""
+        unplaced = self._assignments.unplaced
+        try:
+            got = self._consumer.poll(int(_POLL * 1000))
+        except NoOffsetForPartitionError:
+            got = {}  # a new partition, about to be placed
+        except OffsetOutOfRangeError as error:
+            lost = {p: offset for p, offset in error.args[0].items() if p in self._next}
+            if lost:
+                self._check_range(lost)
+                raise faults.OffsetOutOfRange(f"Kafka refuses to read {_names(lost)}") from error
+            got = {}
+        if self._assignments.unplaced:
+            unplaced = self._assignments.unplaced
+            for partition in unplaced:
+                # Parked: a partition without a position makes every poll fail.
+                self._consumer.pause(partition)
+                self._consumer.seek(partition, 0)
+        return {p: records for p, records in got.items() if p not in unplaced}
+
+    def _take(self, got: dict[TopicPartition, list]) -> None:
+        batch = self._batch
+        for partition, records in got.items():
+            batch.records[partition] += records
+            batch.rows += len(records)
+            batch.bytes += sum(map(_value_size, records))
+            self._next[partition] = records[-1].offset + 1
+
+    def _is_due(self) -> bool:
+        return (
+            self._batch.rows >= self._config.flush_rows
+            or self._batch.bytes >= self._config.flush_bytes
+            or time.monotonic() >= self._flush_at
+        )
+
+    # -- handing on ---------------------------------------------------------------------------
+
+    def _hand_on(self) -> None:
+        """Puts the batch in hand before the lander, if it moves anything."""
+        if self._round == self._assignments.round:
+            for partition in self._next:
+                # Beyond the last record: past transaction markers and aborted events.
+                self._next[partition] = self._consumer.position(partition)
+        batch, self._batch = self._batch, Batch()
+        for partition, after in self._next.items():
+            if after != self._handed[partition]:
+                batch.moves[partition] = (self._handed[partition], after)
+        self._handed = dict(self._next)
+        if batch.moves:
+            self._put(batch)
+        self._flush_at = time.monotonic() + self._config.flush_seconds
+
+    def _put(self, item: Batch | Positions | None) -> None:
+        """Waits for the lander to take it; meanwhile reads nothing but stays in the group."""
+        paused: set[TopicPartition] = set()
+        while self._lander.is_alive():
+            try:
+                self._lander.inbox.put(item, timeout=_POLL if paused else 1.0)
+                break
+            except queue.Full:
+                paused = self._consumer.assignment()
+                self._consumer.pause(*paused)
+                self._poll()
+        placed = paused & self._consumer.assignment() - self._assignments.unplaced
+        if placed:
+            self._consumer.resume(*placed)
+
+    def _hear(self) -> None:
+        """Takes the lander's answers; tells Kafka of landed offsets, as a hint for lag tools."""
+        if self._lander.failure:
+            raise self._lander.failure
+        while not self._lander.outbox.empty():
+            item = self._lander.outbox.get()
+            if isinstance(item, Batch):
+                self._landed.update({p: after for p, (_, after) in item.moves.items()})
+            else:
+                self._answer = item
+        if self._landed and time.monotonic() >= self._report_at:
+            self._consumer.commit_async(self._report())
+            self._report_at = time.monotonic() + _REPORT_EVERY
+
+    def _report(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        landed, self._landed = self._landed, {}
+        mine = self._consumer.assignment()
+        return {p: OffsetAndMetadata(n, "", -1) for p, n in landed.items() if p in mine}
+
+    # -- positions ----------------------------------------------------------------------------
+
+    def _place(self) -> None:
+        """After an assignment: asks the warehouse for positions, and seeks to its answer."""
+        if self._round != self._assignments.round:
+            self._hand_on()
+            self._next, self._handed = {}, {}
+            self._answer = None
+            self._round = self._assignments.round
+            if self._assignments.unplaced:
+                self._put(Positions(self._assignments.unplaced, self._round))
+        answer = self._answer
+        if answer is None or answer.round != self._assignments.round:
+            return
+        if not self._check_range(answer):
+            return
+        for partition, offset in answer.items():
+            self._consumer.seek(partition, offset)
+            self._consumer.resume(partition)
+        self._next, self._handed = dict(answer), dict(answer)
+        self._assignments.unplaced = set()
+        self._answer = None
+        say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in answer.items()})
+
+    def _check_range(self, positions: dict[TopicPartition, int]) -> bool:
+        """OffsetOutOfRange if the broker lacks a position; False if it does not answer now."""
+        try:
+            first = self._consumer.beginning_offsets(list(positions), int(_ASK_KAFKA * 1000))
+            last = self._consumer.end_offsets(list(positions), int(_ASK_KAFKA * 1000))
+        except KafkaTimeoutError:
+            return False
+        for partition, stored in positions.items():
+            if not first[partition] <= stored <= last[partition]:
+                raise faults.OffsetOutOfRange(
+                    _out_of_range_text(partition, stored, first[partition], last[partition])
+                )
+        return True
+
+
+def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
+    """A consumer, as soon as a broker answers; raises IngestError if stopped before."""
+    while True:
+        try:
+            return KafkaConsumer(
+                bootstrap_servers=config.bootstrap.split(","),
+                client_id="airline-ingest",
+                group_id=config.group,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                # A table's topic is created by its first event: found within this time.
+                metadata_max_age_ms=2000,
+                session_timeout_ms=int(config.session_seconds * 1000),
+                heartbeat_interval_ms=int(config.session_seconds * 1000 / 4),
+                max_poll_records=5000,
+                max_partition_fetch_bytes=16 << 20,
+                fetch_max_bytes=64 << 20,
+                fetch_max_wait_ms=250,
+                reconnect_backoff_max_ms=2000,
+                bootstrap_timeout_ms=5000,
+            )
+        except KafkaError as error:
+            say("kafka is away, trying again", logging.WARNING, bootstrap=config.bootstrap,
+                error=faults.first_line(error))  # fmt: skip
+            if stopping.wait(1.0):
+                raise faults.Stopped("Kafka had not answered yet") from error
+
+
+def _names(partitions) -> str:
+    return ", ".join(f"{p.topic} partition {p.partition}" for p in partitions)
+
+
+def _out_of_range_text(partition: TopicPartition, stored: int, first: int, last: int) -> str:
+    topic, number = partition
+    text = (
+        f"Topic {topic} partition {number}: the warehouse's next offset is {stored}, the broker"
+        f" has [{first},{last}). "
+    )
+    if stored < first:
+        return text + (
+            f"Retention removed the events from {stored} to {first - 1} before they were landed,"
+            " or the topic was recreated. If they may be lost, go on with"
+            f" `python -m ingest --set-position {topic}:{number}={first}`; if not, reset the"
+            " stack, so that a new snapshot is taken."
+        )
+    return text + (
+        "The topic was recreated, or this is another Kafka. Its offsets start again and would"
+        " collide with the rows landed before: reset warehouse and Kafka together, so that a new"
+        " snapshot is taken; or point the ingester at the Kafka it was landing from."
+    )

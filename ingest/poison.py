@@ -1,0 +1,99 @@
+"""Copies events into a staging table, taking out the ones that jsonb refuses."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import psycopg2
+from psycopg2 import sql
+
+from ingest import encode, faults
+
+Refused = tuple[object, str]  # the record and PostgreSQL's error
+
+
+def copy(cursor, table: str, records: Sequence) -> None:
+    """COPY of all records into staging.<table>, or the error of the first one refused."""
+    statement = sql.SQL("COPY staging.{} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, encode.COLUMNS))
+    )
+    cursor.copy_expert(statement, io.BytesIO(encode.copy_stream(records)), 1 << 16)
+
+
+def bisect(
+    records: Sequence,
+    attempt: Callable[[Sequence], str | None],
+    refused: list[Refused],
+) -> None:
+    """Applies all of `records` but those that `attempt` refuses alone; these join `refused`.
+
+    `attempt` takes a slice and applies it whole (None) or not at all (the error's text).
+    One bad event among n costs about 2·log2(n) attempts.
+    """
+    error = attempt(records)
+    if error is None:
+        return
+    if len(records) == 1:
+        refused.append((records[0], error))
+        return
+    middle = len(records) // 2
+    bisect(records[:middle], attempt, refused)
+    bisect(records[middle:], attempt, refused)
+
+
+def copy_bisecting(
+    cursor, table: str, records: Sequence, refused: list[Refused], allowed: int
+) -> None:
+    """Copies what can be copied; the rest joins `refused`, with the reasons.
+
+    Only an event's own fault is bisected; any other error is raised at once and leaves the
+    transaction to be rolled back. TooManyDeadLetters as soon as more than `allowed` are refused.
+    """
+
+    def attempt(part: Sequence) -> str | None:
+        check(len(refused), allowed, refused)
+        cursor.execute("SAVEPOINT part")
+        try:
+            copy(cursor, table, part)
+        except psycopg2.Error as error:
+            if not faults.is_event_fault(error):
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT part")
+            return faults.first_line(error)
+        cursor.execute("RELEASE SAVEPOINT part")
+        return None
+
+    bisect(records, attempt, refused)
+
+
+def check(count: int, allowed: int, refused: Sequence[Refused]) -> None:
+    """TooManyDeadLetters if `count` is more than `allowed`."""
+    if count > allowed:
+        record, error = refused[-1]
+        raise faults.TooManyDeadLetters(
+            f"PostgreSQL refuses too many events: more than {allowed} in one flush or in a row,"
+            f" the last one {record.topic} partition {record.partition} offset {record.offset}:"
+            f" {error}. These are no single bad events, so nothing of this flush was landed. Look"
+            " at what produces the topic (is it JSON?). If they are to become dead letters all"
+            " the same, raise AIRLINE_INGEST_MAX_DEAD_LETTERS."
+        )
+
+
+def bury(cursor, refused: Sequence[Refused]) -> None:
+    """Keeps refused events as bytes in staging.dead_letter."""
+    for record, error in refused:
+        cursor.execute(
+            "INSERT INTO staging.dead_letter (topic, kafka_partition, kafka_offset,"
+            " kafka_timestamp, key, value, error)"
+            " VALUES (%s, %s, %s, timestamptz 'epoch' + %s * interval '1 ms', %s, %s, %s)",
+            (
+                record.topic,
+                record.partition,
+                record.offset,
+                encode.timestamp_ms(record),
+                None if record.key is None else psycopg2.Binary(record.key),
+                None if record.value is None else psycopg2.Binary(record.value),
+                error,
+            ),
+        )

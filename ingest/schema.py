@@ -1,0 +1,119 @@
+"""The tables the ingester writes. It owns them, and making them again changes nothing."""
+
+from __future__ import annotations
+
+import psycopg2
+from psycopg2 import sql
+
+from ingest.faults import IngestError
+
+# Serialises two ingesters that start at the same moment; an arbitrary number of our own.
+_LOCK = 7_203_115_640
+
+_EVENT_COLUMNS = {
+    "kafka_partition": ("integer NOT NULL", "Partition of the topic the event was read from"),
+    "kafka_offset": (
+        "bigint NOT NULL",
+        "Offset in that partition; the order of changes. Has gaps: transaction markers and"
+        " dead letters take offsets too",
+    ),
+    "kafka_timestamp": (
+        "timestamptz",
+        "When Debezium produced the event; null if it carries no time",
+    ),
+    "key": ("jsonb", "Primary key of the changed row; null for TRUNCATE, which has none"),
+    "value": ("jsonb", "Debezium's change event, unchanged; null for a tombstone"),
+    "landed_at": ("timestamptz NOT NULL DEFAULT now()", "When the event's flush began"),
+}
+_EVENT_KEY = ("kafka_partition", "kafka_offset")
+
+_OWN_TABLES = {
+    "ingest_offset": (
+        "The next event to land, per topic and partition. Written in the transaction that lands"
+        " the events before it, only by compare-and-set: the source of exactly-once.",
+        {
+            "topic": ("text NOT NULL", "Kafka topic"),
+            "kafka_partition": ("integer NOT NULL", "Partition of the topic"),
+            "next_offset": ("bigint NOT NULL", "Offset of the first event not landed yet"),
+            "updated_at": ("timestamptz NOT NULL DEFAULT now()", "When it last moved"),
+        },
+        ("topic", "kafka_partition"),
+    ),
+    "dead_letter": (
+        "Events that jsonb refuses, as the bytes that came from Kafka. Their neighbours landed.",
+        {
+            "topic": ("text NOT NULL", "Kafka topic"),
+            "kafka_partition": ("integer NOT NULL", "Partition of the topic"),
+            "kafka_offset": ("bigint NOT NULL", "Offset in that partition"),
+            "kafka_timestamp": ("timestamptz", "Timestamp of the Kafka record"),
+            "key": ("bytea", "The record's key"),
+            "value": ("bytea", "The record's value"),
+            "error": ("text NOT NULL", "What PostgreSQL said"),
+            "landed_at": ("timestamptz NOT NULL DEFAULT now()", "When it was put here"),
+        },
+        ("topic", "kafka_partition", "kafka_offset"),
+    ),
+}
+
+
+def create(connection, tables: list[str]) -> None:
+    """Creates what is missing in schema staging, in one transaction.
+
+    IngestError if the schema is missing and this role may not create it.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        # CREATE … IF NOT EXISTS wants the right to create even where it exists.
+        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'staging'")
+        if not cursor.fetchone():
+            try:
+                cursor.execute("CREATE SCHEMA staging")
+            except psycopg2.errors.InsufficientPrivilege as error:
+                raise IngestError(
+                    f"The warehouse {connection.info.dbname} has no schema staging, and role"
+                    f" {connection.info.user} may not create it. Run as admin:"
+                    f" CREATE SCHEMA staging AUTHORIZATION {connection.info.user};"
+                ) from error
+        for table in tables:
+            _create_table(
+                cursor,
+                table,
+                f"Change events of the topic that ends in {table}, as they came from Kafka.",
+                _EVENT_COLUMNS,
+                _EVENT_KEY,
+            )
+        for table, (comment, columns, key) in _OWN_TABLES.items():
+            _create_table(cursor, table, comment, columns, key)
+        _let_dbt_read(cursor)
+
+
+def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
+    name = sql.SQL("staging.{}").format(sql.Identifier(table))
+    # DDL on a table that exists would queue behind, and in front of, whoever reads it.
+    cursor.execute("SELECT to_regclass(%s)", (name.as_string(cursor),))
+    if cursor.fetchone()[0]:
+        return
+    definitions = [
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
+        for column, (kind, _) in columns.items()
+    ]
+    definitions.append(
+        sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, key)))
+    )
+    cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(definitions)))
+    cursor.execute(sql.SQL("COMMENT ON TABLE {} IS %s").format(name), (comment,))
+    for column, (_, meaning) in columns.items():
+        cursor.execute(
+            sql.SQL("COMMENT ON COLUMN {}.{} IS %s").format(name, sql.Identifier(column)),
+            (meaning,),
+        )
+
+
+def _let_dbt_read(cursor) -> None:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = 'airline_dbt'")
+    if cursor.fetchone():
+        cursor.execute("GRANT USAGE ON SCHEMA staging TO airline_dbt")
+        cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA staging TO airline_dbt")
+        cursor.execute(
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA staging GRANT SELECT ON TABLES TO airline_dbt"
+        )
