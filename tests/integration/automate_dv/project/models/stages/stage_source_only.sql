@@ -1,0 +1,1 @@
+{{ automate_dv.stage(source_model={'raw': 'stage_input'}) }}
