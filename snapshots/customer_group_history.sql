@@ -1,6 +1,7 @@
 {% snapshot customer_group_history %}
 
-{#- Only what the history is of, and no names: personal data stays in the mart. -#}
+{#- Only what the history is of, and no names: personal data stays in the mart. dbt writes its times without
+    a time zone, in the session's. -#}
 {{
     config(
         schema='snapshots',
@@ -8,6 +9,7 @@
         strategy='check',
         check_cols=['customer_group'],
         hard_deletes='invalidate',
+        pre_hook="set local time zone 'UTC'",
     )
 }}
 

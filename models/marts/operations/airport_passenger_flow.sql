@@ -11,6 +11,9 @@
     )
 }}
 
+-- read by incremental runs only, so dbt does not see it when it parses:
+-- depends_on: {{ ref('changed_flow_days') }}
+
 with
 
 {% if is_incremental() -%}
