@@ -1,0 +1,175 @@
+"""Load batches: whatever is selected, fails or is repeated, each batch is loaded completely or again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.events import airport, booking, segment, ticket
+from tests.support.warehouse import Warehouse, messages
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def warehouse(postgres_server, tmp_path_factory) -> Warehouse:
+    """A warehouse with one loaded batch."""
+    made = Warehouse(postgres_server, "vault_batches", tmp_path_factory.mktemp("dbt"))
+    made.source.snapshot("airports", airport("AAA"))
+    made.load()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def nothing_open(warehouse):
+    """Each test starts and ends with all that landed loaded, and equal to the source."""
+    yield
+    # An open batch is loaded first; what landed after it was opened comes with the next.
+    if warehouse.open_batches():
+        warehouse.load()
+    warehouse.load()
+    assert warehouse.open_batches() == []
+    assert warehouse.differences() == []
+
+
+def test_failed_run_is_repeated_without_a_trace(warehouse):
+    """A run that fails half-way would lose the batch for the models that did not run, or double it."""
+    warehouse.source.commit(("u", "airports", airport("AAA", city="before the failure")))
+    warehouse.source.land()
+    # A satellite that cannot be written to, while hubs and other satellites are.
+    warehouse.rows(
+        "alter table dwh_detailed.sat_airport_details add constraint refused check (false) not valid"
+    )
+    failed = warehouse.dbt("run", "--selector", "loading")
+    assert not failed.success
+    assert len(warehouse.open_batches()) == 1
+    warehouse.rows("alter table dwh_detailed.sat_airport_details drop constraint refused")
+
+    # More lands in between; the repeated run still reads the batch that failed.
+    (opened,) = warehouse.open_batches()
+    warehouse.source.commit(("u", "airports", airport("AAA", city="after the failure")))
+    warehouse.load()
+    assert warehouse.rows(
+        "select outcome from dwh_control.load_batch where load_batch_id = %s", opened
+    ) == [("loaded",)]
+
+    warehouse.load()
+    stepwise = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.vault() == stepwise
+
+
+def test_one_model_leaves_the_batch_open(warehouse):
+    """A run of one model would close a batch that the other models never read."""
+    warehouse.source.commit(("c", "airports", airport("BBB")))
+    warehouse.source.land()
+    done = warehouse.dbt("run", "--select", "+hub_airports")
+    assert done.success, messages(done)
+    assert len(warehouse.open_batches()) == 1
+
+
+def test_load_of_nothing_is_cheap_and_clean(warehouse):
+    """A second run would load the last batch again, or fail without one."""
+    before = warehouse.vault()
+    warehouse.load()
+    assert warehouse.rows("select count(*) from dwh_stage.vst_airports") == [(0,)]
+    assert warehouse.vault() == before
+
+
+def test_data_tests_read_what_was_loaded(warehouse):
+    """`dbt test` after `dbt run` would open a batch, or test an empty one."""
+    warehouse.source.commit(("u", "airports", airport("AAA", city="tested")))
+    warehouse.load()
+    done = warehouse.dbt("test", "--selector", "vault")
+    assert done.success, messages(done)
+    assert warehouse.open_batches() == []
+    assert warehouse.rows("select count(*) from dwh_stage.stg_airports") == [(1,)]
+
+
+def test_empty_run_is_no_load(warehouse):
+    """`dbt run --empty` would count as the load of a batch of which nothing was read."""
+    warehouse.source.commit(("c", "airports", airport("EMP")))
+    warehouse.source.land()
+    batches = warehouse.rows("select count(*) from dwh_control.load_batch")
+    warehouse.dbt("run", "--empty", "--selector", "loading")
+    assert warehouse.rows("select count(*) from dwh_control.load_batch") == batches
+
+
+def test_half_landed_transaction_waits(warehouse):
+    """A mart would show half a booking: its total without its segments."""
+    warehouse.source.commit(
+        ("c", "bookings", booking("HALFHA", total_amount="200.00")),
+        ("c", "tickets", ticket("0000000000007", book_ref="HALFHA")),
+        ("c", "ticket_flights", segment("0000000000007", 1)),
+        ("c", "ticket_flights", segment("0000000000007", 2)),
+    )
+    source = warehouse.source
+    # BEGIN, booking, ticket and one segment; then the END, before the other segment.
+    begin, book, pass_, first, second, end = source.pending
+    source.pending = [begin, book, pass_, first, end, second]
+    source.land(upto=5)
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.rows("select count(*) from dwh_business.current_bookings") == [(0,)]
+
+    warehouse.load()
+    assert warehouse.rows("select count(*) from dwh_business.current_ticket_flights") == [(2,)]
+
+
+def test_partial_full_refresh_is_refused(warehouse):
+    """`--full-refresh --select hub_airports` would keep the newest batch and drop the history."""
+    warehouse.source.commit(("c", "airports", airport("PFR")))
+    warehouse.source.land()
+    before = warehouse.rows("select count(*) from dwh_detailed.hub_airports")
+    done = warehouse.dbt("run", "--full-refresh", "--select", "hub_airports")
+    assert not done.success
+    assert "--full-refresh --select +hub_airports" in messages(done)
+    assert warehouse.rows("select count(*) from dwh_detailed.hub_airports") == before
+
+
+def test_full_refresh_of_one_branch_is_complete(warehouse):
+    """The documented way to rebuild one table would lose history."""
+    before = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--select", "+sat_airport_details")
+    assert done.success, messages(done)
+    assert warehouse.vault() == before
+
+
+def test_dropped_table_is_not_made_without_its_history(warehouse):
+    """A vault table that went missing would come back with the newest batch alone."""
+    before = warehouse.vault()
+    warehouse.rows("drop table dwh_detailed.sat_airport_status cascade")
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert not done.success
+    assert "--full-refresh --select +sat_airport_status" in messages(done)
+
+    done = warehouse.dbt("run", "--full-refresh", "--select", "+sat_airport_status")
+    assert done.success, messages(done)
+    assert warehouse.vault() == before
+
+
+def test_closed_under_a_run(warehouse):
+    """A run whose batch another run closed would write rows of a batch that nobody knows to be loaded."""
+    warehouse.source.commit(("c", "airports", airport("CUR")))
+    warehouse.source.land()
+    before = warehouse.vault()
+    # The other run, at the worst moment: right after this one noted its batch.
+    warehouse.rows(
+        """
+        create function dwh_control.other_run() returns trigger language plpgsql as $$
+        begin
+            update dwh_control.load_batch set closed_at = now(), outcome = 'superseded'
+            where load_batch_id = new.load_batch_id;
+            return new;
+        end $$;
+        create trigger other_run after insert on dwh_control.load_batch_run
+        for each row execute function dwh_control.other_run();
+        """
+    )
+    try:
+        done = warehouse.dbt("run", "--selector", "loading")
+    finally:
+        warehouse.rows("drop function dwh_control.other_run() cascade")
+    assert not done.success
+    assert "this run holds no open load batch" in messages(done)
+    assert warehouse.vault() == before

@@ -1,0 +1,238 @@
+"""The vault under everything that change data can do. One load a stage, many traps in each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.events import aircraft, airport, booking, flight, segment, ticket
+from tests.support.warehouse import Warehouse, messages
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def loaded(postgres_server, tmp_path_factory) -> Warehouse:
+    """Three loads: a snapshot, changes of every kind, and truncations."""
+    warehouse = Warehouse(postgres_server, "vault_traps", tmp_path_factory.mktemp("dbt"))
+    source = warehouse.source
+
+    codes = ["AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "JJJ", "KKK"]
+    airports = [airport(code) for code in codes]
+    source.snapshot("airports", *airports)
+    source.snapshot("aircrafts", aircraft("320"), aircraft("321"))
+    source.snapshot("seats", seat("320", "1A"), seat("320", "1B"), seat("321", "1A"))
+    source.snapshot("flights", flight(1), flight(2, departure_airport="CCC"))
+    source.snapshot("bookings", booking("AAAAAA"), booking("BBBBBB"))
+    source.snapshot("tickets", ticket("0000000000001"), ticket("0000000000002"))
+    source.snapshot("ticket_flights", segment("0000000000001", 1))
+    # A child that lands before its parents: flight 99 and its ticket come with the next load.
+    source.snapshot("ticket_flights", segment("0000000000099", 99))
+    warehouse.load()
+
+    source.commit(
+        ("u", "airports", airport("AAA", city="first")),
+        ("u", "airports", airport("AAA", city="second")),
+        ("u", "airports", airport("AAA", city="last")),
+    )
+    source.commit(("u", "airports", airport("BBB", city="earlier")))
+    source.commit(
+        ("u", "airports", airport("BBB", city="later")), at=source.clock - timedelta(hours=1)
+    )
+    moment = source.clock
+    source.commit(("u", "airports", airport("CCC", city="one")), at=moment)
+    source.commit(("u", "airports", airport("CCC", city="two")), at=moment)
+    source.commit(("d", "airports", airport("DDD")))
+    source.commit(("d", "airports", airport("EEE")))
+    source.commit(("c", "airports", airport("EEE", city="again")))
+    source.commit(("d", "airports", airport("FFF")), ("c", "airports", airport("FFF", city="new")))
+    source.commit(("d", "airports", airport("GGG")), ("c", "airports", airport("HHH")))
+    source.commit(("c", "airports", airport("III")), ("d", "airports", airport("III")))
+    source.commit(("u", "airports", airport("JJJ", airport_name="jjj airport")))
+    source.commit(("u", "airports", airport("KKK", city=" Somewhere")))
+    source.commit(("u", "airports", airport("KKK", city="")))
+
+    source.commit(("u", "flights", flight(1, aircraft_code="321")))
+    source.commit(("u", "flights", flight(1, aircraft_code="320")))
+    source.commit(("u", "flights", flight(2, departure_airport="CCC", aircraft_code="321")))
+    source.commit(("c", "flights", flight(99)), ("c", "tickets", ticket("0000000000099")))
+    source.commit(("u", "tickets", ticket("0000000000002", book_ref="BBBBBB", passenger_id="P2")))
+    source.commit(
+        ("u", "tickets", ticket("0000000000001", passenger_name='О\'Нил "😀"\t\\', contact_data='{"a": 1}'))
+    )
+    # The connector reads everything again: nothing has changed.
+    for table in ("airports", "flights", "tickets"):
+        source.snapshot(table, *source.rows[table].values())
+    warehouse.load()
+
+    source.commit(("c", "seats", seat("321", "2B")))
+    source.commit(("t", "seats", None), ("c", "seats", seat("320", "1A")))
+    source.commit(("t", "ticket_flights", None))
+    source.commit(("c", "ticket_flights", segment("0000000000099", 99)))
+    warehouse.load()
+    return warehouse
+
+
+def seat(code: str, number: str) -> dict:
+    return {"aircraft_code": code, "seat_no": number, "fare_conditions": "Economy"}
+
+
+def versions(warehouse: Warehouse, code: str, column: str = "city") -> list[str]:
+    """The values that an airport had, oldest first."""
+    rows = warehouse.rows(
+        f"select {column} from dwh_detailed.sat_airport_details"
+        " inner join dwh_detailed.hub_airports using (airport_hash_key)"
+        " where airport_code = %s order by sat_airport_details.load_date",
+        code,
+    )
+    return [value for (value,) in rows]
+
+
+def deletions(warehouse: Warehouse, code: str) -> list[bool]:
+    """Whether an airport was deleted, over time."""
+    rows = warehouse.rows(
+        "select is_deleted from dwh_detailed.sat_airport_status"
+        " inner join dwh_detailed.hub_airports using (airport_hash_key)"
+        " where airport_code = %s order by sat_airport_status.load_date",
+        code,
+    )
+    return [value for (value,) in rows]
+
+
+def test_current_rows_equal_the_source(loaded):
+    """The vault would not show what the source has."""
+    assert loaded.differences() == []
+
+
+def test_last_change_of_a_transaction_is_the_committed_one(loaded):
+    """A state that was never committed would be history."""
+    assert versions(loaded, "AAA") == ["Somewhere", "last"]
+
+
+def test_order_is_offsets_and_not_the_clock(loaded):
+    """After the source's clock steps back, the older row would stand as the newest."""
+    assert versions(loaded, "BBB") == ["Somewhere", "earlier", "later"]
+
+
+def test_commits_of_one_microsecond_keep_their_order(loaded):
+    """Two transactions of one commit time would collide on (key, load date), and one be lost."""
+    assert versions(loaded, "CCC") == ["Somewhere", "one", "two"]
+
+
+def test_load_date_is_the_commit_time(loaded):
+    """"As of" questions would be answered by the clock of the load."""
+    rows = loaded.rows(
+        "select max(load_date) = '2026-03-01 00:00:01+00' from dwh_detailed.sat_airport_details"
+        " inner join dwh_detailed.hub_airports using (airport_hash_key, record_source)"
+        " where airport_code = 'AAA' and city = 'last'".replace("max(load_date)", "max(sat_airport_details.load_date)")
+    )
+    assert rows == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("code", "history"),
+    [
+        ("AAA", [False]),
+        ("DDD", [False, True]),
+        ("EEE", [False, True, False]),
+        ("FFF", [False]),
+        ("GGG", [False, True]),
+        ("HHH", [False]),
+        ("III", [True]),
+    ],
+)
+def test_deletion_is_history(loaded, code, history):
+    """A deleted row would stay alive, a re-inserted one dead, or a changed key be two live rows."""
+    assert deletions(loaded, code) == history
+
+
+def test_attributes_survive_the_deletion(loaded):
+    """The deletion, which carries the key alone, would overwrite what the row last was."""
+    assert versions(loaded, "DDD") == ["Somewhere"]
+
+
+def test_case_and_space_are_changes(loaded):
+    """A corrected name would never arrive, and the audit would find it."""
+    assert versions(loaded, "JJJ", "airport_name") == ["JJJ Airport", "jjj airport"]
+    assert versions(loaded, "KKK") == ["Somewhere", " Somewhere", ""]
+
+
+def test_second_snapshot_makes_no_history(loaded):
+    """Registering the connector again would double every row."""
+    assert versions(loaded, "BBB")[-2:] == ["earlier", "later"]
+    ((count,),) = loaded.rows(
+        "select count(*) from dwh_detailed.sat_flight_details"
+        " inner join dwh_detailed.hub_flights using (flight_hash_key) where flight_id = 2"
+    )
+    assert count == 2
+
+
+def test_early_child_has_its_hubs(loaded):
+    """A segment whose flight lands later would dangle."""
+    rows = loaded.rows(
+        "select flight_id, hub_flights.record_source from dwh_detailed.hub_flights where flight_id = 99"
+    )
+    assert rows == [(99, "airline.public.ticket_flights")]
+
+
+def test_leg_in_force_after_swaps(loaded):
+    """A flight whose aircraft changed would be counted twice, or with the aircraft it had before."""
+    legs = loaded.rows(
+        "select count(*) from dwh_detailed.link_flight_leg"
+        " inner join dwh_detailed.hub_flights using (flight_hash_key) where flight_id = 1"
+    )
+    current = loaded.rows(
+        "select flight_id, aircraft_code from dwh_business.current_flights order by flight_id"
+    )
+    assert legs == [(2,)]
+    assert current == [(1, "320"), (2, "321"), (99, "320")]
+
+
+def test_truncation_deletes_every_live_row(loaded):
+    """Rows of a truncated table would stay alive, or rows inserted after it be dead."""
+    seats = loaded.rows(
+        "select aircraft_code, seat_no, is_deleted, count(*) over ()"
+        " from dwh_detailed.sat_seat_status inner join dwh_detailed.hub_seats using (seat_hash_key)"
+        " order by 1, 2, sat_seat_status.load_date"
+    )
+    assert [row[:3] for row in seats] == [
+        ("320", "1A", False),
+        ("320", "1B", False),
+        ("320", "1B", True),
+        ("321", "1A", False),
+        ("321", "1A", True),
+        ("321", "2B", False),
+        ("321", "2B", True),
+    ]
+
+
+def test_different_keys_never_share_a_hash(loaded):
+    """Two keys whose parts join to one text would be one row."""
+    rows = loaded.rows(
+        "select count(*), count(distinct seat_hash_key), count(distinct (aircraft_code, seat_no))"
+        " from dwh_detailed.hub_seats"
+    )
+    assert rows == [(4, 4, 4)]
+
+
+def test_hashes_do_not_depend_on_the_session(loaded):
+    """A load from a session with other settings would see every row as changed."""
+    before = loaded.vault()
+    ((name,),) = loaded.rows("select current_database()")
+    loaded.rows(f"alter database {name} set timezone = 'Asia/Kamchatka'")
+    loaded.rows(f"alter database {name} set datestyle = 'SQL, DMY'")
+    try:
+        done = loaded.dbt("run", "--full-refresh", "--selector", "loading")
+        assert done.success, messages(done)
+    finally:
+        loaded.rows(f"alter database {name} reset all")
+    assert loaded.vault() == before
+
+
+def test_one_batch_equals_many(loaded):
+    """The vault would depend on when it was loaded, and could not be rebuilt from raw."""
+    before = loaded.vault()
+    done = loaded.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert loaded.vault() == before

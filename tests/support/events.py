@@ -1,0 +1,203 @@
+"""Change events as Debezium writes them, landed straight into `staging`, without a connector.
+
+For tests of the load alone: they can say what no real source can be made to do at will (a clock that
+steps back, a transaction that has landed by half). The end-to-end tests take real events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+
+KEYS = {
+    "airports": ["airport_code"],
+    "aircrafts": ["aircraft_code"],
+    "seats": ["aircraft_code", "seat_no"],
+    "flights": ["flight_id"],
+    "bookings": ["book_ref"],
+    "tickets": ["ticket_no"],
+    "ticket_flights": ["ticket_no", "flight_id"],
+    "boarding_passes": ["ticket_no", "flight_id"],
+}
+
+
+class Source:
+    """A source whose commits land as events. `land` writes what was committed since."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.next_offset: dict[str, int] = defaultdict(int)
+        self.next_transaction = 700
+        self.clock = datetime(2026, 3, 1, tzinfo=UTC)
+        self.pending: list[tuple[str, dict | None, dict | None]] = []
+        # What a reader of the source would see now: table -> key -> row.
+        self.rows: dict[str, dict[tuple, dict[str, Any]]] = {table: {} for table in KEYS}
+
+    def snapshot(self, table: str, *rows: dict[str, Any]) -> None:
+        """Rows as the connector reads them when it starts: `op` r, no transaction."""
+        for row in rows:
+            self._event(table, "r", row, None)
+
+    def commit(
+        self,
+        *changes: tuple[str, str, dict[str, Any] | None],
+        at: datetime | None = None,
+        announce: bool = True,
+    ) -> None:
+        """One transaction of (op, table, row) changes; op is c, u, d or t.
+
+        `at` is the commit time (default: a second after the one before). `announce` false leaves out
+        the BEGIN and END that Debezium sends beside it.
+        """
+        if at is None:
+            self.clock = datetime.fromtimestamp(self.clock.timestamp() + 1, UTC)
+            at = self.clock
+        number = str(self.next_transaction)
+        self.next_transaction += 1
+        counts: dict[str, int] = defaultdict(int)
+        if announce:
+            self.pending.append(("transaction", {"id": number}, {"status": "BEGIN", "id": number}))
+        for order, (op, table, row) in enumerate(changes, start=1):
+            counts[table] += 1
+            self._event(table, op, row, {"id": f"{number}:{order}", "total_order": order}, at)
+        if announce:
+            collections = [
+                {"data_collection": f"public.{table}", "event_count": count}
+                for table, count in counts.items()
+            ]
+            end = {"status": "END", "id": f"{number}:9", "data_collections": collections}
+            self.pending.append(("transaction", {"id": number}, end))
+
+    def _event(
+        self,
+        table: str,
+        op: str,
+        row: dict[str, Any] | None,
+        transaction: dict | None,
+        at: datetime | None = None,
+    ) -> None:
+        moment = at or self.clock
+        self._apply(table, op, row)
+        key = {column: row[column] for column in KEYS[table]} if row else None
+        value = {
+            "before": key if op == "d" else None,
+            "after": row if op in "cru" else None,
+            "source": {
+                "connector": "postgresql",
+                "name": "airline",
+                "schema": "public",
+                "table": table,
+                "txId": int(transaction["id"].split(":")[0]) if transaction else 1,
+                "ts_us": round(moment.timestamp() * 1_000_000),
+            },
+            "transaction": transaction,
+            "op": op,
+        }
+        self.pending.append((table, key, value))
+        if op == "d":
+            self.pending.append((table, key, None))
+
+    def _apply(self, table: str, op: str, row: dict[str, Any] | None) -> None:
+        if row is None:
+            self.rows[table].clear()
+            return
+        key = tuple(row[column] for column in KEYS[table])
+        if op == "d":
+            del self.rows[table][key]
+        else:
+            self.rows[table][key] = row
+
+    def land(self, upto: int | None = None) -> None:
+        """Lands the pending events, or only the first `upto` of them."""
+        taken, self.pending = self.pending[:upto], self.pending[upto:] if upto else []
+        with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
+            for table, key, value in taken:
+                cursor.execute(
+                    f"insert into staging.{table}"
+                    " (kafka_partition, kafka_offset, kafka_timestamp, key, value)"
+                    " values (0, %s, now(), %s, %s)",
+                    (
+                        self.next_offset[table],
+                        json.dumps(key) if key is not None else None,
+                        json.dumps(value) if value is not None else None,
+                    ),
+                )
+                self.next_offset[table] += 1
+            for table in {table for table, _, _ in taken}:
+                topic = "airline." + (table if table == "transaction" else f"public.{table}")
+                cursor.execute(
+                    "insert into staging.ingest_offset (topic, kafka_partition, next_offset, updated_at)"
+                    " values (%s, 0, %s, now()) on conflict (topic, kafka_partition)"
+                    " do update set next_offset = excluded.next_offset, updated_at = now()",
+                    (topic, self.next_offset[table]),
+                )
+        connection.close()
+
+
+def airport(code: str = "AAA", **changes: Any) -> dict[str, Any]:
+    """A row of `airports` as it stands in an event."""
+    return {
+        "airport_code": code,
+        "airport_name": f"{code} Airport",
+        "city": "Somewhere",
+        "coordinates_lon": "10.5",
+        "coordinates_lat": "-20.25",
+        "timezone": "UTC",
+    } | changes
+
+
+def aircraft(code: str = "320", **changes: Any) -> dict[str, Any]:
+    """A row of `aircrafts` as it stands in an event: jsonb is text."""
+    return {"aircraft_code": code, "model": '{"en": "Plane"}', "range": 5000} | changes
+
+
+def flight(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A row of `flights` as it stands in an event: times are ISO text in UTC."""
+    return {
+        "flight_id": number,
+        "flight_no": "SU0001",
+        "scheduled_departure": "2026-03-02T10:00:00.000000Z",
+        "scheduled_arrival": "2026-03-02T12:00:00.000000Z",
+        "departure_airport": "AAA",
+        "arrival_airport": "BBB",
+        "status": "Scheduled",
+        "aircraft_code": "320",
+        "actual_departure": None,
+        "actual_arrival": None,
+    } | changes
+
+
+def booking(reference: str = "AAAAAA", **changes: Any) -> dict[str, Any]:
+    """A row of `bookings` as it stands in an event: numeric is text."""
+    return {
+        "book_ref": reference,
+        "book_date": "2026-02-20T08:00:00.000000Z",
+        "total_amount": "100.00",
+    } | changes
+
+
+def ticket(number: str = "0000000000001", **changes: Any) -> dict[str, Any]:
+    """A row of `tickets` as it stands in an event."""
+    return {
+        "ticket_no": number,
+        "book_ref": "AAAAAA",
+        "passenger_id": "P1",
+        "passenger_name": "Ivan Petrov",
+        "contact_data": None,
+    } | changes
+
+
+def segment(
+    number: str = "0000000000001", flight_id: int = 1, **changes: Any
+) -> dict[str, Any]:
+    """A row of `ticket_flights` as it stands in an event."""
+    return {
+        "ticket_no": number,
+        "flight_id": flight_id,
+        "fare_conditions": "Economy",
+        "amount": "100.00",
+    } | changes
