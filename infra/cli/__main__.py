@@ -1,0 +1,180 @@
+"""`python -m infra.cli VERB`: what ./airline hands over to."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from infra import runtime
+from infra.cli import dbt, packages, status, testing, up
+from infra.cli.progress import complain
+from infra.cli.services import registry
+from infra.cli.supervision import Supervisor
+from infra.errors import AirlineError
+from infra.settings import SERVERS, Settings
+
+# Verbs whose arguments are another program's.
+PASSED_THROUGH = ("dbt", "simulate", "audit")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="airline",
+        description="Airline bookings from PostgreSQL through Debezium and Kafka into a Data Vault"
+        " and marts.",
+        epilog="Settings are environment variables: see './airline env'. "
+        "AIRLINE_HOME and AIRLINE_PORT_OFFSET move a stack, so that several run side by side.",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, what: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+
+    each = verb("up", "start everything, load data and build the marts; again: only report")
+    each.add_argument("--only", choices=["core"], help="core: without Airflow and Superset")
+    each.add_argument(
+        "--scale",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="size of the history; 1 is about 300,000 rows",
+    )
+    each.add_argument("--seed", type=int, metavar="N", help="another history")
+    each.add_argument("--no-data", action="store_true", help="tables without rows, for 'load'")
+
+    verb("down", "stop everything, keep the data")
+    each = verb("reset", "stop everything and remove data, slots and topics")
+    each.add_argument("--yes", action="store_true", help="do not ask")
+    each = verb("status", "one screen on every service; exit 1 if anything is unhealthy")
+    each.add_argument("--json", action="store_true", help="for programs")
+    each = verb("logs", "show the end of the services' logs")
+    each.add_argument("service", nargs="?", metavar="SERVICE", help="default: all")
+    each.add_argument("-f", "--follow", action="store_true", help="go on as more is written")
+    each.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="default: 50")
+    each = verb("psql", "a database's prompt, as admin")
+    each.add_argument("server", choices=SERVERS)
+    each.add_argument("arguments", nargs=argparse.REMAINDER, help="psql's own")
+    verb("dbt", "dbt with the stack's environment; arguments are dbt's own")
+    each = verb("load", "replace the source's rows by eight CSV files, and build the marts")
+    each.add_argument("folder", type=Path, metavar="DIR")
+    verb("simulate", "live booking traffic against the primary; see 'simulate --help'")
+    verb("audit", "compare source and vault row for row; see 'audit --help'")
+    verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
+    each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
+    for suite in ("lint", *testing.SUITES):
+        each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Runs one verb; returns the exit code. Raises AirlineError for what we expect to go wrong."""
+    if argv and argv[0] in PASSED_THROUGH:
+        return _pass_through(Settings.from_environment(), argv[0], argv[1:])
+    options, further = parser().parse_known_args(argv)
+    if further and options.verb != "test":
+        parser().error(f"unrecognized arguments: {' '.join(further)}")
+    settings = Settings.from_environment()
+    match options.verb:
+        case "up":
+            return up.up(settings, options)
+        case "down":
+            return up.down(settings)
+        case "reset":
+            return up.reset(settings, yes=options.yes)
+        case "status":
+            return status.status(settings, as_json=options.json)
+        case "logs":
+            return _logs(settings, options)
+        case "psql":
+            return _psql(settings, options.server, options.arguments)
+        case "load":
+            return up.load(settings, options.folder)
+        case "env":
+            for name, value in settings.environment().items():
+                print(f"export {name}={shlex.quote(value)}")
+            return 0
+        case "test":
+            return testing.test(settings, options, further)
+    raise ValueError(f"no such verb: {options.verb}")
+
+
+def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
+    if verb == "dbt":
+        packages.put_in_place(complain)
+        return dbt.call(settings, arguments)
+    if verb == "simulate":
+        module = importlib.import_module("infra.source.__main__")
+        return module.main(["simulate", *arguments], settings.dsn("primary")) or 0
+    module = importlib.import_module("infra.cli.audit")
+    return module.main(arguments, settings.dsn("primary"), settings.dsn("dwh"))
+
+
+def _psql(settings: Settings, server: str, arguments: list[str]) -> int:
+    environment = os.environ | {
+        "PGHOST": settings.host,
+        "PGPORT": str(settings.port(server)),
+        "PGUSER": settings.admin_user,
+        "PGPASSWORD": settings.admin_password,
+        "PGDATABASE": settings.database(server),
+    }
+    psql = runtime.postgres_bin(settings) / "psql"
+    return subprocess.run([psql, *arguments], env=environment).returncode
+
+
+def _logs(settings: Settings, options: argparse.Namespace) -> int:
+    supervisor = Supervisor(settings)
+    names = [service.name for service in registry(settings)]
+    if options.service and options.service not in (*names, "supervisord", "dbt-build"):
+        raise AirlineError(
+            f"there is no service {options.service!r}",
+            f"name one of {', '.join([*names, 'supervisord', 'dbt-build'])}",
+        )
+    wanted = [options.service] if options.service else names
+    files = [str(supervisor.log(name)) for name in wanted if supervisor.log(name).exists()]
+    if not files:
+        raise AirlineError(
+            f"no logs in {supervisor.logs} yet", "start the services with './airline up'"
+        )
+    follow = ["-F"] if options.follow else []
+    return subprocess.run(["tail", "-n", str(options.lines), *follow, *files]).returncode
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def run() -> int:
+    """`main` with errors as people want to see them."""
+    import psycopg2
+
+    try:
+        return main(sys.argv[1:])
+    except AirlineError as error:
+        complain(str(error))
+        if error.detail:
+            print("\n".join(f"    {line}" for line in error.detail.splitlines()), file=sys.stderr)
+    except psycopg2.OperationalError as error:
+        complain(
+            f"a database does not answer ({str(error).strip()}); "
+            "see './airline status', start what does not run with './airline up'"
+        )
+    except OSError as error:
+        if error.errno != 28:  # ENOSPC
+            raise
+        complain(f"the disk is full ({error.filename or 'state folder'}); make room and try again")
+    except KeyboardInterrupt:
+        complain("interrupted; services that were started go on, './airline down' stops them")
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run())

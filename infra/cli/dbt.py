@@ -1,0 +1,102 @@
+"""dbt with the right environment: the warehouse's address and the role that owns what dbt
+builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra import roles
+from infra.cli import packages
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+PROJECT = (
+    "dbt_project.yml",
+    "packages.yml",
+    "profiles.yml",
+    "macros",
+    "models",
+    "seeds",
+    "snapshots",
+)
+
+
+def command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("dbt")), *arguments]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What dbt runs with: this process's environment and the stack's."""
+    return {
+        **os.environ,
+        **settings.environment(),
+        "AIRLINE_DBT_USER": roles.DBT,
+        "AIRLINE_DBT_PASSWORD": settings.secret(roles.DBT),
+    }
+
+
+def build(settings: Settings, say: Callable[[str], None]) -> None:
+    """`dbt build`, with one line for what it did. Raises AirlineError with what failed."""
+    log = settings.home / "logs" / "dbt-build.log"
+    with log.open("w") as file:
+        done = subprocess.run(
+            command("build"),
+            cwd=settings.root,
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    text = log.read_text(errors="replace")
+    totals = re.findall(r"Done\. (PASS=.*)", text)
+    if done.returncode:
+        failed = [
+            line for line in text.splitlines() if re.search(r"\b(ERROR|FAIL \d+|Error)\b", line)
+        ]
+        raise AirlineError(
+            f"dbt build failed ({totals[-1] if totals else f'exit {done.returncode}'})",
+            f"mend what it names, then './airline dbt build'; all it said is in {log}",
+            "\n".join(failed[:20]) or text[-3000:],
+        )
+    say(f"dbt build: {totals[-1] if totals else 'done'}")
+    _stamp(settings).write_text(project_digest(settings))
+
+
+def is_built(settings: Settings) -> bool:
+    """Whether the project as it is now has been built by `build` before."""
+    try:
+        return _stamp(settings).read_text() == project_digest(settings)
+    except OSError:
+        return False
+
+
+def project_digest(settings: Settings) -> str:
+    """Changes when anything changes that dbt builds from."""
+    digest = hashlib.sha256(packages.in_use().encode())
+    for name in PROJECT:
+        start = settings.root / name
+        files = [start] if start.is_file() else sorted(start.rglob("*"))
+        for file in files:
+            if file.is_file() and not file.name.startswith("."):
+                digest.update(f"{file.relative_to(settings.root)}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def call(settings: Settings, arguments: Sequence[str]) -> int:
+    """Passes a dbt command through; returns its exit code."""
+    return subprocess.run(
+        command(*arguments), cwd=settings.root, env=environment(settings)
+    ).returncode
+
+
+def _stamp(settings: Settings) -> Path:
+    # In the data folder: it goes with the data that `reset` removes.
+    return settings.home / "data" / "dbt-built"

@@ -1,0 +1,118 @@
+"""How far the change events have come: source → Kafka → staging."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg2
+
+from infra.cli.services import Primary, Warehouse
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.kafka.broker import Broker
+from infra.settings import Settings
+
+# Without any progress for this long, waiting is given up; in seconds.
+PATIENCE = 180
+
+
+def lag(settings: Settings) -> dict[str, int]:
+    """Topic -> offsets that are in Kafka and not in staging. Topics that exist only."""
+    ends = Broker(settings).end_offsets(settings.topics)
+    landed = landed_offsets(settings)
+    result: dict[str, int] = {}
+    for (topic, partition), end in ends.items():
+        result[topic] = result.get(topic, 0) + max(0, end - landed.get((topic, partition), 0))
+    return result
+
+
+def landed_offsets(settings: Settings) -> dict[tuple[str, int], int]:
+    """(topic, partition) -> next offset to land."""
+    rows = Warehouse(settings).server.query(
+        "select topic, kafka_partition, next_offset from staging.ingest_offset",
+        dbname=settings.dwh_db,
+    )
+    return {(topic, partition): offset for topic, partition, offset in rows}
+
+
+def wait_until_landed(settings: Settings, say: Callable[[str], None]) -> int:
+    """Waits until everything committed at the source before this call is in staging.
+
+    Returns how many offsets (events, tombstones and transaction markers) have landed in all.
+    """
+    # A mark in the WAL: once Debezium has passed it, everything before it is in Kafka.
+    [(mark,)] = Primary(settings).server.query(
+        "select pg_logical_emit_message(false, 'airline-heartbeat', '', true) - '0/0'::pg_lsn",
+        dbname=settings.source_db,
+    )
+    ends: dict[tuple[str, int], int] = {}
+    passed = False
+    before: object = None
+    deadline = told = time.monotonic()
+    while True:
+        if not passed:
+            lsn, in_snapshot = connector.position(settings)
+            passed = lsn >= int(mark) and not in_snapshot
+        # After the mark, more traffic does not lengthen the wait: the ends are those of then.
+        if not passed or not ends:
+            ends = Broker(settings).end_offsets(settings.topics)
+        landed = landed_offsets(settings)
+        done = sum(min(landed.get(key, 0), end) for key, end in ends.items())
+        if passed and done == sum(ends.values()):
+            return sum(landed.values())
+        now = time.monotonic()
+        if (done, ends) != before:
+            before, deadline = (done, dict(ends)), now + PATIENCE
+        if now - told > 5:
+            told = now
+            say(f"landed {done:,} of {sum(ends.values()):,}{'' if passed else ' so far'}")
+        state = connector.state(settings)
+        if state is None or state.is_failed or now > deadline:
+            _give_up(settings, state, passed)
+        time.sleep(0.3)
+
+
+def pending(settings: Settings) -> tuple[int, bool]:
+    """(landed offsets that no closed load batch has read, whether a load batch is open)."""
+    try:
+        [(rows, is_open)] = Warehouse(settings).server.query(
+            """
+            select
+                coalesce(sum(position.next_offset - coalesce(loaded.to_offset, 0)), 0),
+                exists (select from dwh_control.load_batch where closed_at is null)
+            from staging.ingest_offset as position
+            left join dwh_control.load_batch_range as loaded
+                on position.topic = loaded.topic
+                and position.kafka_partition = loaded.kafka_partition
+                and loaded.load_batch_id = (
+                    select max(load_batch_id) from dwh_control.load_batch
+                    where outcome = 'loaded'
+                )
+            where position.topic like '%.public.%'
+            """,
+            dbname=settings.dwh_db,
+        )
+    except psycopg2.errors.UndefinedTable:
+        # dbt has never run here.
+        return sum(landed_offsets(settings).values()), False
+    return int(rows), is_open
+
+
+def _give_up(settings: Settings, state: connector.State | None, passed: bool) -> None:
+    if state is None:
+        raise AirlineError(
+            f"the connector {connector.NAME} is gone", "'./airline up' registers it again"
+        )
+    if state.is_failed:
+        raise AirlineError(
+            f"the connector {connector.NAME} failed while events were on their way",
+            "mend what its trace names, then './airline up'; nothing is lost",
+            "\n".join(state.trace.splitlines()[:12]),
+        )
+    late = "ingest" if passed else "connect"
+    raise AirlineError(
+        f"no change event came further for {PATIENCE} s "
+        f"({'staging is behind Kafka' if passed else 'Debezium is behind the source'})",
+        f"see './airline status' and './airline logs {late}'; './airline up' goes on from there",
+    )

@@ -1,0 +1,84 @@
+"""Which ports are taken, and by whom."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+from infra.errors import AirlineError
+from infra.settings import PORTS, Settings
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A port that a service wants and somebody else has."""
+
+    service: str
+    port: int
+    variable: str
+    holder: str
+
+
+def taken(settings: Settings, services: Iterable[str]) -> list[Taken]:
+    """Those of the services' ports (names of settings.PORTS) that somebody listens on."""
+    found = []
+    for service in services:
+        port = settings.port(service)
+        if _is_taken(settings.host, port):
+            found.append(Taken(service, port, PORTS[service][1], _holder(port)))
+    return found
+
+
+def refuse_taken(settings: Settings, services: Iterable[str]) -> None:
+    """Raises AirlineError that names every taken port, its holder and how to move it."""
+    found = taken(settings, services)
+    if found:
+        holders = [
+            f"port {each.port} for {each.service} is taken by {each.holder}" for each in found
+        ]
+        variables = " ".join(f"{each.variable}=<port>" for each in found)
+        raise AirlineError(
+            "; ".join(holders),
+            f"end that process, or move the port with {variables} "
+            "(AIRLINE_PORT_OFFSET=<number> moves all of them)",
+        )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections of an ended server that linger do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            raise AirlineError(
+                f"cannot listen on {host}:{port} ({error.strerror})",
+                "set AIRLINE_HOST to an address of this machine and ports above 1023",
+            ) from None
+    return False
+
+
+def _holder(port: int) -> str:
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        connections = []
+    for connection in connections:
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr.port == port
+            and connection.pid
+        ):
+            try:
+                process = psutil.Process(connection.pid)
+                command = " ".join(process.cmdline())[:100] or process.name()
+                return f"process {process.pid} ({command}) of {process.username()}"
+            except psutil.Error:
+                return f"process {connection.pid}"
+    return "a process of another user"

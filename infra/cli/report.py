@@ -1,0 +1,67 @@
+"""What people see at the end: the marts' first rows, and where everything is."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+from psycopg2 import sql
+
+from infra.cli import packages
+from infra.cli.progress import aligned
+from infra.settings import Settings
+
+SCHEMAS = ("dwh_marts", "presentation")
+ROWS = 3
+WIDEST = 32
+
+
+def marts(settings: Settings) -> str:
+    """The first rows of each mart."""
+    parts = []
+    with (
+        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            """
+            select table_schema, table_name
+            from information_schema.tables
+            where table_schema in %s
+            order by table_schema, table_name
+            """,
+            (SCHEMAS,),
+        )
+        for schema, name in cursor.fetchall():
+            cursor.execute(
+                sql.SQL("select * from {} limit {}").format(
+                    sql.Identifier(schema, name), sql.Literal(ROWS)
+                )
+            )
+            heads = [column.name for column in cursor.description]
+            rows = [
+                tuple(None if value is None else str(value)[:WIDEST] for value in row)
+                for row in cursor.fetchall()
+            ]
+            parts.append(f"\n{schema}.{name}\n{aligned(rows, heads)}")
+    return "\n".join(parts) if parts else "\nno marts yet: './airline dbt build'"
+
+
+def addresses(settings: Settings) -> str:
+    """Where each service is."""
+    user = settings.admin_user
+    rows = [
+        (
+            name,
+            f"postgresql://{user}@{settings.host}:{settings.port(name)}/{settings.database(name)}",
+        )
+        for name in ("primary", "replica", "dwh")
+    ]
+    rows += [
+        ("kafka", settings.kafka_bootstrap),
+        ("connect", f"{settings.connect_url}/connectors/airline-connector/status"),
+        ("AutomateDV", packages.in_use()),
+        ("state, logs", str(settings.home)),
+    ]
+    lines = "\n".join(f"  {name:<14}{where}" for name, where in rows)
+    return f"\n{lines}\n\n  next: ./airline status · simulate · audit · psql dwh"

@@ -1,0 +1,283 @@
+"""The services of a stack: what each needs, how it is made, run and asked whether it is ready.
+
+A new service is one more class here and one more line in `registry`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from infra import roles, warehouse
+from infra.cli.progress import Progress
+from infra.cli.supervision import RUNNING, STARTING, Program, Supervisor, tail
+from infra.connect.worker import Worker
+from infra.errors import AirlineError
+from infra.kafka.broker import Broker
+from infra.postgres import Server
+from infra.settings import Settings
+
+REPLICA_SLOT = "airline_replica"
+# How long a service may take to become ready, in seconds.
+PATIENCE = 180
+ALIVE = (RUNNING, STARTING)
+
+
+class Service:
+    """One supervised process. `needs` are services that must be ready before it is made."""
+
+    name = ""
+    needs: tuple[str, ...] = ()
+    # Names in settings.PORTS.
+    ports: tuple[str, ...] = ()
+    # Steps of `up` other than services that come before.
+    after_steps: tuple[str, ...] = ()
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def program(self) -> Program:
+        raise NotImplementedError
+
+    def prepare(self) -> bool:
+        """Makes data and configuration. Returns whether a running process must start again."""
+        return False
+
+    def answers(self) -> bool:
+        """Whether it is ready. Raises AirlineError when waiting cannot help."""
+        return True
+
+    def furnish(self) -> None:
+        """What must be in it before anybody uses it: databases, roles."""
+
+
+class Postgres(Service):
+    """What primary, replica and warehouse have in common."""
+
+    parameters: ClassVar[dict[str, str | int]] = {}
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ports = (self.name,)
+        self.server = Server(
+            settings, self.name, settings.home / "data" / self.name, settings.port(self.name)
+        )
+
+    def program(self) -> Program:
+        return Program(
+            self.name,
+            self.server.command,
+            Path("/"),
+            # Fast shutdown: a client that stays connected does not hold it up.
+            stop_signal="INT",
+            stop_seconds=120,
+        )
+
+    def prepare(self) -> bool:
+        self.server.make()
+        return self.server.configure(self.parameters)
+
+    def answers(self) -> bool:
+        return self.server.answers()
+
+
+class Primary(Postgres):
+    name = "primary"
+    parameters: ClassVar[dict[str, str | int]] = {
+        "wal_level": "logical",
+        "max_wal_senders": 10,
+        "max_replication_slots": 10,
+        # A forgotten slot must not fill the disk; past this the slot is lost and CDC starts anew.
+        "max_slot_wal_keep_size": "16GB",
+        "shared_buffers": "128MB",
+        "max_wal_size": "2GB",
+        "checkpoint_timeout": "15min",
+        "random_page_cost": 1.1,
+    }
+
+    def furnish(self) -> None:
+        roles.make(self.settings, "primary", self.server.dsn())
+        roles.make_database(self.server.dsn(), self.settings.source_db)
+        slots = self.server.query("select slot_name from pg_replication_slots")
+        if (REPLICA_SLOT,) not in slots:
+            self.server.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
+
+
+class Replica(Postgres):
+    name = "replica"
+    needs = ("primary",)
+
+    def prepare(self) -> bool:
+        primary = Primary(self.settings)
+        password = self.settings.secret(roles.REPLICATOR)
+        if self.server.is_made and self._is_cut_off(primary.server):
+            shutil.rmtree(self.server.data)
+        self.server.make_from(
+            primary.server, user=roles.REPLICATOR, password=password, slot=REPLICA_SLOT
+        )
+        connection = (
+            f"host={self.settings.host} port={self.settings.primary_port} "
+            f"user={roles.REPLICATOR} password={password} application_name=airline_replica "
+            # Slots are synchronised over this connection, and that needs a database.
+            f"dbname={self.settings.source_db}"
+        )
+        return self.server.configure(
+            Primary.parameters
+            | {
+                "primary_conninfo": connection,
+                "primary_slot_name": REPLICA_SLOT,
+                "hot_standby_feedback": "on",
+                "sync_replication_slots": "on",
+            }
+        )
+
+    def _is_cut_off(self, primary: Server) -> bool:
+        """Whether the primary no longer has the WAL that the replica would need."""
+        states = primary.query(
+            f"select wal_status from pg_replication_slots where slot_name = '{REPLICA_SLOT}'"
+        )
+        if states != [("lost",)]:
+            return False
+        primary.query(f"select pg_drop_replication_slot('{REPLICA_SLOT}')")
+        primary.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
+        return True
+
+
+class Warehouse(Postgres):
+    name = "dwh"
+    parameters: ClassVar[dict[str, str | int]] = {
+        # No one replicates the warehouse: it can be loaded again from the topics.
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
+        "shared_buffers": "512MB",
+        "effective_cache_size": "4GB",
+        "work_mem": "64MB",
+        "maintenance_work_mem": "256MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "wal_compression": "on",
+        "random_page_cost": 1.1,
+        "jit": "off",
+    }
+
+    def furnish(self) -> None:
+        warehouse.make(self.settings, self.server)
+
+
+class Kafka(Service):
+    name = "kafka"
+    ports = ("kafka", "kafka controller")
+    after_steps = ("jars",)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.broker = Broker(settings)
+
+    def program(self) -> Program:
+        return Program(self.name, self.broker.command, Path("/"), stop_seconds=90)
+
+    def prepare(self) -> bool:
+        changed = self.broker.configure()
+        self.broker.make()
+        return changed
+
+    def answers(self) -> bool:
+        return self.broker.answers()
+
+
+class Connect(Service):
+    name = "connect"
+    needs = ("kafka",)
+    ports = ("connect",)
+    after_steps = ("jars",)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.worker = Worker(settings)
+
+    def program(self) -> Program:
+        return Program(
+            self.name,
+            self.worker.command,
+            Path("/"),
+            {"AIRLINE_CDC_PASSWORD": self.settings.secret(roles.CDC)},
+        )
+
+    def prepare(self) -> bool:
+        return self.worker.configure()
+
+    def answers(self) -> bool:
+        return self.worker.answers()
+
+
+class Ingest(Service):
+    name = "ingest"
+    needs = ("dwh", "kafka")
+
+    def program(self) -> Program:
+        environment = self.settings.environment()
+        # It logs in as its own role and has no business with the admin's.
+        del environment["AIRLINE_ADMIN_PASSWORD"]
+        environment["AIRLINE_INGEST_PASSWORD"] = self.settings.secret(roles.INGEST)
+        return Program(
+            self.name,
+            [sys.executable, "-m", "ingest"],
+            self.settings.root,
+            environment,
+            as_servers=False,
+        )
+
+    def answers(self) -> bool:
+        """Whether its tables are there: it makes them as soon as it has both its ends."""
+        server = Warehouse(self.settings).server
+        [(table,)] = server.query(
+            "select to_regclass('staging.ingest_offset')", dbname=self.settings.dwh_db
+        )
+        return table is not None
+
+
+def registry(settings: Settings) -> list[Service]:
+    """Every service, in an order in which they can be started; `down` goes the other way."""
+    kinds = (Primary, Warehouse, Kafka, Replica, Connect, Ingest)
+    return [kind(settings) for kind in kinds]
+
+
+def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> None:
+    """Makes, starts and furnishes one service; returns when it is ready."""
+    was_running = _state(service.name, supervisor) in ALIVE
+    begin = time.monotonic()
+    if service.prepare() and was_running:
+        supervisor.halt(service.name)
+        was_running = False
+    supervisor.run(service.name)
+    deadline = time.monotonic() + PATIENCE
+    while not (service.answers() and _state(service.name, supervisor) in ALIVE):
+        state = _state(service.name, supervisor)
+        if state in ("FATAL", "EXITED", "STOPPED") or time.monotonic() > deadline:
+            raise failure(service.name, supervisor, state)
+        time.sleep(0.1)
+    service.furnish()
+    if not was_running:
+        progress.say(f"{service.name} ready ({time.monotonic() - begin:.1f} s)")
+
+
+def _state(name: str, supervisor: Supervisor) -> str:
+    states = supervisor.states()
+    if name not in states:
+        raise AirlineError(
+            f"supervisord, which runs {name}, went away", "'./airline up' starts it again"
+        )
+    return states[name].state
+
+
+def failure(name: str, supervisor: Supervisor, state: str) -> AirlineError:
+    """The error for a service that does not come up: what it logged last, and where."""
+    log = supervisor.log(name)
+    last = tail(log, 12)
+    todo = f"see the end of its log below, all of it in {log}; './airline up' tries again"
+    if "No space left on device" in tail(log, 60):
+        todo = f"the disk is full: make room in {supervisor.settings.home}, then './airline up'"
+    return AirlineError(f"{name} did not become ready (it is {state})", todo, last)

@@ -1,0 +1,297 @@
+"""`status`: one screen on a stack that may be whole, half dead or not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+from kafka.errors import KafkaError
+
+from infra.cli import landing, packages
+from infra.cli.progress import aligned
+from infra.cli.services import Primary, Replica, Warehouse, registry
+from infra.cli.supervision import RUNNING, Supervisor
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.settings import TABLES, Settings
+
+
+@dataclass
+class Finding:
+    """One line of the screen. `values` are for programs, `text` for people; `problem` '' if
+    well.
+    """
+
+    name: str
+    text: str = ""
+    problem: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def status(settings: Settings, *, as_json: bool) -> int:
+    """Prints the state of everything; returns 1 where anything is unhealthy."""
+    services = _services(settings)
+    running = {each.name for each in services if not each.problem}
+    checks: list[tuple[str, set[str], Callable[[Settings], Finding]]] = [
+        ("replication", {"primary", "replica"}, _replication),
+        ("slot", {"primary"}, _slot),
+        ("connector", {"connect"}, _connector),
+        ("consumer lag", {"kafka", "dwh"}, _lag),
+        ("landed", {"dwh"}, _landed),
+        ("dead letters", {"dwh"}, _dead_letters),
+        ("load batch", {"dwh"}, _load_batch),
+        ("newest mart row", {"dwh"}, _newest_mart_row),
+    ]
+    findings = [_check(settings, running, *check) for check in checks]
+    findings.append(Finding("AutomateDV", packages.in_use(), values={"in_use": packages.in_use()}))
+    healthy = not any(each.problem for each in (*services, *findings))
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "healthy": healthy,
+                    "home": str(settings.home),
+                    "services": {each.name: _plain(each) for each in services},
+                    "checks": {each.name: _plain(each) for each in findings},
+                },
+                default=str,
+            )
+        )
+    else:
+        _print(settings, services, findings, healthy)
+    return 0 if healthy else 1
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    told = asdict(finding)
+    return {"problem": told["problem"] or None, **told["values"]}
+
+
+def _print(
+    settings: Settings, services: list[Finding], findings: list[Finding], healthy: bool
+) -> None:
+    rows = [
+        tuple(each.values[key] for key in ("state", "pid", "uptime", "restarts", "port"))
+        for each in services
+    ]
+    table = [
+        (each.name, state, pid or "", _span(uptime) if pid else "", str(restarts), port or "")
+        for each, (state, pid, uptime, restarts, port) in zip(services, rows, strict=True)
+    ]
+    print(aligned(table, ("service", "state", "pid", "uptime", "restarts", "port"), ""))
+    print()
+    for each in findings:
+        print(f"{each.name:<17}{each.text}{'  ← ' + each.problem if each.problem else ''}")
+    print(f"\n{'healthy' if healthy else 'not healthy'} ({settings.home})")
+    if not healthy and any(each.problem for each in services):
+        print("'./airline up' starts what does not run; './airline logs SERVICE' says why it ended")
+
+
+def _services(settings: Settings) -> list[Finding]:
+    states = Supervisor(settings).states()
+    findings = []
+    for service in registry(settings):
+        state = states.get(service.name)
+        port = settings.port(service.ports[0]) if service.ports else None
+        values = {
+            "state": state.state if state else "STOPPED",
+            "pid": state.pid if state else 0,
+            "uptime": round(state.uptime) if state else 0,
+            "restarts": state.restarts if state else 0,
+            "port": port,
+        }
+        problem = "" if values["state"] == RUNNING else "not running"
+        findings.append(Finding(service.name, values["state"], problem, values))
+    return findings
+
+
+def _check(
+    settings: Settings,
+    running: set[str],
+    name: str,
+    needs: set[str],
+    ask: Callable[[Settings], Finding],
+) -> Finding:
+    missing = sorted(needs - running)
+    if missing:
+        return Finding(name, "unknown", f"{', '.join(missing)} not running")
+    try:
+        finding = ask(settings)
+    except psycopg2.errors.UndefinedTable:
+        finding = Finding(name, "nothing yet", "its tables are not made: './airline up'")
+    except (psycopg2.Error, KafkaError, AirlineError, OSError) as error:
+        finding = Finding(
+            name, "unknown", (str(error).strip() or type(error).__name__).split("\n")[0]
+        )
+    finding.name = name
+    return finding
+
+
+def _replication(settings: Settings) -> Finding:
+    rows = Primary(settings).server.query(
+        """
+        select
+            state,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint,
+            coalesce(extract(epoch from replay_lag), 0)::float
+        from pg_stat_replication where application_name = 'airline_replica'
+        """
+    )
+    if not rows:
+        return Finding("", "no replica is connected", "see './airline logs replica'")
+    state, lag_bytes, lag_seconds = rows[0]
+    [(synced,)] = Replica(settings).server.query(
+        f"select count(*) from pg_replication_slots where slot_name = '{connector.SLOT}' and synced"
+    )
+    values = {"state": state, "lag_bytes": lag_bytes, "lag_seconds": lag_seconds}
+    problem = "" if state == "streaming" else "not streaming"
+    text = f"{state}, {_size(lag_bytes)} behind, {lag_seconds:.1f} s"
+    if synced:
+        text += ", slot synchronised"
+    return Finding("", text, problem, values | {"slot_synchronised": bool(synced)})
+
+
+def _slot(settings: Settings) -> Finding:
+    rows = Primary(settings).server.query(
+        f"""
+        select
+            active,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint,
+            wal_status
+        from pg_replication_slots where slot_name = '{connector.SLOT}'
+        """
+    )
+    if not rows:
+        return Finding("", f"no slot {connector.SLOT}", "'./airline up' registers the connector")
+    active, retained, wal_status = rows[0]
+    problem = "" if active else "nobody reads it"
+    if wal_status == "lost":
+        problem = "its WAL is gone, changes were lost: './airline reset' and './airline up'"
+    return Finding(
+        "",
+        f"{connector.SLOT} {'active' if active else 'inactive'}, retains {_size(retained or 0)}",
+        problem,
+        {"active": active, "retained_bytes": retained, "wal_status": wal_status},
+    )
+
+
+def _connector(settings: Settings) -> Finding:
+    state = connector.state(settings)
+    if state is None:
+        return Finding("", "not registered", "'./airline up' registers it")
+    return Finding(
+        "",
+        f"{state.connector}, task {state.task or 'none'}",
+        "" if state.is_running else (state.trace.split("\n")[0][:120] or "not running"),
+        {"connector": state.connector, "task": state.task},
+    )
+
+
+def _lag(settings: Settings) -> Finding:
+    by_topic = landing.lag(settings)
+    total = sum(by_topic.values())
+    late = ", ".join(f"{topic} {lag:,}" for topic, lag in sorted(by_topic.items()) if lag)
+    # Lag alone is no illness: it is how much there is to do.
+    return Finding(
+        "", f"{total:,}{f' ({late})' if late else ''}", values={"total": total, "topics": by_topic}
+    )
+
+
+def _landed(settings: Settings) -> Finding:
+    # Exact counts of large tables take long; the statistics are near enough for a screen.
+    rows = Warehouse(settings).server.query(
+        """
+        select relname, n_live_tup from pg_stat_user_tables
+        where schemaname = 'staging' and relname <> 'ingest_offset'
+        """,
+        dbname=settings.dwh_db,
+    )
+    counts = {name: count for name, count in rows if name in (*TABLES, "transaction")}
+    newest = Warehouse(settings).server.query(
+        "select max(updated_at) from staging.ingest_offset", dbname=settings.dwh_db
+    )[0][0]
+    total = sum(counts[name] for name in counts if name != "transaction")
+    age = f", last {_span(_age(newest))} ago" if newest else ""
+    return Finding("", f"about {total:,} events{age}", values={"rows": counts, "newest": newest})
+
+
+def _dead_letters(settings: Settings) -> Finding:
+    [(count,)] = Warehouse(settings).server.query(
+        "select count(*) from staging.dead_letter", dbname=settings.dwh_db
+    )
+    problem = "look at staging.dead_letter ('./airline psql dwh')" if count else ""
+    return Finding("", f"{count:,}", problem, {"count": count})
+
+
+def _load_batch(settings: Settings) -> Finding:
+    rows = Warehouse(settings).server.query(
+        """
+        select load_batch_id, opened_at, closed_at, outcome from dwh_control.load_batch
+        order by load_batch_id desc limit 1
+        """,
+        dbname=settings.dwh_db,
+    )
+    if not rows:
+        return Finding("", "none yet")
+    number, opened, closed, outcome = rows[0]
+    unread, _ = landing.pending(settings)
+    values = {"load_batch_id": number, "opened_at": opened, "closed_at": closed, "unread": unread}
+    if closed is None:
+        text = f"{number} open for {_span(_age(opened))}, {unread:,} offsets not loaded"
+    else:
+        text = f"{number} {outcome} {_span(_age(closed))} ago, {unread:,} offsets since"
+    return Finding("", text, values=values)
+
+
+def _newest_mart_row(settings: Settings) -> Finding:
+    """When the newest row was written in the tables of `presentation`."""
+    server = Warehouse(settings).server
+    rows = server.query(
+        """
+        select table_name, column_name from information_schema.columns
+        where table_schema = 'presentation' and data_type = 'timestamp with time zone'
+            and column_name in ('built_at', 'loaded_at', 'updated_at', 'load_date', 'created_at')
+        """,
+        dbname=settings.dwh_db,
+    )
+    newest = None
+    for table, column in rows:
+        [(value,)] = server.query(
+            f'select max("{column}") from presentation."{table}"', dbname=settings.dwh_db
+        )
+        if value is not None and (newest is None or value > newest):
+            newest = value
+    if newest is None:
+        # Tables without such a column: a closed batch is when they were built.
+        [(newest,)] = server.query(
+            "select max(closed_at) from dwh_control.load_batch where outcome = 'loaded'",
+            dbname=settings.dwh_db,
+        )
+    if newest is None:
+        return Finding("", "none", "nothing built yet: './airline dbt build'")
+    return Finding("", f"{_span(_age(newest))} old", values={"at": newest, "age": _age(newest)})
+
+
+def _age(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()
+
+
+def _span(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    for size, unit, low, sub in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // low}{sub}"
+    return f"{whole}s"
+
+
+def _size(count: int) -> str:
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GB"

@@ -1,0 +1,106 @@
+"""`test`: lint and every test, on a stack of its own beside one that may be running."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from infra.cli import home, packages, up
+from infra.cli.progress import complain
+from infra.errors import AirlineError
+from infra.settings import PORTS, ROOT, Settings
+
+SUITES = ("unit", "integration", "e2e")
+# Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
+OFFSETS = range(10_000, 23_000, 50)
+
+
+def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) -> int:
+    """Runs what `options` name (all if none); `arguments` go to pytest. Returns an exit code."""
+    # Whatever ends the tests, what they started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    chosen = [suite for suite in SUITES if getattr(options, suite)]
+    everything = not chosen and not options.lint
+    environment = isolated(os.environ, settings)
+    mine = Settings.from_environment(environment)
+    _make_room(mine)
+    environment |= mine.environment()
+    packages.put_in_place(complain)
+    if (options.lint or everything) and not _lint(mine, environment):
+        return 1
+    suites = chosen or (list(SUITES) if everything else [])
+    if not suites:
+        return 0
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *(f"tests/{suite}" for suite in suites), *arguments],
+            cwd=ROOT,
+            env=environment,
+        ).returncode
+    finally:
+        up.stop(mine, complain)
+
+
+def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment of a stack apart: no setting of the caller's but the cache and the user."""
+    environment = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("AIRLINE_", "DBT_", "PG"))
+    }
+    return environment | {
+        "AIRLINE_HOME": environ.get("AIRLINE_TEST_HOME") or str(ROOT / ".airline" / "test"),
+        "AIRLINE_CACHE": str(settings.cache),
+        "AIRLINE_SERVICE_USER": settings.service_user,
+        "AIRLINE_PORT_OFFSET": str(free_offset(OFFSETS)),
+    }
+
+
+def free_offset(offsets: Iterable[int]) -> int:
+    """An offset at which nobody listens on any of the stack's ports. Raises AirlineError."""
+    for offset in random.sample(list(offsets), k=len(list(offsets))):
+        if all(_is_free(default + offset) for _, _, default in PORTS.values()):
+            return offset
+    raise AirlineError(
+        "no free ports were found for the tests", "end what listens on ports 15000 to 32000"
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _make_room(mine: Settings) -> None:
+    """From nothing: what an earlier run left, running or not, goes."""
+    home.make(mine)
+    up.stop(mine, complain)
+    home.remove(mine)
+    home.make(mine)
+
+
+def _lint(mine: Settings, environment: Mapping[str, str]) -> bool:
+    scripts = Path(sys.executable).parent
+    commands = [
+        [str(scripts / "ruff"), "check", "--quiet"],
+        [str(scripts / "ruff"), "format", "--check", "--quiet"],
+        [str(scripts / "dbt"), "--quiet", "--warn-error", "parse", "--no-partial-parse"],
+    ]
+    well = True
+    for command in commands:
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        done = subprocess.run(command, cwd=ROOT, env=dict(environment))
+        print(f"{'ok    ' if not done.returncode else 'FAILED'} {shown}", flush=True)
+        well = well and not done.returncode
+    return well

@@ -1,0 +1,219 @@
+"""`up`, `load`, `down`, `reset`: brings a stack up and data through it, and takes it down."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from infra import roles
+from infra.cli import dbt, home, landing, packages, plan, ports, report
+from infra.cli.plan import Step
+from infra.cli.progress import Progress
+from infra.cli.services import Service, bring_up, registry
+from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.kafka import artifacts
+from infra.settings import Settings
+
+# A batch may be left open, or more may land during a build: then it is built again, this often.
+MOST_BUILDS = 3
+
+
+def up(settings: Settings, options: argparse.Namespace) -> int:
+    """Brings everything up that is not, and data through it. Idempotent."""
+    progress = Progress()
+    if settings.home != settings.wanted_home:
+        progress.say(
+            f"state is kept in {settings.home}: user {settings.service_user!r}, as whom the "
+            f"servers run, cannot enter {settings.wanted_home}"
+        )
+    home.make(settings)
+    with home.alone(settings, progress.say):
+        supervisor = Supervisor(settings)
+        services = registry(settings)
+        _clear_the_way(settings, supervisor, services, progress.say)
+        supervisor.start([service.program() for service in services])
+        steps = [
+            Step("AutomateDV", lambda: packages.put_in_place(progress.say)),
+            Step("jars", lambda: _fetch(settings, progress)),
+            *(_service_step(service, supervisor, progress) for service in services),
+            Step("source tables", lambda: _make_source(settings), ("primary",)),
+        ]
+        loaded = "source tables"
+        if not options.no_data:
+            loaded = "history"
+            history = lambda: _load_history(settings, options, progress.say)  # noqa: E731
+            steps.append(Step("history", history, ("source tables",)))
+        steps += [
+            Step("connector", lambda: _register(settings, progress), ("connect", loaded)),
+            Step(
+                "landing",
+                lambda: _land(settings, progress),
+                ("connector", *(service.name for service in services)),
+            ),
+        ]
+        plan.run(steps, progress)
+        built = _build(settings, progress)
+    print(report.marts(settings))
+    if built:
+        progress.print_steps()
+    print(report.addresses(settings))
+    return 0
+
+
+def load(settings: Settings, folder: Path) -> int:
+    """Replaces the source's rows by those of the CSV files, and brings them through."""
+    from infra import source
+
+    progress = Progress()
+    if not folder.is_dir():
+        raise AirlineError(f"{folder} is no folder", "name the folder with the eight CSV files")
+    _refuse_down(settings)
+    with home.alone(settings, progress.say):
+        with progress.step("load"):
+            source.load_csv(settings.dsn("primary"), folder, progress.say)
+        with progress.step("landing"):
+            _land(settings, progress)
+        _build(settings, progress, always=True)
+    print(report.marts(settings))
+    progress.print_steps()
+    return 0
+
+
+def down(settings: Settings) -> int:
+    """Stops every service, the primary last; keeps the data."""
+    progress = Progress()
+    if not settings.home.exists():
+        print("nothing runs")
+        return 0
+    with home.alone(settings, progress.say):
+        stop(settings, progress.say)
+    return 0
+
+
+def stop(settings: Settings, say: Callable[[str], None]) -> None:
+    supervisor = Supervisor(settings)
+    states = supervisor.states()
+    for service in reversed(registry(settings)):
+        state = states.get(service.name)
+        if state is not None and state.state in (RUNNING, STARTING, "BACKOFF"):
+            supervisor.halt(service.name)
+            say(f"{service.name} stopped")
+    supervisor.stop()
+    for orphan in supervisor.orphans():
+        say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
+        end(orphan)
+
+
+def reset(settings: Settings, *, yes: bool) -> int:
+    """Stops everything and removes data, slots and topics. Keeps the fetched jars."""
+    if not settings.home.exists():
+        print(f"there is no stack in {settings.home}")
+        return 0
+    if not yes:
+        print(f"This removes all data of the stack in {settings.home}.")
+        if not sys.stdin.isatty():
+            raise AirlineError("reset asks before it removes data", "say './airline reset --yes'")
+        if input("Type yes to go on: ").strip().lower() != "yes":
+            print("nothing removed")
+            return 1
+    progress = Progress()
+    with home.alone(settings, progress.say):
+        stop(settings, progress.say)
+        home.remove(settings)
+        progress.say(f"data removed from {settings.home}")
+    return 0
+
+
+def _clear_the_way(
+    settings: Settings,
+    supervisor: Supervisor,
+    services: list[Service],
+    say: Callable[[str], None],
+) -> None:
+    """Ends what outlived a killed supervisor, then refuses to go on where a port is taken."""
+    if not supervisor.is_alive():
+        for orphan in supervisor.orphans():
+            say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
+            end(orphan)
+    states = supervisor.states()
+    wanted = [
+        port
+        for service in services
+        if service.name not in states or states[service.name].state not in (RUNNING, STARTING)
+        for port in service.ports
+    ]
+    ports.refuse_taken(settings, wanted)
+
+
+def _service_step(service: Service, supervisor: Supervisor, progress: Progress) -> Step:
+    return Step(
+        service.name,
+        lambda: bring_up(service, supervisor, progress),
+        (*service.needs, *service.after_steps),
+    )
+
+
+def _fetch(settings: Settings, progress: Progress) -> None:
+    if artifacts.fetch(settings, progress.say):
+        progress.say("jars fetched")
+
+
+def _make_source(settings: Settings) -> None:
+    from infra import source
+
+    source.setup(settings.dsn("primary"))
+    roles.let_cdc_read(settings.dsn("primary"))
+
+
+def _load_history(
+    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
+) -> None:
+    from infra import source
+
+    dsn = settings.dsn("primary")
+    if not source.is_empty(dsn):
+        return
+    seed = {} if options.seed is None else {"seed": options.seed}
+    source.load_history(dsn, scale=options.scale, progress=say, **seed)
+
+
+def _register(settings: Settings, progress: Progress) -> None:
+    if connector.register(settings):
+        progress.say(f"{connector.NAME} registered")
+    connector.wait_until_running(settings)
+
+
+def _land(settings: Settings, progress: Progress) -> None:
+    before = sum(landing.landed_offsets(settings).values())
+    landed = landing.wait_until_landed(settings, progress.say)
+    if landed > before:
+        progress.say(f"landed {landed:,} offsets in staging")
+
+
+def _build(settings: Settings, progress: Progress, *, always: bool = False) -> bool:
+    """`dbt build` until nothing landed is unread. Returns whether there was anything to do."""
+    built = False
+    for _ in range(MOST_BUILDS):
+        unread, is_open = landing.pending(settings)
+        if not (unread or is_open or (always and not built) or not dbt.is_built(settings)):
+            break
+        progress.say(f"dbt build ({unread:,} offsets landed and not loaded)")
+        with progress.step("dbt build"):
+            dbt.build(settings, progress.say)
+        built = True
+    return built
+
+
+def _refuse_down(settings: Settings) -> None:
+    states = Supervisor(settings).states()
+    late = [
+        service.name
+        for service in registry(settings)
+        if service.name not in states or states[service.name].state != RUNNING
+    ]
+    if late:
+        raise AirlineError(f"not running: {', '.join(late)}", "start them with './airline up'")

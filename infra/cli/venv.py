@@ -1,0 +1,136 @@
+"""Makes .venv from the locked requirements. Run by ./airline with any Python; standard library
+only.
+
+A stamp written last says for which lock a folder was made: a half-made one has none and is made
+anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+# Everything we install comes as binary packages for these.
+PLATFORMS = {
+    ("Linux", "x86_64"),
+    ("Linux", "aarch64"),
+    ("Darwin", "arm64"),
+}
+
+
+def main(wanted: list[str]) -> int:
+    """Installs the locks named in `wanted` (core, test); returns an exit code."""
+    if (platform.system(), platform.machine()) not in PLATFORMS:
+        return fail(
+            f"there are no packages for {platform.system()} on {platform.machine()}",
+            "use Linux on x86-64 or arm64, or macOS on arm64",
+        )
+    if all(is_made(lock) for lock in wanted):
+        return 0
+    try:
+        (ROOT / ".airline").mkdir(exist_ok=True)
+        alone = (ROOT / ".airline" / "venv.lock").open("w")
+    except OSError as error:
+        return fail(f"cannot write to {ROOT} ({error.strerror})", "use a clone that belongs to you")
+    with alone:
+        # Two at once: the second one waits and then finds it made.
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        for lock in wanted:
+            if not is_made(lock):
+                code = make(lock)
+                if code:
+                    return code
+    return 0
+
+
+def is_made(lock: str) -> bool:
+    return PYTHON.exists() and _stamp(lock).exists() and _stamp(lock).read_text() == _mark(lock)
+
+
+def make(lock: str) -> int:
+    """Makes the environment where there is none that works, and installs `lock` into it."""
+    begin = time.monotonic()
+    uv = shutil.which("uv")
+    usable = (
+        PYTHON.exists()
+        and _stamp("core").exists()
+        and _stamp("core").read_text().startswith(f"{ROOT}\n")
+    )
+    if lock == "core" and usable:
+        # The lock changed: what is there is brought up to it.
+        _stamp("core").unlink()
+        _stamp("test").unlink(missing_ok=True)
+    elif not usable:
+        print(f"airline: making {VENV} with Python {platform.python_version()}", file=sys.stderr)
+        shutil.rmtree(VENV, ignore_errors=True)
+        made = subprocess.run(
+            [uv, "venv", "--quiet", "--python", sys.executable, str(VENV)]
+            if uv
+            else [sys.executable, "-m", "venv", str(VENV)],
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode:
+            return fail(
+                "Python cannot make a virtual environment",
+                "install its venv module (Debian, Ubuntu: apt install python3-venv), or uv",
+                made.stdout + made.stderr,
+            )
+    print(f"airline: installing requirements/{lock}.txt", file=sys.stderr)
+    code = _install(lock, uv)
+    if code:
+        return code
+    _stamp(lock).write_text(_mark(lock))
+    print(f"airline: installed in {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return 0
+
+
+def _install(lock: str, uv: str | None) -> int:
+    file = ROOT / "requirements" / f"{lock}.txt"
+    if uv:
+        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(PYTHON)]
+        if not subprocess.run([uv, *arguments, "-r", str(file)]).returncode:
+            return 0
+        # uv does not read pip's configuration: a mirror set there may still do.
+        print("airline: uv could not install them; trying pip", file=sys.stderr)
+        subprocess.run([str(PYTHON), "-m", "ensurepip", "--default-pip"], capture_output=True)
+    done = subprocess.run(
+        [str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(file)],
+        env={**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    if done.returncode:
+        return fail(
+            f"the packages of requirements/{lock}.txt could not be installed",
+            "see pip's message above; check the network, or pip's configuration (pip config list), "
+            "then run the same command again",
+        )
+    return 0
+
+
+def _stamp(lock: str) -> Path:
+    return VENV / f"airline-{lock}.stamp"
+
+
+def _mark(lock: str) -> str:
+    # Scripts in it have absolute paths: a moved clone needs a new one.
+    text = (ROOT / "requirements" / f"{lock}.txt").read_bytes()
+    return f"{ROOT}\n{hashlib.sha256(text).hexdigest()}\n"
+
+
+def fail(what: str, todo: str, detail: str = "") -> int:
+    print(f"airline: {what}; {todo}", *filter(None, [detail]), sep="\n", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Kafka Connect with Debezium: its configuration, and the connector `airline-connector`."""

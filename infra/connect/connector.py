@@ -1,0 +1,162 @@
+"""The connector `airline-connector`: registers it, and says how it is and how far it has come."""
+
+from __future__ import annotations
+
+import json
+import string
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from infra.errors import AirlineError
+from infra.settings import TABLES, Settings
+
+NAME = "airline-connector"
+SLOT = "airline_cdc"
+TEMPLATE = Path(__file__).with_name("connector.json")
+# How long a connector may take to run, in seconds.
+PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class State:
+    """What Connect says of the connector. `task` is None where it has none; `trace` of what
+    failed.
+    """
+
+    connector: str
+    task: str | None
+    trace: str
+
+    @property
+    def is_running(self) -> bool:
+        return self.connector == "RUNNING" and self.task == "RUNNING"
+
+    @property
+    def is_failed(self) -> bool:
+        return "FAILED" in (self.connector, self.task)
+
+
+def configuration(settings: Settings) -> dict[str, str]:
+    """The connector's configuration; the password in it is a reference that the worker resolves."""
+    template = string.Template(TEMPLATE.read_text())
+    return json.loads(
+        template.substitute(
+            host=settings.host,
+            primary_port=settings.primary_port,
+            source_db=settings.source_db,
+            topic_partitions=settings.topic_partitions,
+            tables=",".join(f"public.{table}" for table in TABLES),
+        )
+    )
+
+
+def register(settings: Settings) -> bool:
+    """Registers the connector, or again where its configuration changed. Returns whether it did."""
+    wanted = configuration(settings)
+    there = _ask(settings, "GET", "/config", missing=None)
+    if there is not None and {key: there[key] for key in there if key != "name"} == wanted:
+        return False
+    _ask(settings, "PUT", "/config", wanted)
+    return True
+
+
+def state(settings: Settings) -> State | None:
+    """Its state, or None where it is not registered. Raises AirlineError if Connect does not
+    answer.
+    """
+    told = _ask(settings, "GET", "/status", missing=None)
+    if told is None:
+        return None
+    tasks = told.get("tasks", [])
+    traces = [each.get("trace", "") for each in (told["connector"], *tasks)]
+    return State(
+        told["connector"]["state"],
+        tasks[0]["state"] if tasks else None,
+        "\n".join(trace for trace in traces if trace),
+    )
+
+
+def wait_until_running(settings: Settings) -> None:
+    """Waits for connector and task to be RUNNING; a failed one is restarted once."""
+    deadline = time.monotonic() + PATIENCE
+    restarted = False
+    while True:
+        now = state(settings)
+        if now is not None and now.is_running:
+            return
+        if now is not None and now.is_failed:
+            if restarted:
+                raise AirlineError(
+                    f"the connector {NAME} failed (connector {now.connector}, task {now.task})",
+                    "mend what its trace names below, then run './airline up' again; "
+                    "'./airline logs connect' has more",
+                    _short(now.trace),
+                )
+            _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true")
+            restarted = True
+            time.sleep(2)
+        if time.monotonic() > deadline:
+            raise AirlineError(
+                f"the connector {NAME} is not running after {PATIENCE} s"
+                + (f" (connector {now.connector}, task {now.task})" if now else ""),
+                "see './airline logs connect'; './airline up' waits again",
+            )
+        time.sleep(0.3)
+
+
+def position(settings: Settings) -> tuple[int, bool]:
+    """(LSN up to which all events are in Kafka, whether a snapshot is still under way)."""
+    told = _ask(settings, "GET", "/offsets", missing={"offsets": []})
+    for each in told["offsets"]:
+        offset: dict[str, Any] = each.get("offset") or {}
+        if "lsn" in offset:
+            return int(offset["lsn"]), bool(offset.get("snapshot"))
+    return 0, True
+
+
+def forget(settings: Settings) -> None:
+    """Takes the connector off the worker, if it is there."""
+    _ask(settings, "DELETE", "", missing=None)
+
+
+def _short(trace: str) -> str:
+    lines = [line for line in trace.splitlines() if not line.startswith("\tat ")]
+    return "\n".join(lines[:20])
+
+
+def _ask(
+    settings: Settings, method: str, path: str, body: Any = None, *, missing: Any = ...
+) -> Any:
+    """The worker's answer. `missing` is returned for a connector that is not there."""
+    url = f"{settings.connect_url}/connectors/{NAME}{path}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            answer = requests.request(method, url, json=body, timeout=30)
+        except requests.RequestException as error:
+            raise AirlineError(
+                f"Kafka Connect does not answer on {settings.connect_url}",
+                "see './airline status' and './airline logs connect'",
+                str(error),
+            ) from None
+        # 409: the worker is taking up a changed configuration.
+        if answer.status_code != 409 or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    if answer.status_code == 404 and missing is not ...:
+        return missing
+    if not answer.ok:
+        try:
+            message = answer.json().get("message", answer.text)
+        except ValueError:
+            message = answer.text
+        raise AirlineError(
+            f"Kafka Connect refuses {method} {path or NAME} of {NAME} ({answer.status_code})",
+            "see its answer below and './airline logs connect'",
+            _short(message),
+        )
+    return answer.json() if answer.content else None

@@ -1,0 +1,62 @@
+"""The roles that services log in as, with generated passwords. People log in as admin."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+from psycopg2 import sql
+
+from infra.settings import TABLES, Settings
+
+REPLICATOR = "airline_replicator"
+CDC = "airline_cdc"
+INGEST = "airline_ingest"
+DBT = "airline_dbt"
+BI = "airline_bi"
+
+SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication"}
+WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: ""}
+
+
+def make(settings: Settings, server: str, dsn: str) -> None:
+    """Makes the roles of `server` (primary or dwh), or gives them the password on file again.
+
+    `dsn`: any database of it, as a superuser. Running it again changes nothing.
+    """
+    roles = WAREHOUSE_ROLES if server == "dwh" else SOURCE_ROLES
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("select rolname from pg_roles")
+        there = {name for (name,) in cursor}
+        for name, options in roles.items():
+            cursor.execute(
+                sql.SQL("{} role {} login {} password {}").format(
+                    sql.SQL("alter" if name in there else "create"),
+                    sql.Identifier(name),
+                    sql.SQL(options),
+                    sql.Literal(settings.secret(name)),
+                )
+            )
+
+
+def make_database(dsn: str, name: str) -> bool:
+    """Makes the database `name` unless it is there. Returns whether it did."""
+    with closing(psycopg2.connect(dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("select from pg_database where datname = %s", (name,))
+            if cursor.rowcount:
+                return False
+            cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            return True
+
+
+def let_cdc_read(dsn: str) -> None:
+    """Lets Debezium read the eight tables of the source, no others."""
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("grant select on {} to {}").format(
+                sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES),
+                sql.Identifier(CDC),
+            )
+        )

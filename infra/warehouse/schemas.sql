@@ -1,0 +1,36 @@
+-- Schemas of the warehouse and who may do what in them. May run again at any time.
+
+-- Hashes must not depend on a session's settings.
+alter database {database} set timezone to 'UTC';
+alter database {database} set datestyle to 'ISO, YMD';
+alter database {database} set intervalstyle to 'postgres';
+
+revoke all on database {database} from public;
+revoke create on schema public from public;
+grant connect on database {database} to airline_ingest, airline_dbt, airline_bi;
+grant temporary on database {database} to airline_ingest, airline_dbt;
+-- dbt makes its schemas itself when models name new ones.
+grant create on database {database} to airline_dbt;
+
+create schema if not exists staging authorization airline_ingest;
+create schema if not exists dwh_control authorization airline_dbt;
+create schema if not exists dwh_stage authorization airline_dbt;
+create schema if not exists dwh_detailed authorization airline_dbt;
+create schema if not exists dwh_business authorization airline_dbt;
+create schema if not exists dwh_marts authorization airline_dbt;
+create schema if not exists presentation authorization airline_dbt;
+create schema if not exists snapshots authorization airline_dbt;
+
+-- dbt reads what the ingester landed.
+grant usage on schema staging to airline_dbt;
+grant select on all tables in schema staging to airline_dbt;
+alter default privileges for role airline_ingest in schema staging
+grant select on tables to airline_dbt;
+
+-- Dashboards read the marts and nothing else: personal data in the vault is out of their reach.
+grant usage on schema dwh_marts, presentation to airline_bi;
+grant select on all tables in schema dwh_marts, presentation to airline_bi;
+alter default privileges for role airline_dbt in schema dwh_marts
+grant select on tables to airline_bi;
+alter default privileges for role airline_dbt in schema presentation
+grant select on tables to airline_bi;
