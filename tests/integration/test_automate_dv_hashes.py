@@ -143,22 +143,25 @@ def test_sha_and_global_variables(project: Project) -> None:
     variables = {
         "hash": "sha",
         "concat_string": "\x1f",
-        "null_placeholder_string": "it's null",
+        "null_placeholder_string": "\x1e",
         "hash_content_casing": "DISABLED",
     }
     project.run("hashes", variables=variables)
-    check(project, Hashing(sha256, False, "\x1f", "it's null"))
+    check(project, Hashing(sha256, False, "\x1f", "\x1e"))
 
 
 @stand_in_only
 def test_variables_scoped_to_the_package(project: Project) -> None:
     """Variables under `automate_dv:` would be ignored, or one of the command line would lose to them."""
-    scoped = {"hash": "SHA", "concat_string": "#", "hash_content_casing": "DISABLED"}
+    scoped = {
+        "hash": "SHA",
+        "concat_string": "#",
+        "null_placeholder_string": "it's null",
+        "hash_content_casing": "DISABLED",
+    }
     variables = {"automate_dv": scoped, "concat_string": "not this one"}
-    project.run(
-        "hashes", "--vars", "{hash_content_casing: UPPER}", variables=variables
-    )
-    check(project, Hashing(sha256, True, "#"))
+    project.run("hashes", "--vars", "{hash_content_casing: UPPER}", variables=variables)
+    check(project, Hashing(sha256, True, "#", "it's null"))
 
 
 def test_an_unknown_algorithm_warns_and_means_md5(project: Project) -> None:

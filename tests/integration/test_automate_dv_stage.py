@@ -53,7 +53,7 @@ def test_derived_columns(project: Project) -> None:
     rows = project.rows(
         "select kind, name, label, shouted, spoken, copied from vault.stage_full order by id"
     )
-    constant = "it's a constant"
+    constant = "a constant"
     assert rows == [
         (constant, "ann!", "ann||x||end", "Quiet", "Quiet||o1||.", "x"),
         # A NULL part is skipped together with its separator.

@@ -1,7 +1,7 @@
 {{ automate_dv.stage(
     source_model='stage_base',
     derived_columns={
-        'Kind': '!it\'s a constant',
+        'Kind': '!a constant',
         'NAME': "NAME || '!'",
         'LABEL': ['NAME', 'Code', '!end'],
         'SHOUTED': {'source_column': 'Mixed Case', 'escape': true},
