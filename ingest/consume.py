@@ -125,6 +125,8 @@ class Reader:
             batch.rows += len(records)
             batch.bytes += sum(map(_value_size, records))
             self._next[partition] = records[-1].offset + 1
+        if got:
+            say("read", logging.DEBUG, rows_in_hand=batch.rows)
 
     def _is_due(self) -> bool:
         return (

@@ -1,0 +1,201 @@
+"""Nothing lost and nothing doubled, whoever dies or interferes."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+
+import psycopg2
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from ingest import config, faults, land
+
+
+def events(first: int, after: int) -> list[tuple[bytes, bytes]]:
+    return [(b'{"id": %d}' % n, b'{"n": %d}' % n) for n in range(first, after)]
+
+
+def numbers(pipeline, table: str) -> list[int]:
+    return [value["n"] for *_, value in pipeline.landed(table)]
+
+
+def test_a_restart_goes_on_where_the_warehouse_is(pipeline):
+    """A stop and start would lose or repeat events."""
+    for round in range(3):
+        pipeline.produce("flights", events(round * 100, round * 100 + 100))
+        ingester = pipeline.start()
+        pipeline.wait_landed("flights")
+        assert ingester.terminate() == 0
+    assert numbers(pipeline, "flights") == list(range(300))
+
+
+def test_kill_9_at_any_moment_loses_and_doubles_nothing(pipeline):
+    """A crash between landing and noting the offset would lose or repeat events."""
+    tables, total, moments = ("flights", "tickets"), 6000, random.Random(3)
+    def produce() -> None:
+        for first in range(0, total, 200):
+            for table in tables:
+                pipeline.produce(table, events(first, first + 200))
+            time.sleep(0.2)
+
+    producing = threading.Thread(target=produce)
+    producing.start()
+    kills = 0
+    while producing.is_alive():
+        # A new group each time: the positions are the warehouse's, and no session to sit out.
+        ingester = pipeline.start(flush_seconds=0.02, group=f"{pipeline.name}-{kills}")
+        before = sum(map(pipeline.stored, tables))
+        pipeline.wait(
+            lambda before=before: sum(map(pipeline.stored, tables)) > before
+            or not producing.is_alive()
+        )
+        time.sleep(moments.uniform(0, 0.6))
+        ingester.kill()
+        kills += 1
+    producing.join()
+    pipeline.start(group=f"{pipeline.name}-last")
+    for table in tables:
+        pipeline.wait_landed(table)
+        assert numbers(pipeline, table) == list(range(total))
+    assert kills >= 3
+
+
+def test_a_killed_ingester_is_replaced_within_the_same_group(pipeline):
+    """After a crash the dead member would keep its partitions from the restarted ingester."""
+    pipeline.produce("flights", events(0, 100))
+    first = pipeline.start()
+    pipeline.wait_landed("flights")
+    first.kill()
+    pipeline.produce("flights", events(100, 200))
+    pipeline.start()
+    pipeline.wait_landed("flights")
+    assert numbers(pipeline, "flights") == list(range(200))
+
+
+def test_an_ingester_that_lost_its_partition_is_fenced(pipeline):
+    """Two ingesters on one partition would land every event twice."""
+    pipeline.produce("flights", events(0, 10))
+    ingester = pipeline.start()
+    pipeline.wait_landed("flights")
+    pipeline.sql("UPDATE staging.ingest_offset SET next_offset = next_offset - 4")
+    pipeline.produce("flights", events(10, 20))
+    assert ingester.wait() == 1
+    (failed,) = ingester.events("failed")
+    assert failed["kind"] == "Fenced"
+    assert "flights partition 0" in failed["error"]
+    assert "land from offset 10, the warehouse stands at 6" in failed["error"]
+    assert numbers(pipeline, "flights") == list(range(10))
+
+
+def test_a_rival_in_another_group_doubles_nothing(pipeline):
+    """An ingester started by mistake with another group would double every event."""
+    pipeline.create_topic("flights")
+    rivals = [pipeline.start(group=f"{pipeline.name}-{n}") for n in range(2)]
+    for rival in rivals:
+        pipeline.wait(lambda rival=rival: rival.events("assigned"))
+    pipeline.produce("flights", events(0, 100))
+    pipeline.wait_landed("flights")
+    pipeline.wait(lambda: any(rival.process.poll() is not None for rival in rivals))
+    assert numbers(pipeline, "flights") == list(range(100))
+    codes = [rival.process.poll() for rival in rivals]
+    assert sorted(codes, key=str) == [1, None]
+
+
+def test_kafkas_own_offsets_are_only_a_hint(pipeline):
+    """A warehouse restored from a backup would miss everything Kafka believes to be landed."""
+    pipeline.produce("flights", events(0, 50))
+    consumer = KafkaConsumer(
+        bootstrap_servers=pipeline.kafka.bootstrap_servers,
+        group_id=pipeline.name,
+        enable_auto_commit=False,
+    )
+    partition = TopicPartition(pipeline.topic("flights"), 0)
+    with contextlib.closing(consumer):
+        consumer.assign([partition])
+        consumer.commit({partition: OffsetAndMetadata(40, "", -1)})
+    ingester = pipeline.start()
+    pipeline.wait_landed("flights")
+    assert numbers(pipeline, "flights") == list(range(50))
+    assert ingester.terminate() == 0
+    with contextlib.closing(
+        KafkaConsumer(bootstrap_servers=pipeline.kafka.bootstrap_servers, group_id=pipeline.name)
+    ) as lag_tool:
+        assert lag_tool.committed(partition) == 50
+
+
+def test_a_position_beyond_the_end_names_both(pipeline):
+    """After a topic was recreated its events would be skipped or collide without a word."""
+    pipeline.produce("flights", events(0, 10))
+    assert pipeline.start("--init-only").wait() == 0
+    position = f"{pipeline.topic('flights')}:0=500"
+    assert pipeline.start("--set-position", position).wait() == 0
+    ingester = pipeline.start()
+    assert ingester.wait() == 1
+    (failed,) = ingester.events("failed")
+    assert "next offset is 500, the broker has [0,10)" in failed["error"]
+    assert "recreated" in failed["error"]
+    assert pipeline.stored("flights") == 500
+    assert pipeline.count("flights") == 0
+
+
+def test_events_lost_to_retention_need_a_decision(pipeline):
+    """Events that retention removed before they landed would be skipped without a word."""
+    pipeline.produce("flights", events(0, 10))
+    pipeline.delete_records("flights", before=6)
+    ingester = pipeline.start()
+    assert ingester.wait() == 1
+    (failed,) = ingester.events("failed")
+    assert "next offset is 0, the broker has [6,10)" in failed["error"]
+    flag = f"--set-position {pipeline.topic('flights')}:0=6"
+    assert flag in failed["error"]
+    assert pipeline.start(*flag.split()).wait() == 0
+    pipeline.start()
+    pipeline.wait_landed("flights")
+    assert numbers(pipeline, "flights") == [6, 7, 8, 9]
+
+
+def test_retention_that_overtakes_a_running_ingester_stops_it(pipeline):
+    """Events that retention took from under a stalled ingester would be skipped without a word."""
+    pipeline.produce("flights", events(0, 10))
+    assert pipeline.start("--init-only").wait() == 0
+    with contextlib.closing(psycopg2.connect(pipeline.dsn)) as blocker:
+        # Holds up the look-up of positions until the events are gone.
+        blocker.cursor().execute("LOCK staging.ingest_offset")
+        ingester = pipeline.start()
+        pipeline.wait(lambda: ingester.events("started"))
+        pipeline.delete_records("flights", before=5)
+    assert ingester.wait() == 1
+    assert "has [5,10)" in ingester.events("failed")[0]["error"]
+
+
+@pytest.fixture
+def lander(pipeline):
+    """A Lander of this process, not running: its transactions are called one by one."""
+    assert pipeline.start("--init-only").wait() == 0
+    return land.Lander(config.read([], pipeline.env), threading.Event())
+
+
+def test_a_commit_whose_answer_was_lost_is_recognised(pipeline, lander):
+    """A connection lost at COMMIT would end in a false alarm, or in doubled rows."""
+    done, other = (TopicPartition(pipeline.topic(name), 0) for name in ("flights", "seats"))
+    lander._until_done(lander._look_up, land.Positions([done, other], 1))
+    batch = land.Batch(moves={done: (0, 5)})
+    both = land.Batch(moves={done: (0, 5), other: (0, 3)})
+    lander._until_done(lander._land, batch)
+
+    def again(batch: land.Batch) -> None:
+        with psycopg2.connect(pipeline.dsn) as connection, connection.cursor() as cursor:
+            lander._land(cursor, batch, True)
+
+    again(batch)
+    # A transaction is committed whole: one that is half there was someone else's.
+    with pytest.raises(faults.Fenced):
+        again(both)
+    assert (pipeline.stored("flights"), pipeline.stored("seats")) == (5, 0)
+    # Without a lost connection the same is a second ingester.
+    with pytest.raises(faults.Fenced):
+        lander._until_done(lander._land, batch)
