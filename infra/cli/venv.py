@@ -104,8 +104,10 @@ def _install(lock: str, uv: str | None) -> int:
         # uv does not read pip's configuration: a mirror set there may still do.
         print("airline: uv could not install them; trying pip", file=sys.stderr)
         subprocess.run([str(PYTHON), "-m", "ensurepip", "--default-pip"], capture_output=True)
+    # The lock names every package, so nothing is left to resolve.
+    arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
-        [str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(file)],
+        [str(PYTHON), *arguments, "-r", str(file)],
         env={**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
     )
     if done.returncode:
