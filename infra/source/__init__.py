@@ -2,5 +2,6 @@
 
 from infra.source.csv_load import load_csv
 from infra.source.database import is_empty, setup
+from infra.source.history import load_history
 
-__all__ = ["is_empty", "load_csv", "setup"]
+__all__ = ["is_empty", "load_csv", "load_history", "setup"]
