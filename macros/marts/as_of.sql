@@ -28,7 +28,7 @@
     {%- if not value -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- if not modules.re.fullmatch('\d{4}-\d{2}-\d{2}', value | string) -%}
+    {%- if not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}', value | string) -%}
         {{ exceptions.raise_compiler_error(
             "The variable " ~ name ~ " is '" ~ value ~ "', which is no date. Pass it as YYYY-MM-DD, "
             ~ "for example --vars '{" ~ name ~ ": 2026-01-31}'."

@@ -1,8 +1,8 @@
 """The marts once more, in plain Python over the source's rows: what the SQL must come to.
 
-Rows are as `tests.support.events.Source.rows` holds them, table -> key -> row, or as CSV files of the
-source tables give them: texts, times in ISO 8601 with an offset. Written from the definitions, one
-loop after the other, so that it shares no idea of a join with the SQL.
+Rows are as `tests.support.events.Source.rows` holds them, table -> key -> row, or as CSV files of
+the source tables give them: texts, times in ISO 8601 with an offset. Written from the definitions,
+one loop after the other, so that it shares no idea of a join with the SQL.
 """
 
 from __future__ import annotations
@@ -130,7 +130,9 @@ def passenger_metrics(source: Source, now: datetime) -> dict[date, tuple]:
     return {day: _metrics(by_day[day]) + whole for day in window_days(now)}
 
 
-def passenger_groups(source: Source, now: datetime) -> dict[str, tuple[int, Decimal | None, Decimal]]:
+def passenger_groups(
+    source: Source, now: datetime
+) -> dict[str, tuple[int, Decimal | None, Decimal]]:
     """Group -> passengers, flights per passenger, revenue."""
     of_passenger = defaultdict(list)
     for segment in source.window_segments(now):
