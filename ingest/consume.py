@@ -6,6 +6,7 @@ the group membership alive; the rebalance listener runs on it and must only take
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import re
@@ -16,9 +17,9 @@ from operator import attrgetter
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import (
     KafkaError,
-    KafkaTimeoutError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    RetriableError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -29,6 +30,7 @@ from ingest.log import say
 
 _POLL = 0.1  # seconds
 _REPORT_EVERY = 1.0  # seconds
+_COMPLAIN_EVERY = 10.0  # seconds
 _ASK_KAFKA = 5.0  # seconds
 _value_size = attrgetter("serialized_value_size")
 
@@ -65,7 +67,7 @@ class Reader:
         self._handed: dict[TopicPartition, int] = {}  # next offset after the batches handed on
         self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
         self._batch = Batch()
-        self._flush_at = self._report_at = 0.0
+        self._flush_at = self._report_at = self._complain_at = 0.0
         self._consumer = connect(config, stopping)
 
     def run(self) -> None:
@@ -110,6 +112,9 @@ class Reader:
                 self._check_range(lost)
                 raise faults.OffsetOutOfRange(f"Kafka refuses to read {_names(lost)}") from error
             got = {}
+        except RetriableError as error:
+            self._kafka_is_away(error)
+            got = {}
         if self._assignments.unplaced:
             unplaced = self._assignments.unplaced
             for partition in unplaced:
@@ -140,9 +145,9 @@ class Reader:
     def _hand_on(self) -> None:
         """Puts the batch in hand before the lander, if it moves anything."""
         if self._round == self._assignments.round:
-            for partition in self._next:
-                # Beyond the last record: past transaction markers and aborted events.
-                self._next[partition] = self._consumer.position(partition)
+            # Beyond the last records: past transaction markers and aborted events.
+            with contextlib.suppress(RetriableError):
+                self._next = {p: self._consumer.position(p) for p in self._next}
         batch, self._batch = self._batch, Batch()
         for partition, after in self._next.items():
             if after != self._handed[partition]:
@@ -178,7 +183,8 @@ class Reader:
             else:
                 self._answer = item
         if self._landed and time.monotonic() >= self._report_at:
-            self._consumer.commit_async(self._report())
+            with contextlib.suppress(RetriableError):
+                self._consumer.commit_async(self._report())
             self._report_at = time.monotonic() + _REPORT_EVERY
 
     def _report(self) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -215,7 +221,8 @@ class Reader:
         try:
             first = self._consumer.beginning_offsets(list(positions), int(_ASK_KAFKA * 1000))
             last = self._consumer.end_offsets(list(positions), int(_ASK_KAFKA * 1000))
-        except KafkaTimeoutError:
+        except RetriableError as error:
+            self._kafka_is_away(error)
             return False
         for partition, stored in positions.items():
             if not first[partition] <= stored <= last[partition]:
@@ -223,6 +230,13 @@ class Reader:
                     _out_of_range_text(partition, stored, first[partition], last[partition])
                 )
         return True
+
+    def _kafka_is_away(self, error: KafkaError) -> None:
+        """Says so, now and then, and waits a moment; the client connects again by itself."""
+        if time.monotonic() >= self._complain_at:
+            say("kafka is away, trying again", logging.WARNING, error=faults.first_line(error))
+            self._complain_at = time.monotonic() + _COMPLAIN_EVERY
+        self._stopping.wait(_POLL)
 
 
 def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:

@@ -17,7 +17,7 @@ from ingest import faults, poison
 from ingest.config import Config, table_of
 from ingest.log import say
 
-_FIRST_RETRY, _LAST_RETRY = 0.5, 15.0  # seconds
+_FIRST_RETRY, _LAST_RETRY = 0.25, 5.0  # seconds
 _SUMMARY_EVERY = 10.0  # seconds
 
 

@@ -91,8 +91,9 @@ class Pipeline:
 
     def create_topic(self, table: str, partitions: int = 1) -> str:
         topic = self.topic(table)
-        with contextlib.closing(self._admin()) as admin, contextlib.suppress(
-            TopicAlreadyExistsError
+        with (
+            contextlib.closing(self._admin()) as admin,
+            contextlib.suppress(TopicAlreadyExistsError),
         ):
             admin.create_topics([NewTopic(topic, partitions, 1)])
             admin.wait_for_topics([topic])

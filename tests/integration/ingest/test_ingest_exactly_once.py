@@ -36,6 +36,7 @@ def test_a_restart_goes_on_where_the_warehouse_is(pipeline):
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(pipeline):
     """A crash between landing and noting the offset would lose or repeat events."""
     tables, total, moments = ("flights", "tickets"), 6000, random.Random(3)
+
     def produce() -> None:
         for first in range(0, total, 200):
             for table in tables:
@@ -50,8 +51,9 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(pipeline):
         ingester = pipeline.start(flush_seconds=0.02, group=f"{pipeline.name}-{kills}")
         before = sum(map(pipeline.stored, tables))
         pipeline.wait(
-            lambda before=before: sum(map(pipeline.stored, tables)) > before
-            or not producing.is_alive()
+            lambda before=before: (
+                sum(map(pipeline.stored, tables)) > before or not producing.is_alive()
+            )
         )
         time.sleep(moments.uniform(0, 0.6))
         ingester.kill()

@@ -114,7 +114,10 @@ def test_a_wrong_password_is_said_and_not_shown(pipeline):
 
 def test_without_crc32c_it_refuses_to_start(pipeline):
     """Landing would be eight times slower, and nobody would know why."""
-    blocked = "import runpy, sys; sys.modules['crc32c'] = None; runpy.run_module('ingest', run_name='__main__')"
+    blocked = (
+        "import runpy, sys; sys.modules['crc32c'] = None;"
+        " runpy.run_module('ingest', run_name='__main__')"
+    )
     ingester = pipeline.start(python=("-c", blocked))
     assert ingester.wait() == 1
     assert "pip install 'kafka-python[crc32c]'" in ingester.events("failed")[0]["error"]
