@@ -78,7 +78,7 @@ from {{ last.step }}
 {#- A model's name is ref'd; a mapping {source: table} is looked up among the sources. -#}
 {%- macro stage_relation(source_model) -%}
     {%- if source_model is mapping -%}
-        {%- if source_model | length != 1 -%}
+        {%- if source_model | length != 1 and execute -%}
             {%- do exceptions.raise_compiler_error(
                 "automate_dv.stage: source_model must be a model's name or one pair source: table, not "
                 ~ source_model ~ "."
@@ -87,7 +87,7 @@ from {{ last.step }}
         {%- set pair = source_model.items() | first -%}
         {{- return(source(pair[0], pair[1])) -}}
     {%- endif -%}
-    {{- return(ref(source_model)) -}}
+    {{- return(ref(source_model) if source_model else '') -}}
 {%- endmacro -%}
 
 

@@ -97,5 +97,5 @@
     {%- if models | length > 1 -%}
         {%- do automate_dv.refuse("A list of several models as source_model of automate_dv." ~ macro_name) -%}
     {%- endif -%}
-    {{- return(ref(models[0])) -}}
+    {{- return(ref(models[0]) if models else '') -}}
 {%- endmacro -%}

@@ -1,0 +1,1 @@
+{{ automate_dv.default__eff_sat(source_model='x') }}

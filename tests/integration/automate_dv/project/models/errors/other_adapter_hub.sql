@@ -1,0 +1,1 @@
+{{ automate_dv.default__hub(source_model='x') }}

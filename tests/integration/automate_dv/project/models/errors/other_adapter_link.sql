@@ -1,0 +1,1 @@
+{{ automate_dv.default__link(source_model='x') }}

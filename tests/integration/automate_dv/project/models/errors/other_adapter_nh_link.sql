@@ -1,0 +1,1 @@
+{{ automate_dv.default__nh_link(source_model='x') }}

@@ -1,0 +1,1 @@
+{{ automate_dv.default__sat(source_model='x') }}

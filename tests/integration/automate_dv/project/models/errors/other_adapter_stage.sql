@@ -1,0 +1,1 @@
+{{ automate_dv.default__stage(source_model='x') }}

@@ -1,0 +1,1 @@
+{{ config(materialized='bridge_incremental') }} select 1 as one

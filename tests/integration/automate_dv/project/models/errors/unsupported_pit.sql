@@ -1,0 +1,1 @@
+select {{ automate_dv.pit('x', src_pk='A') }}

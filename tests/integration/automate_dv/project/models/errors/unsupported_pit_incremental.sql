@@ -1,0 +1,1 @@
+{{ config(materialized='pit_incremental') }} select 1 as one

@@ -1,0 +1,1 @@
+select {{ automate_dv.ref_table('x', src_pk='A') }}
