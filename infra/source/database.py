@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
+import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import parse_dsn
 
@@ -73,10 +74,22 @@ def transaction(dsn: str) -> Iterator[Connection]:
 
     Only one at a time works on a database through this, so that two loads cannot mix.
     """
-    with closing(connect(dsn)) as connection, connection:
+    with closing(connect(dsn)) as connection, tables_known(dsn), connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         yield connection
+
+
+@contextmanager
+def tables_known(dsn: str) -> Iterator[None]:
+    """Says what to do where the tables are missing."""
+    try:
+        yield
+    except psycopg2.errors.UndefinedTable as error:
+        raise AirlineError(
+            f"{address(dsn)} is not a booking system yet: {error.diag.message_primary}",
+            "create the tables with './airline up' or 'python -m infra.source setup'",
+        ) from None
 
 
 def setup(dsn: str) -> None:
@@ -88,7 +101,7 @@ def setup(dsn: str) -> None:
 
 def is_empty(dsn: str) -> bool:
     """Whether no table of the booking system holds a row."""
-    with closing(connect(dsn)) as connection, connection.cursor() as cursor:
+    with closing(connect(dsn)) as connection, tables_known(dsn), connection.cursor() as cursor:
         held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in COLUMNS)
         cursor.execute(f"SELECT NOT ({held})")
         return cursor.fetchone()[0]

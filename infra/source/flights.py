@@ -34,7 +34,8 @@ class Flights:
         rows: list[tuple[int, str, int, str, str, Aircraft, int]] = []
         for line in timetable(rng, scale):
             hub, spoke = line.route.hub.code, line.route.spoke.code
-            for day in range(first_day, last_day + 1):
+            # A day by the hub's clock may begin on the day before by UTC.
+            for day in range(first_day, last_day + 2):
                 if day % 7 not in line.days:
                     continue
                 out = day * DAY + line.departure * MINUTE
@@ -43,7 +44,8 @@ class Flights:
                 rows.append((out, f"PG{line.number:04d}", block, hub, spoke, line.aircraft, km))
                 number = f"PG{line.number + 1:04d}"
                 rows.append((back, number, block, spoke, hub, line.aircraft, km))
-        rows.sort(key=lambda row: row[:2])
+        start, end = first_day * DAY, (last_day + 1) * DAY
+        rows = sorted((row for row in rows if start <= row[0] < end), key=lambda row: row[:2])
         self.departure = array("q", (row[0] for row in rows))
         self.arrival = array("q", (row[0] + row[2] for row in rows))
         self.number = [row[1] for row in rows]

@@ -36,11 +36,11 @@ class Timetable:
     def extend(self, s: Session) -> None:
         """Puts the next day on sale."""
         day = self._next_day
-        (known,) = s.row(
-            "SELECT max(scheduled_departure) FROM flights WHERE scheduled_departure < %s", day
-        )
-        # Whole weeks back, to the last one with flights.
-        weeks = max(1, -(-(day - _midnight(known)) // _WEEK))
+        assert day is not None  # is_behind() has found it
+        self._next_day = day + _DAY
+        weeks = self._weeks_back(s, day)
+        if weeks is None:
+            return
         source = day - weeks * _WEEK
         s.change(
             f"INSERT INTO flights ({_COPIED})"
@@ -57,7 +57,20 @@ class Timetable:
             weeks * _WEEK,
             s.now + timedelta(hours=1),
         )
-        self._next_day = day + _DAY
+
+    def _weeks_back(self, s: Session, day: datetime) -> int | None:
+        """How many weeks before `day` there were flights on that weekday for the last time."""
+        (first,) = s.row("SELECT min(scheduled_departure) FROM flights")
+        for weeks in range(1, (day - first) // _WEEK + 2):
+            source = day - weeks * _WEEK
+            if s.row(
+                "SELECT FROM flights AS f WHERE f.scheduled_departure >= %s"
+                " AND f.scheduled_departure < %s AND f.flight_no NOT LIKE 'PX%%' LIMIT 1",
+                source,
+                source + _DAY,
+            ):
+                return weeks
+        return None
 
 
 def _midnight(moment: datetime) -> datetime:

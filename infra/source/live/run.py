@@ -12,6 +12,7 @@ from itertools import accumulate
 from random import Random
 
 import psycopg2
+import psycopg2.errors
 
 from infra.errors import AirlineError
 from infra.source.database import address
@@ -158,14 +159,13 @@ class _Run:
         try:
             kind = self._operate(session)
             session.connection.commit()
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            if session.connection.closed:
-                self._reconnect(error)
-            else:
-                self._give_way(error)
-            return
-        except psycopg2.IntegrityError as error:
-            self._give_way(error)
+        except psycopg2.errors.ReadOnlySqlTransaction:
+            raise AirlineError(
+                f"{address(self._dsn)} takes no changes: it is a replica",
+                "give the primary with --dsn, or leave --dsn out",
+            ) from None
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.IntegrityError) as e:
+            self._recover(e)
             return
         self._conflicts = 0
         if session.changes:
@@ -192,6 +192,15 @@ class _Run:
         kind, operation, _ = OPERATIONS[min(drawn, len(OPERATIONS) - 1)]
         operation(session)
         return kind
+
+    def _recover(self, error: psycopg2.Error) -> None:
+        try:
+            if not self._session.connection.closed:
+                self._give_way(error)
+                return
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as lost:
+            error = lost
+        self._reconnect(error)
 
     def _give_way(self, error: psycopg2.Error) -> None:
         """Another program changed the same rows: its change stands, ours is dropped."""

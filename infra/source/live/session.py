@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
-from infra.source.database import COLUMNS, connect
+from infra.source.database import COLUMNS, connect, tables_known
 from infra.source.geography import distance_km
 
 ON_SALE = ("Scheduled", "On Time", "Delayed")
@@ -72,7 +72,8 @@ class Session:
         self.changes = 0
         self.connection = connect(dsn, "airline simulate")
         self._cursor = self.connection.cursor()
-        self.refresh()
+        with tables_known(dsn):
+            self.refresh()
 
     def refresh(self) -> None:
         """Reads again what is kept in memory: after another program replaced the data."""

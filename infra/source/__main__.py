@@ -1,0 +1,5 @@
+import sys
+
+from infra.source.command import main
+
+sys.exit(main())

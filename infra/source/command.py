@@ -1,0 +1,173 @@
+"""`python -m infra.source`: the booking system from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from infra.errors import AirlineError
+from infra.source.csv_load import load_csv
+from infra.source.database import setup
+from infra.source.history import load_history
+from infra.source.live import RealClock, SteppingClock, simulate
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0, 1 after an AirlineError, 2 for wrong usage."""
+    options = _parser().parse_args(argv)
+    try:
+        options.run(options)
+    except AirlineError as error:
+        print(f"airline: {error}", file=sys.stderr)
+        if error.detail:
+            print(error.detail, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("airline: interrupted; what was not finished was not written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.source",
+        description="The booking system: its tables, a history, CSV files, live traffic.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--dsn", help="libpq connection string (default: the primary of the settings)"
+    )
+    seeded = argparse.ArgumentParser(add_help=False)
+    seeded.add_argument("--seed", type=int, default=1, help="same seed, same data (default 1)")
+    seeded.add_argument(
+        "--now",
+        type=_moment,
+        help="take this for the present, ISO 8601, UTC unless it says otherwise (default: it is)",
+    )
+
+    command = commands.add_parser(
+        "setup", parents=[common], help="create tables, view and publication; safe to repeat"
+    )
+    command.set_defaults(run=lambda options: setup(_dsn(options)))
+
+    command = commands.add_parser(
+        "history",
+        parents=[common, seeded],
+        help="fill empty tables with 90 days and what is on sale",
+    )
+    command.add_argument(
+        "--scale", type=_positive, default=1.0, help="1 is about 300,000 rows (default 1)"
+    )
+    command.set_defaults(run=_history)
+
+    command = commands.add_parser(
+        "load", parents=[common], help="replace the content of all tables by eight CSV files"
+    )
+    command.add_argument(
+        "directory", metavar="DIR", help="folder with <table>.csv for each table, or a tar of it"
+    )
+    command.set_defaults(run=_load)
+
+    command = commands.add_parser(
+        "simulate",
+        parents=[common, seeded],
+        help="live traffic, until Ctrl-C unless told otherwise",
+    )
+    command.add_argument(
+        "--rate",
+        type=_not_negative,
+        default=100.0,
+        help="changed rows per second, 0: as fast as it goes (default 100)",
+    )
+    command.add_argument("--duration", type=_positive, help="stop after so many seconds")
+    command.add_argument("--changes", type=int, help="stop after so many changed rows")
+    command.add_argument(
+        "--step",
+        type=_positive,
+        help="a clock of its own, from --now and so many seconds further after each operation:"
+        " the same operations at each run on the same data",
+    )
+    command.set_defaults(run=_simulate)
+    return parser
+
+
+def _history(options: argparse.Namespace) -> None:
+    setup(_dsn(options))
+    load_history(
+        _dsn(options), scale=options.scale, seed=options.seed, progress=_say, now=options.now
+    )
+
+
+def _load(options: argparse.Namespace) -> None:
+    setup(_dsn(options))
+    load_csv(_dsn(options), options.directory, _say)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    if options.now and not options.step:
+        raise AirlineError("--now is for a clock of its own", "give --step too, or leave --now out")
+    clock = SteppingClock(options.now or datetime.now(UTC), options.step) if options.step else None
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        summary = simulate(
+            _dsn(options),
+            rate=options.rate,
+            duration=options.duration,
+            changes=options.changes,
+            seed=options.seed,
+            clock=clock or RealClock(),
+            progress=_say,
+            stop=stop,
+        )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    _say(
+        f"{'stopped' if stop.is_set() else 'done'} after {summary.seconds:.0f} s: {summary.line()}"
+    )
+
+
+def _dsn(options: argparse.Namespace) -> str:
+    if options.dsn:
+        return options.dsn
+    from infra.settings import Settings
+
+    return Settings.from_environment().dsn("primary")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-01-31T12:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _positive(text: str) -> float:
+    value = _not_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 up")
+    return value
