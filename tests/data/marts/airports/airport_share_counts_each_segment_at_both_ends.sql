@@ -2,13 +2,10 @@
 select *
 from (
     select
-        count(*) as flights,
-        coalesce(sum((
-            select count(*)
-            from {{ ref('current_ticket_flights') }} as segments
-            where segments.flight_id = flights.flight_id
-        )), 0) as passengers
+        count(distinct flights.flight_id) as flights,
+        count(segments.ticket_no) as passengers
     from {{ ref('current_flights') }} as flights
+    left join {{ ref('current_ticket_flights') }} as segments on flights.flight_id = segments.flight_id
     where
         flights.status <> 'Cancelled'
         and {{ in_window('flights.scheduled_departure') }}
