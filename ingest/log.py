@@ -29,8 +29,10 @@ def set_up(level: str) -> None:
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("ingest").setLevel(level)
-    # Warns of every fetch that takes 0.1 s to take apart; a full one always does.
-    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    # Several errors for every attempt to connect, which we sum up ourselves; and warnings of
+    # every fetch that takes 0.1 s to take apart, as a full one always does.
+    for chatty in ("kafka.net", "kafka.cluster"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 
 def say(event: str, level: int = logging.INFO, **fields: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import shlex
 import subprocess
@@ -108,10 +107,12 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         packages.put_in_place(complain)
         return dbt.call(settings, arguments)
     if verb == "simulate":
-        module = importlib.import_module("infra.source.__main__")
-        return module.main(["simulate", *arguments], settings.dsn("primary")) or 0
-    module = importlib.import_module("infra.cli.audit")
-    return module.main(arguments, settings.dsn("primary"), settings.dsn("dwh"))
+        from infra import source
+
+        return source.main(["simulate", *arguments], prog="./airline")
+    from infra.cli import audit
+
+    return audit.main(arguments, settings.dsn("primary"), settings.dsn("dwh"))
 
 
 def _psql(settings: Settings, server: str, arguments: list[str]) -> int:

@@ -1,8 +1,8 @@
 """Compares the source with the vault, row for row and column for column, in both directions.
 
-The vault side are the views `dwh_business.current_<table>`, which rebuild each source table from hubs,
-links and satellites. Both sides are read in the order of the primary key, each in one snapshot, and
-merged: memory does not grow with the tables.
+The vault side are the views `dwh_business.current_<table>`, which rebuild each source table from
+hubs, links and satellites. Both sides are read in the order of the primary key, each in one
+snapshot, and merged: memory does not grow with the tables.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = tuple[str | None, ...]
 
 @dataclass
 class TableResult:
-    """The comparison of one table. The lists name at most `NAMED_ROWS` rows, the numbers count all."""
+    """One table's comparison; the lists name at most `NAMED_ROWS` rows, the numbers count all."""
 
     table: str
     key: list[str]

@@ -16,9 +16,9 @@ from infra.source.history import load_history
 from infra.source.live import RealClock, SteppingClock, simulate
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m infra.source") -> int:
     """Runs one command; returns its exit code: 0, 1 after an AirlineError, 2 for wrong usage."""
-    options = _parser().parse_args(argv)
+    options = _parser(prog).parse_args(argv)
     try:
         options.run(options)
     except AirlineError as error:
@@ -32,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m infra.source",
+        prog=prog,
         description="The booking system: its tables, a history, CSV files, live traffic.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -63,9 +63,7 @@ def test_only_the_missing_arguments_are_named(messages: dict[str, str]) -> None:
     assert missing(messages["missing_one"]) == {"src_nk", "src_source"}
 
 
-@pytest.mark.parametrize(
-    "name", ["t_link", "xts", "pit", "bridge", "ref_table", "hash"]
-)
+@pytest.mark.parametrize("name", ["t_link", "xts", "pit", "bridge", "ref_table", "hash"])
 def test_unsupported_macros_are_named(messages: dict[str, str], name: str) -> None:
     """A macro that the stand-in lacks would fail without a way out."""
     message = messages[f"unsupported_{name}"]

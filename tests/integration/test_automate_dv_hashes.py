@@ -152,7 +152,7 @@ def test_sha_and_global_variables(project: Project) -> None:
 
 @stand_in_only
 def test_variables_scoped_to_the_package(project: Project) -> None:
-    """Variables under `automate_dv:` would be ignored, or one of the command line would lose to them."""
+    """Variables under `automate_dv:` would be ignored, or win over the command line's."""
     scoped = {
         "hash": "SHA",
         "concat_string": "#",

@@ -52,7 +52,12 @@ def phone(key: int | None, number: str | None, content: str, loaded: int, note: 
 
 
 def employment(
-    key: int, person: int, company: int, loaded: int, ended: str = OPEN, effective: int | None = None
+    key: int,
+    person: int,
+    company: int,
+    loaded: int,
+    ended: str = OPEN,
+    effective: int | None = None,
 ) -> str:
     effective_from = f"'2024-01-{effective or loaded:02d}'"
     return (
@@ -63,35 +68,49 @@ def employment(
 
 DETAIL_LOADS = [
     [
-        detail(1, "a", 1), detail(1, "a", 4), detail(1, "b", 3), detail(1, "b", 2),
+        detail(1, "a", 1),
+        detail(1, "a", 4),
+        detail(1, "b", 3),
+        detail(1, "b", 2),
         # At one load date the effective date decides.
-        detail(2, "y", 2, effective=2), detail(2, "x", 2, effective=1),
+        detail(2, "y", 2, effective=2),
+        detail(2, "x", 2, effective=1),
         detail(2, "x", 2, effective=3),
         detail(3, "c", 5),
-        detail(None, "n", 1), detail(9, None, 1),
+        detail(None, "n", 1),
+        detail(9, None, 1),
     ],
     [
-        detail(1, "a", 5), detail(1, "c", 6),
+        detail(1, "a", 5),
+        detail(1, "c", 6),
         # The first is late: the target has a newer version.
-        detail(3, "z", 4), detail(3, "c", 6),
+        detail(3, "z", 4),
+        detail(3, "c", 6),
         detail(4, "n", 6),
     ],
 ]
 PHONE_LOADS = [
     [
-        phone(1, "p1", "h", 1), phone(1, "p2", "h", 1), phone(1, "p2", "h", 1),
+        phone(1, "p1", "h", 1),
+        phone(1, "p2", "h", 1),
+        phone(1, "p2", "h", 1),
         phone(2, "p3", "h", 1),
-        phone(3, "p4", "h", 1), phone(3, "p5", "h", 1),
-        phone(None, "p9", "h", 1), phone(9, None, "h", 1),
+        phone(3, "p4", "h", 1),
+        phone(3, "p5", "h", 1),
+        phone(None, "p9", "h", 1),
+        phone(9, None, "h", 1),
     ],
     [
-        phone(1, "p1", "h", 2), phone(1, "p2", "h", 2),
+        phone(1, "p1", "h", 2),
+        phone(1, "p2", "h", 2),
         phone(2, "p3", "changed", 2),
         phone(3, "p4", "h", 2),
         phone(4, "p6", "h", 2),
     ],
     [
-        phone(1, "p1", "h", 3), phone(1, "p2", "h", 3), phone(1, "p7", "h", 3),
+        phone(1, "p1", "h", 3),
+        phone(1, "p2", "h", 3),
+        phone(1, "p7", "h", 3),
         phone(2, "p3", "changed", 3),
         phone(3, "p4", "h", 3),
         phone(4, "p8", "h", 3),
@@ -99,12 +118,14 @@ PHONE_LOADS = [
 ]
 EMPLOYMENT_LOADS = [
     [
-        employment(1, 11, 21, 1), employment(2, 12, 22, 1),
+        employment(1, 11, 21, 1),
+        employment(2, 12, 22, 1),
         employment(3, 13, 23, 1, ended="2024-01-01"),
     ],
     # Person 11 changes to another company, person 13 comes back, person 12 stays.
     [
-        employment(4, 11, 24, 2), employment(2, 12, 22, 2),
+        employment(4, 11, 24, 2),
+        employment(2, 12, 22, 2),
         # Open is a matter of the date, not of the time of day.
         employment(3, 13, 23, 2, ended="9999-12-31"),
     ],
@@ -131,29 +152,38 @@ def loads(project: Project) -> list[State]:
         project.replace("phones", PHONES, *PHONE_LOADS[number])
         project.replace("employments", EMPLOYMENTS, *EMPLOYMENT_LOADS[number])
         project.run("path:models/satellites")
-        seen.append({
-            **{
-                name: sorted(project.rows(
-                    "select get_byte(customer_hk, 0), name, load_date, effective_from"
-                    f" from vault.{name}"
-                ), key=lambda row: (row[0], row[2], row[3], row[1]))
-                for name in PLAIN + FILTERED
-            },
-            **{
-                name: sorted(project.rows(
-                    "select get_byte(customer_hk, 0), extract(day from load_date)::integer,"
-                    f" phone, kind from vault.{name}"
-                ))
-                for name in MULTI_ACTIVE
-            },
-            **{
-                name: sorted(project.rows(
-                    "select get_byte(employment_hk, 0), load_date, started, ended, effective_from,"
-                    f" person_hk, company_hk from vault.{name}"
-                ))
-                for name in (*AUTO, "eff_sat_manual")
-            },
-        })
+        seen.append(
+            {
+                **{
+                    name: sorted(
+                        project.rows(
+                            "select get_byte(customer_hk, 0), name, load_date, effective_from"
+                            f" from vault.{name}"
+                        ),
+                        key=lambda row: (row[0], row[2], row[3], row[1]),
+                    )
+                    for name in PLAIN + FILTERED
+                },
+                **{
+                    name: sorted(
+                        project.rows(
+                            "select get_byte(customer_hk, 0), extract(day from load_date)::integer,"
+                            f" phone, kind from vault.{name}"
+                        )
+                    )
+                    for name in MULTI_ACTIVE
+                },
+                **{
+                    name: sorted(
+                        project.rows(
+                            "select get_byte(employment_hk, 0), load_date, started, ended,"
+                            f" effective_from, person_hk, company_hk from vault.{name}"
+                        )
+                    )
+                    for name in (*AUTO, "eff_sat_manual")
+                },
+            }
+        )
     return seen
 
 
@@ -277,13 +307,13 @@ def test_two_changes_of_a_driving_key_close_the_old_row_once(
     project: Project, loads: list[State]
 ) -> None:
     """Two changes in one batch would end the relationship before them twice."""
-    project.replace(
-        "employments", EMPLOYMENTS, employment(6, 12, 26, 6), employment(5, 12, 25, 5)
-    )
+    project.replace("employments", EMPLOYMENTS, employment(6, 12, 26, 6), employment(5, 12, 25, 5))
     project.run("batch_employments eff_sat_auto")
-    rows = sorted(project.rows(
-        "select get_byte(employment_hk, 0), load_date, started, ended from vault.eff_sat_auto"
-    ))
+    rows = sorted(
+        project.rows(
+            "select get_byte(employment_hk, 0), load_date, started, ended from vault.eff_sat_auto"
+        )
+    )
     assert effective(rows, 2) == [(1, 1, "open"), (5, 1, "5")]
     assert effective(rows, 5) == [(5, 5, "open")]
     assert effective(rows, 6) == [(6, 6, "open")]
@@ -291,6 +321,7 @@ def test_two_changes_of_a_driving_key_close_the_old_row_once(
 
 def test_ghost_record(project: Project, loads: list[State]) -> None:
     """The ghost record would be missing, come twice, or have other bytes."""
+
     def ghosts() -> list[tuple]:
         return project.rows("select * from vault.sat_plain where record_source <> 'S'")
 
@@ -303,9 +334,7 @@ def test_ghost_record(project: Project, loads: list[State]) -> None:
     for _ in range(2):
         project.run("batch_details sat_plain", variables=variables)
         md5_zeros = b"0" * 32
-        assert ghosts() == [
-            (md5_zeros, md5_zeros, None, None, None, *dates, "AUTOMATE_DV_SYSTEM")
-        ]
+        assert ghosts() == [(md5_zeros, md5_zeros, None, None, None, *dates, "AUTOMATE_DV_SYSTEM")]
     assert project.rows("select count(*) from vault.sat_plain where record_source = 'S'") == before
 
     variables |= {"hash": "SHA", "system_record_value": "NOBODY"}

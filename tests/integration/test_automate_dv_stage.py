@@ -1,4 +1,4 @@
-"""Stages would have other columns, or other values in them, than AutomateDV gives them, if these failed."""
+"""If these failed, stages would have other columns or values than AutomateDV gives them."""
 
 from __future__ import annotations
 

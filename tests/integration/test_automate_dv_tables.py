@@ -9,7 +9,9 @@ import pytest
 
 from tests.integration.automate_dv.harness import Project
 
-CUSTOMERS = "customer_hk bytea, customer_id text, region text, load_date timestamp, record_source text"
+CUSTOMERS = (
+    "customer_hk bytea, customer_id text, region text, load_date timestamp, record_source text"
+)
 ORDERS = (
     "order_hk bytea, customer_hk bytea, product_hk bytea, note text, load_date timestamp,"
     " record_source text"
@@ -40,7 +42,7 @@ def order(keys: list[int | None], note: str, loaded: int, source: str, *more: st
 def loads(
     postgres_server, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, list[tuple]]]:
-    """The tables' rows after a first load, a second one, the second once more, and a full refresh."""
+    """The tables' rows after a first load, a second one, that once more, and a full refresh."""
     project = Project(
         Path(tmp_path_factory.mktemp("tables")), postgres_server, "automate_dv_tables"
     )
@@ -48,16 +50,19 @@ def loads(
 
     def load(*arguments: str) -> None:
         project.run(MODELS, *arguments)
-        seen.append({
-            name: sorted(project.rows(f"select * from vault.{name}"), key=repr)
-            for name in ("hub_one", "hub_two", "link_one", "link_two", "nh_link_one")
-        })
+        seen.append(
+            {
+                name: sorted(project.rows(f"select * from vault.{name}"), key=repr)
+                for name in ("hub_one", "hub_two", "link_one", "link_two", "nh_link_one")
+            }
+        )
         seen[-1]["columns"] = [
             tuple(project.columns(name)) for name in ("hub_one", "link_one", "nh_link_one")
         ]
 
     project.replace(
-        "customers_a", CUSTOMERS,
+        "customers_a",
+        CUSTOMERS,
         customer(1, "C1", "late", 3, "A"),
         customer(1, "C1", "early", 1, "Z"),
         customer(2, "C2", "tie", 2, "Y"),
@@ -65,13 +70,15 @@ def loads(
         customer(None, "C?", "no key", 1, "A"),
     )
     project.replace(
-        "customers_b", CUSTOMERS,
+        "customers_b",
+        CUSTOMERS,
         customer(1, "C1", "later", 4, "A"),
         customer(2, "C2", "tie", 2, "A"),
         customer(3, "C3", "only here", 5, "A"),
     )
     project.replace(
-        "orders", ORDERS,
+        "orders",
+        ORDERS,
         order([1, 10, 20], "late", 3, "A"),
         order([1, 10, 20], "early", 2, "B"),
         order([2, 10, None], "no product", 1, "A"),
@@ -79,7 +86,8 @@ def loads(
         order([None, 10, 20], "no key", 1, "A"),
     )
     project.replace(
-        "payments", PAYMENTS,
+        "payments",
+        PAYMENTS,
         order([1, 10, 20], "n", 1, "P", "5", "'2024-01-01'"),
         order([1, 10, 20], "n", 1, "P", "5", "'2024-01-01'"),
         order([4, 11, 21], "n", 1, "P", "6", "'2024-01-01'"),
@@ -88,7 +96,8 @@ def loads(
     )
     load()
     project.replace(
-        "customers_a", CUSTOMERS,
+        "customers_a",
+        CUSTOMERS,
         # Older than what the target has: hubs never update.
         customer(1, "C1", "changed", 1, "0"),
         customer(4, "C4", "new", 6, "A"),
@@ -98,7 +107,8 @@ def loads(
         "orders", ORDERS, order([1, 10, 20], "changed", 1, "0"), order([5, 12, 22], "new", 6, "A")
     )
     project.replace(
-        "payments", PAYMENTS,
+        "payments",
+        PAYMENTS,
         order([4, 11, 21], "n", 6, "P", "9", "'2024-01-06'"),
         order([5, 12, 22], "n", 6, "P", "3", "'2024-01-06'"),
     )
@@ -163,7 +173,7 @@ def test_link_of_several_sources(loads: list[dict[str, list[tuple]]]) -> None:
 
 
 def test_non_historised_link(loads: list[dict[str, list[tuple]]]) -> None:
-    """Equal rows would go in twice, different ones of a key be merged, or a known key go in again."""
+    """Equal rows would go in twice, differing ones be merged, or a known key go in again."""
     first = [
         (key(1), key(10), key(20), 5, "n", day(1), day(1), "P"),
         (key(4), key(11), key(21), 6, "n", day(1), day(1), "P"),

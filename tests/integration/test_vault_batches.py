@@ -1,4 +1,4 @@
-"""Load batches: whatever is selected, fails or is repeated, each batch is loaded completely or again."""
+"""Whatever is selected, fails or is repeated: each load batch is loaded completely or again."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def nothing_open(warehouse):
 
 
 def test_failed_run_is_repeated_without_a_trace(warehouse):
-    """A run that fails half-way would lose the batch for the models that did not run, or double it."""
+    """A run that fails half-way would lose the batch for models that did not run, or double it."""
     warehouse.source.commit(("u", "airports", airport("AAA", city="before the failure")))
     warehouse.source.land()
     # A satellite that cannot be written to, while hubs and other satellites are.
     warehouse.rows(
-        "alter table dwh_detailed.sat_airport_details add constraint refused check (false) not valid"
+        "alter table dwh_detailed.sat_airport_details"
+        " add constraint refused check (false) not valid"
     )
     failed = warehouse.dbt("run", "--selector", "loading")
     assert not failed.success
@@ -149,7 +150,7 @@ def test_dropped_table_is_not_made_without_its_history(warehouse):
 
 
 def test_closed_under_a_run(warehouse):
-    """A run whose batch another run closed would write rows of a batch that nobody knows to be loaded."""
+    """A run whose batch another run closed would write rows that no batch counts as loaded."""
     warehouse.source.commit(("c", "airports", airport("CUR")))
     warehouse.source.land()
     before = warehouse.vault()

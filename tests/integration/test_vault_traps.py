@@ -59,7 +59,11 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     source.commit(("c", "flights", flight(99)), ("c", "tickets", ticket("0000000000099")))
     source.commit(("u", "tickets", ticket("0000000000002", book_ref="BBBBBB", passenger_id="P2")))
     source.commit(
-        ("u", "tickets", ticket("0000000000001", passenger_name='О\'Нил "😀"\t\\', contact_data='{"a": 1}'))
+        (
+            "u",
+            "tickets",
+            ticket("0000000000001", passenger_name='О\'Нил "😀"\t\\', contact_data='{"a": 1}'),
+        )
     )
     # The connector reads everything again: nothing has changed.
     for table in ("airports", "flights", "tickets"):
@@ -121,11 +125,13 @@ def test_commits_of_one_microsecond_keep_their_order(loaded):
 
 
 def test_load_date_is_the_commit_time(loaded):
-    """"As of" questions would be answered by the clock of the load."""
+    """ "As of" questions would be answered by the clock of the load."""
     rows = loaded.rows(
         "select max(load_date) = '2026-03-01 00:00:01+00' from dwh_detailed.sat_airport_details"
         " inner join dwh_detailed.hub_airports using (airport_hash_key, record_source)"
-        " where airport_code = 'AAA' and city = 'last'".replace("max(load_date)", "max(sat_airport_details.load_date)")
+        " where airport_code = 'AAA' and city = 'last'".replace(
+            "max(load_date)", "max(sat_airport_details.load_date)"
+        )
     )
     assert rows == [(True,)]
 
@@ -171,13 +177,14 @@ def test_second_snapshot_makes_no_history(loaded):
 def test_early_child_has_its_hubs(loaded):
     """A segment whose flight lands later would dangle."""
     rows = loaded.rows(
-        "select flight_id, hub_flights.record_source from dwh_detailed.hub_flights where flight_id = 99"
+        "select flight_id, hub_flights.record_source from dwh_detailed.hub_flights"
+        " where flight_id = 99"
     )
     assert rows == [(99, "airline.public.ticket_flights")]
 
 
 def test_leg_in_force_after_swaps(loaded):
-    """A flight whose aircraft changed would be counted twice, or with the aircraft it had before."""
+    """A flight whose aircraft changed would count twice, or with the aircraft it had before."""
     legs = loaded.rows(
         "select count(*) from dwh_detailed.link_flight_leg"
         " inner join dwh_detailed.hub_flights using (flight_hash_key) where flight_id = 1"

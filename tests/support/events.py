@@ -1,7 +1,7 @@
 """Change events as Debezium writes them, landed straight into `staging`, without a connector.
 
-For tests of the load alone: they can say what no real source can be made to do at will (a clock that
-steps back, a transaction that has landed by half). The end-to-end tests take real events.
+For tests of the load alone: they can say what no real source can be made to do at will (a clock
+that steps back, a transaction that has landed by half). The end-to-end tests take real events.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Source:
     ) -> None:
         """One transaction of (op, table, row) changes; op is c, u, d or t.
 
-        `at` is the commit time (default: a second after the one before). `announce` false leaves out
-        the BEGIN and END that Debezium sends beside it.
+        `at` is the commit time (default: a second after the one before). `announce` false leaves
+        out the BEGIN and END that Debezium sends beside it.
         """
         if at is None:
             self.clock = datetime.fromtimestamp(self.clock.timestamp() + 1, UTC)
@@ -130,8 +130,9 @@ class Source:
             for table in {table for table, _, _ in taken}:
                 topic = "airline." + (table if table == "transaction" else f"public.{table}")
                 cursor.execute(
-                    "insert into staging.ingest_offset (topic, kafka_partition, next_offset, updated_at)"
-                    " values (%s, 0, %s, now()) on conflict (topic, kafka_partition)"
+                    "insert into staging.ingest_offset (topic, kafka_partition,"
+                    " next_offset, updated_at) values (%s, 0, %s, now())"
+                    " on conflict (topic, kafka_partition)"
                     " do update set next_offset = excluded.next_offset, updated_at = now()",
                     (topic, self.next_offset[table]),
                 )
@@ -191,9 +192,7 @@ def ticket(number: str = "0000000000001", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def segment(
-    number: str = "0000000000001", flight_id: int = 1, **changes: Any
-) -> dict[str, Any]:
+def segment(number: str = "0000000000001", flight_id: int = 1, **changes: Any) -> dict[str, Any]:
     """A row of `ticket_flights` as it stands in an event."""
     return {
         "ticket_no": number,

@@ -81,7 +81,7 @@ class Warehouse:
                     os.environ[name] = value
 
     def load(self, *arguments: str) -> None:
-        """Lands what is pending at the source and loads it into the vault. Fails the test on an error."""
+        """Lands what is pending at the source and loads it; an error fails the test."""
         self.source.land()
         done = self.dbt("run", "--selector", "loading", *arguments)
         assert done.success, messages(done)
@@ -117,7 +117,7 @@ class Warehouse:
         ]
 
     def differences(self) -> list[str]:
-        """Where the current rows of the vault are not what the source has now, as the audit sees it."""
+        """Where the vault's current rows are not what the source has now, as the audit sees it."""
         found = []
         for table, expected in self.source.rows.items():
             columns = [

@@ -1,6 +1,7 @@
 """Runs the tiny dbt project beside this file against a throw-away database.
 
-The rules under test are those of AutomateDV's public macros, so the same tests run against AutomateDV itself:
+The rules under test are those of AutomateDV's public macros, so the same tests run against
+AutomateDV itself:
 `AUTOMATE_DV_PATH=<folder of the package> pytest tests/integration -k automate_dv`.
 """
 
@@ -25,7 +26,7 @@ PACKAGE = Path(os.environ.get("AUTOMATE_DV_PATH", STAND_IN)).resolve()
 
 # For what only the stand-in promises, such as its wording of errors and its plans.
 stand_in_only = pytest.mark.skipif(
-    PACKAGE != STAND_IN.resolve(), reason="a promise of the stand-in, not of AutomateDV"
+    STAND_IN.resolve() != PACKAGE, reason="a promise of the stand-in, not of AutomateDV"
 )
 
 
@@ -79,14 +80,22 @@ class Project:
         variables: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
     ) -> Invocation:
-        """Runs dbt with `variables` as the project's `vars:` and `settings` over dbt_project.yml; never raises."""
+        """Runs dbt with `variables` and `settings` put into dbt_project.yml; never raises."""
         changed = {**self._settings, "vars": variables or {}, **(settings or {})}
         (self.folder / "dbt_project.yml").write_text(yaml.safe_dump(changed))
         folder = str(self.folder)
         log: list[str] = []
         with self._environment_set():
             result = dbtRunner(callbacks=[lambda event: log.append(event.info.msg)]).invoke(
-                [*arguments, "--project-dir", folder, "--profiles-dir", folder, "--log-level", "none"]
+                [
+                    *arguments,
+                    "--project-dir",
+                    folder,
+                    "--profiles-dir",
+                    folder,
+                    "--log-level",
+                    "none",
+                ]
             )
         return Invocation(result, log)
 
@@ -136,7 +145,7 @@ class Project:
         return [name for (name,) in found]
 
     def replace(self, table: str, columns: str, *rows: str) -> None:
-        """Makes `raw.<table>` if need be and gives it these rows (SQL literals) instead of what it has."""
+        """Makes `raw.<table>` if need be; these rows (SQL literals) replace what it has."""
         self.execute(f"create table if not exists raw.{table} ({columns}); truncate raw.{table}")
         if rows:
             values = ", ".join(f"({row})" for row in rows)

@@ -1,8 +1,6 @@
 {#- What hub and link have in common: of every key the first row seen, if the target lacks the key.
 
-    The anti-join is left to the planner: look-ups in the key's unique index while the batch is small against the
-    target, one hash of the target otherwise; never a window over the target. All arguments but the last and
-    macro_name are lists of column names; source_model is a model's name or a list of them. -#}
+    All arguments but the last and macro_name are lists of column names; source_model is a model's name or a list of them. -#}
 {%- macro first_seen_keys(macro_name, key, not_null, attributes, extra, load_date, record_source, source_model) -%}
     {%- set columns = key + attributes + extra + load_date + record_source -%}
     {%- set models = automate_dv.column_names(source_model, 'source_model of automate_dv.' ~ macro_name) -%}
@@ -31,10 +29,6 @@ first_seen as (
 select {{ automate_dv.columns_of('first_seen', columns) }}
 from first_seen
     {%- if is_incremental() %}
-where not exists (
-    select 1
-    from {{ this }} as target
-    where {{ automate_dv.same_key('target', 'first_seen', key) }}
-)
+        {{- automate_dv.where_target_lacks(this, 'first_seen', key) }}
     {%- endif %}
 {% endmacro -%}

@@ -42,10 +42,6 @@ with batch as (
 select {{ automate_dv.columns_of('batch', columns) }}
 from batch
     {%- if is_incremental() %}
-where not exists (
-    select 1
-    from {{ this }} as target
-    where {{ automate_dv.same_key('target', 'batch', key) }}
-)
+        {{- automate_dv.where_target_lacks(this, 'batch', key) }}
     {%- endif %}
 {% endmacro -%}
