@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from infra import runtime
-from infra.cli import dbt, packages, status, testing, up
-from infra.cli.progress import complain
-from infra.cli.services import registry
+from infra.cli import audit, catch_up, dbt, home, packages, status, testing, up
+from infra.cli.progress import Progress, complain
+from infra.cli.registry import registry
 from infra.cli.supervision import Supervisor
 from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
@@ -60,13 +60,23 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument("arguments", nargs=argparse.REMAINDER, help="psql's own")
     verb("dbt", "dbt with the stack's environment; arguments are dbt's own")
     each = verb("load", "replace the source's rows by eight CSV files, and build the marts")
-    each.add_argument("folder", type=Path, metavar="DIR")
+    each.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="folder with <table>.csv for each of the eight tables, or a tar archive of it",
+    )
     verb("simulate", "live booking traffic against the primary; see 'simulate --help'")
     verb("audit", "compare source and vault row for row; see 'audit --help'")
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
     for suite in ("lint", *testing.SUITES):
         each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
+    each.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the tests' stack running, and go on with the one left before",
+    )
     return top
 
 
@@ -110,9 +120,21 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         from infra import source
 
         return source.main(["simulate", *arguments], prog="./airline")
-    from infra.cli import audit
+    return audit.main(
+        arguments,
+        settings.dsn("primary"),
+        settings.dsn("dwh"),
+        lambda quietly: _bring_through(settings, quietly),
+    )
 
-    return audit.main(arguments, settings.dsn("primary"), settings.dsn("dwh"))
+
+def _bring_through(settings: Settings, quietly: bool) -> None:
+    progress = Progress(quiet=quietly)
+    catch_up.refuse_down(settings)
+    packages.put_in_place(complain)
+    with home.alone(settings, complain):
+        catch_up.land(settings, progress)
+        catch_up.build(settings, progress, catch_up.VAULT)
 
 
 def _psql(settings: Settings, server: str, arguments: list[str]) -> int:

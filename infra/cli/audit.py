@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -184,11 +184,24 @@ def _rows(
         yield from cursor
 
 
-def main(argv: list[str], source_dsn: str, warehouse_dsn: str) -> int:
-    """Prints the comparison; returns 0 where source and vault are equal, else 1."""
+def main(
+    argv: list[str],
+    source_dsn: str,
+    warehouse_dsn: str,
+    bring_through: Callable[[bool], object],
+) -> int:
+    """Prints the comparison; returns 0 where source and vault are equal, else 1.
+
+    `bring_through(quietly)` loads what the source has committed and the vault has not.
+    """
     parser = argparse.ArgumentParser(
         prog="airline audit",
-        description="Compares source and vault row for row, in both directions.",
+        description="Loads what the source has committed so far, then compares source and vault "
+        "row for row and column for column, in both directions. A source that changes meanwhile "
+        "is ahead of the vault by those changes.",
+    )
+    parser.add_argument(
+        "--as-is", action="store_true", help="load nothing, compare with the vault as it stands"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -196,6 +209,8 @@ def main(argv: list[str], source_dsn: str, warehouse_dsn: str) -> int:
     )
     options = parser.parse_args(argv)
 
+    if not options.as_is:
+        bring_through(options.json)
     results: list[TableResult] = []
     if not options.json:
         heads = ("source", "vault", "missing", "surplus", "different")
@@ -224,7 +239,7 @@ def main(argv: list[str], source_dsn: str, warehouse_dsn: str) -> int:
         if pending:
             print(
                 f"{pending:,} landed events are not loaded yet: "
-                "run './airline dbt build' and audit again"
+                "'./airline audit' without --as-is loads them first"
             )
     else:
         print("audit: clean, 0 differences")

@@ -42,12 +42,18 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def build(settings: Settings, say: Callable[[str], None]) -> None:
-    """`dbt build`, with one line for what it did. Raises AirlineError with what failed."""
+def build(
+    settings: Settings, say: Callable[[str], None], arguments: Sequence[str] = ("build",)
+) -> None:
+    """`dbt build`, or another command that loads, with one line for what it did.
+
+    Raises AirlineError with what failed.
+    """
     log = settings.home / "logs" / "dbt-build.log"
+    shown = f"dbt {arguments[0]}"
     with log.open("w") as file:
         done = subprocess.run(
-            command("build"),
+            command(*arguments),
             cwd=settings.root,
             env=environment(settings),
             stdin=subprocess.DEVNULL,
@@ -61,12 +67,13 @@ def build(settings: Settings, say: Callable[[str], None]) -> None:
             line for line in text.splitlines() if re.search(r"\b(ERROR|FAIL \d+|Error)\b", line)
         ]
         raise AirlineError(
-            f"dbt build failed ({totals[-1] if totals else f'exit {done.returncode}'})",
-            f"mend what it names, then './airline dbt build'; all it said is in {log}",
+            f"{shown} failed ({totals[-1] if totals else f'exit {done.returncode}'})",
+            f"mend what it names, then './airline {shown}'; all it said is in {log}",
             "\n".join(failed[:20]) or text[-3000:],
         )
-    say(f"dbt build: {totals[-1] if totals else 'done'}")
-    _stamp(settings).write_text(project_digest(settings))
+    say(f"{shown}: {totals[-1] if totals else 'done'}")
+    if list(arguments) == ["build"]:
+        _stamp(settings).write_text(project_digest(settings))
 
 
 def is_built(settings: Settings) -> bool:

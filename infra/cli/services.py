@@ -1,6 +1,6 @@
-"""The services of a stack: what each needs, how it is made, run and asked whether it is ready.
+"""The services of the core: what each needs, how it is made, run and asked whether it is ready.
 
-A new service is one more class here and one more line in `registry`.
+A new service is one more class and one more line in infra/cli/registry.py.
 """
 
 from __future__ import annotations
@@ -237,12 +237,6 @@ class Ingest(Service):
             "select to_regclass('staging.ingest_offset')", dbname=self.settings.dwh_db
         )
         return table is not None
-
-
-def registry(settings: Settings) -> list[Service]:
-    """Every service, in an order in which they can be started; `down` goes the other way."""
-    kinds = (Primary, Warehouse, Kafka, Replica, Connect, Ingest)
-    return [kind(settings) for kind in kinds]
 
 
 def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> None:

@@ -13,7 +13,8 @@ from kafka.errors import KafkaError
 
 from infra.cli import landing, packages
 from infra.cli.progress import aligned
-from infra.cli.services import Primary, Replica, Warehouse, registry
+from infra.cli.registry import registry
+from infra.cli.services import Primary, Replica, Warehouse
 from infra.cli.supervision import RUNNING, Supervisor
 from infra.connect import connector
 from infra.errors import AirlineError

@@ -20,6 +20,8 @@ from infra.settings import PORTS, ROOT, Settings
 SUITES = ("unit", "integration", "e2e")
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
+# In the tests' folder: where the stack that `--keep` left running listens.
+KEPT = "kept-offset"
 
 
 def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) -> int:
@@ -29,8 +31,11 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     chosen = [suite for suite in SUITES if getattr(options, suite)]
     everything = not chosen and not options.lint
     environment = isolated(os.environ, settings)
+    kept = _kept(environment) if options.keep else None
+    environment["AIRLINE_PORT_OFFSET"] = str(free_offset(OFFSETS) if kept is None else kept)
     mine = Settings.from_environment(environment)
-    _make_room(mine)
+    if kept is None:
+        _make_room(mine)
     environment |= mine.environment()
     packages.put_in_place(complain)
     if (options.lint or everything) and not _lint(mine, environment):
@@ -45,7 +50,11 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
             env=environment,
         ).returncode
     finally:
-        up.stop(mine, complain)
+        if options.keep:
+            (mine.home / KEPT).write_text(str(mine.port_offset))
+            complain(f"the tests' stack goes on in {mine.home}; './airline test' ends it")
+        else:
+            up.stop(mine, complain)
 
 
 def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
@@ -59,8 +68,15 @@ def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
         "AIRLINE_HOME": environ.get("AIRLINE_TEST_HOME") or str(ROOT / ".airline" / "test"),
         "AIRLINE_CACHE": str(settings.cache),
         "AIRLINE_SERVICE_USER": settings.service_user,
-        "AIRLINE_PORT_OFFSET": str(free_offset(OFFSETS)),
+        # The end-to-end tests kill servers and empty tables: never those of a person.
+        "AIRLINE_TESTING": "1",
     }
+
+
+def _kept(environment: Mapping[str, str]) -> int | None:
+    """The port offset of the stack that an earlier `--keep` left running."""
+    file = Path(environment["AIRLINE_HOME"]) / KEPT
+    return int(file.read_text()) if file.exists() else None
 
 
 def free_offset(offsets: Iterable[int]) -> int:
@@ -87,6 +103,7 @@ def _make_room(mine: Settings) -> None:
     home.make(mine)
     up.stop(mine, complain)
     home.remove(mine)
+    (mine.home / KEPT).unlink(missing_ok=True)
     home.make(mine)
 
 

@@ -8,18 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra import roles
-from infra.cli import dbt, home, landing, packages, plan, ports, report
+from infra.cli import catch_up, home, packages, plan, ports, report
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
-from infra.cli.services import Service, bring_up, registry
+from infra.cli.registry import choose, registry
+from infra.cli.services import Service, bring_up
 from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.kafka import artifacts
 from infra.settings import Settings
-
-# A batch may be left open, or more may land during a build: then it is built again, this often.
-MOST_BUILDS = 3
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -33,6 +31,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     home.make(settings)
     with home.alone(settings, progress.say):
         supervisor = Supervisor(settings)
+        choose(settings, options.only)
         services = registry(settings)
         _clear_the_way(settings, supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
@@ -51,12 +50,12 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             Step("connector", lambda: _register(settings, progress), ("connect", loaded)),
             Step(
                 "landing",
-                lambda: _land(settings, progress),
+                lambda: catch_up.land(settings, progress),
                 ("connector", *(service.name for service in services)),
             ),
         ]
         plan.run(steps, progress)
-        built = _build(settings, progress)
+        built = catch_up.build(settings, progress)
     print(report.marts(settings))
     if built:
         progress.print_steps()
@@ -65,19 +64,20 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def load(settings: Settings, folder: Path) -> int:
-    """Replaces the source's rows by those of the CSV files, and brings them through."""
+    """Replaces the source's rows by those of the CSV files, and brings them through.
+
+    `folder` may also be a tar archive of the files.
+    """
     from infra import source
 
     progress = Progress()
-    if not folder.is_dir():
-        raise AirlineError(f"{folder} is no folder", "name the folder with the eight CSV files")
-    _refuse_down(settings)
+    catch_up.refuse_down(settings)
     with home.alone(settings, progress.say):
         with progress.step("load"):
             source.load_csv(settings.dsn("primary"), folder, progress.say)
         with progress.step("landing"):
-            _land(settings, progress)
-        _build(settings, progress, always=True)
+            catch_up.land(settings, progress)
+        catch_up.build(settings, progress, always=True)
     print(report.marts(settings))
     progress.print_steps()
     return 0
@@ -185,35 +185,3 @@ def _register(settings: Settings, progress: Progress) -> None:
     if connector.register(settings):
         progress.say(f"{connector.NAME} registered")
     connector.wait_until_running(settings)
-
-
-def _land(settings: Settings, progress: Progress) -> None:
-    before = sum(landing.landed_offsets(settings).values())
-    landed = landing.wait_until_landed(settings, progress.say)
-    if landed > before:
-        progress.say(f"landed {landed:,} offsets in staging")
-
-
-def _build(settings: Settings, progress: Progress, *, always: bool = False) -> bool:
-    """`dbt build` until nothing landed is unread. Returns whether there was anything to do."""
-    built = False
-    for _ in range(MOST_BUILDS):
-        unread, is_open = landing.pending(settings)
-        if not (unread or is_open or (always and not built) or not dbt.is_built(settings)):
-            break
-        progress.say(f"dbt build ({unread:,} offsets landed and not loaded)")
-        with progress.step("dbt build"):
-            dbt.build(settings, progress.say)
-        built = True
-    return built
-
-
-def _refuse_down(settings: Settings) -> None:
-    states = Supervisor(settings).states()
-    late = [
-        service.name
-        for service in registry(settings)
-        if service.name not in states or states[service.name].state != RUNNING
-    ]
-    if late:
-        raise AirlineError(f"not running: {', '.join(late)}", "start them with './airline up'")

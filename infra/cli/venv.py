@@ -1,5 +1,5 @@
-"""Makes .venv from the locked requirements. Run by ./airline with any Python; standard library
-only.
+"""Makes the Python environments from the locked requirements. Run by ./airline with any Python, so
+standard library only.
 
 A stamp written last says for which lock a folder was made: a half-made one has none and is made
 anew.
@@ -18,8 +18,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+# lock -> the environment it goes into. The first lock of an environment is its base: the others are
+# compiled against it and add to it.
+ENVIRONMENTS = {
+    "core": ROOT / ".venv",
+    "test": ROOT / ".venv",
+}
 # Everything we install comes as binary packages for these.
 PLATFORMS = {
     ("Linux", "x86_64"),
@@ -29,7 +33,7 @@ PLATFORMS = {
 
 
 def main(wanted: list[str]) -> int:
-    """Installs the locks named in `wanted` (core, test); returns an exit code."""
+    """Installs the locks named in `wanted` (keys of ENVIRONMENTS); returns an exit code."""
     if (platform.system(), platform.machine()) not in PLATFORMS:
         return fail(
             f"there are no packages for {platform.system()} on {platform.machine()}",
@@ -53,30 +57,34 @@ def main(wanted: list[str]) -> int:
     return 0
 
 
+def python(lock: str) -> Path:
+    """The interpreter of the environment that `lock` goes into."""
+    return ENVIRONMENTS[lock] / "bin" / "python"
+
+
 def is_made(lock: str) -> bool:
-    return PYTHON.exists() and _stamp(lock).exists() and _stamp(lock).read_text() == _mark(lock)
+    return python(lock).exists() and _read(_stamp(lock)) == _mark(lock)
 
 
 def make(lock: str) -> int:
     """Makes the environment where there is none that works, and installs `lock` into it."""
     begin = time.monotonic()
     uv = shutil.which("uv")
-    usable = (
-        PYTHON.exists()
-        and _stamp("core").exists()
-        and _stamp("core").read_text().startswith(f"{ROOT}\n")
-    )
-    if lock == "core" and usable:
-        # The lock changed: what is there is brought up to it.
-        _stamp("core").unlink()
-        _stamp("test").unlink(missing_ok=True)
+    folder = ENVIRONMENTS[lock]
+    mates = [each for each in ENVIRONMENTS if ENVIRONMENTS[each] == folder]
+    base = mates[0]
+    usable = python(lock).exists() and _read(_stamp(base)).startswith(f"{ROOT}\n")
+    if usable and lock == base:
+        # The lock changed: what is there is brought up to it, and then what was on top of it.
+        for mate in mates:
+            _stamp(mate).unlink(missing_ok=True)
     elif not usable:
-        print(f"airline: making {VENV} with Python {platform.python_version()}", file=sys.stderr)
-        shutil.rmtree(VENV, ignore_errors=True)
+        print(f"airline: making {folder} with Python {platform.python_version()}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
         made = subprocess.run(
-            [uv, "venv", "--quiet", "--python", sys.executable, str(VENV)]
+            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
             if uv
-            else [sys.executable, "-m", "venv", str(VENV)],
+            else [sys.executable, "-m", "venv", str(folder)],
             capture_output=True,
             text=True,
         )
@@ -91,23 +99,27 @@ def make(lock: str) -> int:
     if code:
         return code
     _stamp(lock).write_text(_mark(lock))
-    print(f"airline: installed in {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    print(
+        f"airline: requirements/{lock}.txt installed in {time.monotonic() - begin:.0f} s",
+        file=sys.stderr,
+    )
     return 0
 
 
 def _install(lock: str, uv: str | None) -> int:
     file = ROOT / "requirements" / f"{lock}.txt"
+    interpreter = str(python(lock))
     if uv:
-        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", str(PYTHON)]
+        arguments = ["pip", "install", "--quiet", "--require-hashes", "--python", interpreter]
         if not subprocess.run([uv, *arguments, "-r", str(file)]).returncode:
             return 0
         # uv does not read pip's configuration: a mirror set there may still do.
         print("airline: uv could not install them; trying pip", file=sys.stderr)
-        subprocess.run([str(PYTHON), "-m", "ensurepip", "--default-pip"], capture_output=True)
+        subprocess.run([interpreter, "-m", "ensurepip", "--default-pip"], capture_output=True)
     # The lock names every package, so nothing is left to resolve.
     arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
-        [str(PYTHON), *arguments, "-r", str(file)],
+        [interpreter, *arguments, "-r", str(file)],
         env={**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
     )
     if done.returncode:
@@ -120,7 +132,11 @@ def _install(lock: str, uv: str | None) -> int:
 
 
 def _stamp(lock: str) -> Path:
-    return VENV / f"airline-{lock}.stamp"
+    return ENVIRONMENTS[lock] / f"airline-{lock}.stamp"
+
+
+def _read(stamp: Path) -> str:
+    return stamp.read_text() if stamp.exists() else ""
 
 
 def _mark(lock: str) -> str:

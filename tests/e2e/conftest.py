@@ -1,0 +1,115 @@
+"""One whole stack for all end-to-end tests, brought up as a person would: by `./airline up`.
+
+`./airline test` gives it a folder and ports of its own. Tests share its data: each asks about what
+it did itself, leaves the stack running, and leaves source and vault equal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+
+from infra.cli.supervision import Supervisor
+from infra.settings import ROOT, Settings
+
+# How long anything may take before a test gives up; nothing is asserted about speed.
+PATIENCE = 300.0
+
+
+class Stack:
+    """A running stack, and what a person does with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home
+        self.supervisor = Supervisor(settings)
+        # What the first `up` printed.
+        self.first_up = ""
+
+    def airline(
+        self, *arguments: str, check: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`./airline` with these arguments; `variables` are added to the environment.
+
+        Unless `check` is false a failure fails the test, with all that it said.
+        """
+        done = subprocess.run(
+            ["./airline", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if check:
+            assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """What `./airline status --json` says."""
+        return json.loads(self.airline("status", "--json", check=False).stdout)
+
+    def sql(self, server: str, statement: str, *parameters: Any) -> list[tuple]:
+        """Runs a statement as admin on primary, replica or dwh; its rows, if any."""
+        with closing(psycopg2.connect(self.settings.dsn(server))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters or None)
+                return cursor.fetchall() if cursor.description else []
+
+    def commit(self, *statements: str) -> None:
+        """Runs statements at the source in one transaction."""
+        with closing(psycopg2.connect(self.settings.dsn("primary"))) as connection:
+            with connection, connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+
+    def audit(self) -> dict[str, Any]:
+        """Loads what is pending, then source against vault: what `./airline audit --json` says."""
+        return json.loads(self.airline("audit", "--json", check=False).stdout)
+
+    def assert_audit_clean(self) -> None:
+        """Fails the test with the rows that differ between source and vault."""
+        found = self.audit()
+        named = {table["table"]: table["named"] for table in found["tables"] if table["named"]}
+        assert found["differences"] == 0, named
+
+    def pid(self, service: str) -> int:
+        """The process of a supervised service."""
+        return self.supervisor.states()[service].pid
+
+    def kill(self, service: str) -> None:
+        """Ends a service as a power cut would, and waits until it was started again."""
+        before = self.pid(service)
+        os.kill(before, 9)
+        self.wait(
+            lambda: (
+                self.supervisor.states()[service].state == "RUNNING"
+                and self.pid(service) not in (0, before)
+            ),
+            f"{service} is started again",
+        )
+
+    def wait(self, until: Callable[[], object], what: str) -> None:
+        """Waits until something is true; fails the test if it never is."""
+        deadline = time.monotonic() + PATIENCE
+        while not until():
+            assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain until {what}"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    if not os.environ.get("AIRLINE_TESTING"):
+        pytest.fail("the end-to-end tests need a stack of their own: run './airline test --e2e'")
+    stack = Stack(Settings.from_environment())
+    stack.first_up = stack.airline("up", "--scale", "0.1").stdout
+    yield stack

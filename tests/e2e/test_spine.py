@@ -1,0 +1,159 @@
+"""A booking goes from the source through Debezium, Kafka, staging and vault into the marts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+from kafka import KafkaConsumer, TopicPartition
+
+from infra.settings import TABLES
+
+pytestmark = pytest.mark.timeout(900)
+
+TRAFFIC = "select * from airport_traffic order by airport_code"
+
+
+def test_up_shows_filled_marts_and_where_everything_is(stack):
+    """Wrong if it fails: `up` ends without data in a mart, or does not say where to look."""
+    for mart in (
+        "v_active_airports_30d",
+        "v_airport_traffic_share",
+        "v_passenger_metrics_30d",
+        "v_passenger_groups_revenue",
+    ):
+        assert f"dwh_marts.{mart}" in stack.first_up
+    assert "presentation.frequent_flyers" in stack.first_up
+    assert stack.settings.connect_url in stack.first_up
+    [(flyers, groups)] = stack.sql(
+        "dwh", "select count(*), count(distinct customer_group) from presentation.frequent_flyers"
+    )
+    assert flyers > 100
+    assert groups == 5, "a customer group is empty"
+    [(empty,)] = stack.sql(
+        "dwh", "select count(*) from dwh_marts.v_passenger_groups_revenue where passengers = 0"
+    )
+    assert empty == 0, "a passenger group is empty"
+
+
+def test_a_second_up_does_no_work(stack):
+    """Wrong if it fails: `up` on a running stack restarts, loads or builds something."""
+    pids = {name: state.pid for name, state in stack.supervisor.states().items()}
+    batches = stack.sql("dwh", "select count(*) from dwh_control.load_batch")
+    again = stack.airline("up").stdout
+    assert "dbt build" not in again
+    assert {name: state.pid for name, state in stack.supervisor.states().items()} == pids
+    assert stack.sql("dwh", "select count(*) from dwh_control.load_batch") == batches
+
+
+def test_status_is_healthy_and_names_what_is_used(stack):
+    """Wrong if it fails: a whole stack is called ill, or status hides which AutomateDV runs."""
+    done = stack.airline("status")
+    assert "healthy" in done.stdout
+    assert "AutomateDV" in done.stdout
+    assert stack.status()["healthy"] is True
+
+
+def test_traffic_is_the_same_on_primary_replica_and_in_the_vault(stack):
+    """Wrong if it fails: a figure changes on its way through replication, CDC or the vault."""
+    stack.assert_audit_clean()
+    primary = stack.sql("primary", TRAFFIC)
+    assert len(primary) > 50
+    stack.wait(lambda: stack.sql("replica", TRAFFIC) == primary, "the replica has caught up")
+    columns = "airport_code, departure_flights_num, departure_psngr_num, arrival_flights_num,"
+    vault = stack.sql(
+        "dwh",
+        f"select {columns} arrival_psngr_num from dwh_marts.airport_traffic order by airport_code",
+    )
+    assert vault == primary
+
+
+def test_the_seeds_own_checks_work_as_written(stack):
+    """Wrong if it fails: a command of the user's description no longer does what it says."""
+    stack.airline(
+        "psql",
+        "primary",
+        "-c",
+        "INSERT INTO airports VALUES ('XXX', 'Test Airport', 'Test City', 0, 0, 'UTC');",
+    )
+    shown = "SELECT * FROM airports WHERE airport_code = 'XXX';"
+    stack.wait(
+        lambda: "Test Airport" in stack.airline("psql", "replica", "-c", shown).stdout,
+        "the new airport is on the replica",
+    )
+    told = requests.get(f"{stack.settings.connect_url}/connectors/airline-connector/status").json()
+    assert told["connector"]["state"] == "RUNNING"
+    assert [task["state"] for task in told["tasks"]] == ["RUNNING"]
+    with KafkaConsumer(bootstrap_servers=stack.settings.kafka_bootstrap) as consumer:
+        topics = consumer.topics()
+    assert {f"airline.public.{table}" for table in TABLES} <= set(topics)
+
+    stack.assert_audit_clean()
+    hub = "SELECT count(*) FROM dwh_detailed.hub_airports WHERE airport_code = 'XXX'"
+    assert stack.sql("dwh", hub) == [(1,)]
+    stack.commit("DELETE FROM airports WHERE airport_code = 'XXX'")
+    stack.assert_audit_clean()
+    assert stack.sql("dwh", hub) == [(1,)], "a delete took history away"
+
+
+def test_live_traffic_arrives_whole_whatever_is_killed(stack):
+    """Wrong if it fails: a kill of ingester or Connect loses or doubles an event."""
+    stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "11")
+    stack.kill("ingest")
+    stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "12")
+    stack.kill("connect")
+    stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "13")
+    stack.kill("ingest")
+    stack.airline("up")
+    stack.assert_audit_clean()
+    assert landed_events(stack) == topic_events(stack)
+
+
+def test_a_full_refresh_gives_the_same_current_rows(stack):
+    """Wrong if it fails: the vault cannot be made again from what was landed."""
+    stack.airline("dbt", "build", "--full-refresh")
+    stack.assert_audit_clean()
+
+
+def landed_events(stack) -> dict[str, set[int]]:
+    """Table -> offsets in staging. The primary key allows none twice."""
+    return {
+        table: {
+            offset for (offset,) in stack.sql("dwh", f"select kafka_offset from staging.{table}")
+        }
+        for table in TABLES
+    }
+
+
+def topic_events(stack) -> dict[str, set[int]]:
+    """Table -> offsets of the committed events and tombstones in its topic, read anew."""
+    found: dict[str, set[int]] = {}
+    for table in TABLES:
+        partition = TopicPartition(f"airline.public.{table}", 0)
+        with KafkaConsumer(
+            bootstrap_servers=stack.settings.kafka_bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            group_id=None,
+            max_partition_fetch_bytes=16 << 20,
+        ) as consumer:
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+            end = consumer.end_offsets([partition])[partition]
+            offsets: set[int] = set()
+            while consumer.position(partition) < end:
+                for records in consumer.poll(1000).values():
+                    offsets.update(record.offset for record in records)
+            found[table] = {offset for offset in offsets if offset < end}
+    return found
+
+
+def test_events_are_raw_debezium_json(stack):
+    """Wrong if it fails: the ingester lands something else than Debezium wrote."""
+    [(value, key)] = stack.sql(
+        "dwh", "select value, key from staging.flights where value ->> 'op' = 'r' limit 1"
+    )
+    assert {"before", "after", "source", "op", "ts_ms", "transaction"} <= set(value)
+    assert set(key) == {"flight_id"}
+    assert json.dumps(value["after"]["flight_id"]) == json.dumps(key["flight_id"])
