@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # compiled against it and add to it.
 ENVIRONMENTS = {
     "core": ROOT / ".venv",
+    "airflow": ROOT / ".venv",
     "test": ROOT / ".venv",
 }
 # Everything we install comes as binary packages for these.
