@@ -102,6 +102,7 @@ class Reader:
     def _poll(self) -> dict[TopicPartition, list]:
         """Records of placed partitions. Others would come from Kafka's hint: not returned."""
         unplaced = self._assignments.unplaced
+        self._stay_in_join()
         try:
             got = self._consumer.poll(int(_POLL * 1000))
         except NoOffsetForPartitionError:
@@ -122,6 +123,17 @@ class Reader:
                 self._consumer.pause(partition)
                 self._consumer.seek(partition, 0)
         return {p: records for p, records in got.items() if p not in unplaced}
+
+    def _stay_in_join(self) -> None:
+        """Keeps the client at a join of the group that outlasted the poll that began it.
+
+        kafka-python 3.0.12 begins a join when it sees a new topic or partition, and stops asking
+        for the answer as soon as its own assignment covers that: a member for ever rebalancing,
+        without heartbeats, that reads nothing. There is no public way to ask it to go on.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def _take(self, got: dict[TopicPartition, list]) -> None:
         batch = self._batch
