@@ -7,6 +7,7 @@ default ports, not to ports that are set one by one.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import pwd
 import tempfile
@@ -39,6 +40,7 @@ TABLES = (
 )
 TOPIC_PREFIX = "airline"
 SERVERS = ("primary", "replica", "dwh")
+DEMO_PASSWORD = "adminpassword"
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,12 @@ class Settings:
             source_db=text("AIRLINE_SOURCE_DB", "airline_tickets"),
             dwh_db=text("AIRLINE_DWH_DB", "airline_tickets_dwh"),
             admin_user=text("AIRLINE_ADMIN_USER", "admin"),
-            admin_password=text("AIRLINE_ADMIN_PASSWORD", "adminpassword"),
+            admin_password=text("AIRLINE_ADMIN_PASSWORD", DEMO_PASSWORD),
             service_user=service_user,
             topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
         )
         settings._refuse_equal_ports()
+        settings._refuse_known_password()
         return settings
 
     def _refuse_equal_ports(self) -> None:
@@ -115,6 +118,15 @@ class Settings:
                     "set one of them to a port of its own",
                 )
             users[port] = name
+
+    def _refuse_known_password(self) -> None:
+        """The demo's password is in the README: it must not guard what others can reach."""
+        if self.admin_password == DEMO_PASSWORD and not _is_loopback(self.host):
+            raise AirlineError(
+                f"the servers would listen on {self.host}, which others can reach, with the demo's "
+                "password",
+                "set AIRLINE_ADMIN_PASSWORD to one of your own, or AIRLINE_HOST to 127.0.0.1",
+            )
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -206,6 +218,13 @@ class Settings:
             finally:
                 os.unlink(name)
         return file.read_text()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

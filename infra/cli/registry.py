@@ -1,4 +1,4 @@
-"""Which services a stack has: the core always, the other parts unless `up --only core` left them out.
+"""Which services a stack has: the core always, other parts unless `up --only core` left them out.
 
 What a part is made of stands in its own folder; here are only the names.
 """

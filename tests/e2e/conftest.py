@@ -67,10 +67,13 @@ class Stack:
 
     def commit(self, *statements: str) -> None:
         """Runs statements at the source in one transaction."""
-        with closing(psycopg2.connect(self.settings.dsn("primary"))) as connection:
-            with connection, connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
+        with (
+            closing(psycopg2.connect(self.settings.dsn("primary"))) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
 
     def audit(self) -> dict[str, Any]:
         """Loads what is pending, then source against vault: what `./airline audit --json` says."""
