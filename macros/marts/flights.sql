@@ -13,6 +13,11 @@
 {%- endmacro %}
 
 
+{% macro days_until_departure(flights, moment) -%}
+    extract(epoch from {{ flights }}.scheduled_departure - {{ moment }}) / 86400
+{%- endmacro %}
+
+
 {% macro passengers_per_flight(legs) %}
     {#- Segments are counted before anything is joined to them, so that no join can multiply one. -#}
     select segments.flight_id, count(*) as passengers

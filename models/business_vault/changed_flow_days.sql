@@ -1,3 +1,5 @@
+{{ config(meta={'as_of': false}) }}
+
 -- Each branch is driven by rows of one satellite and reaches the rest by key, so that a filter on
 -- changed_at reads what changed and not the history.
 with departures as (

@@ -1,3 +1,5 @@
+{{ config(meta={'as_of': false}) }}
+
 select
     batch.load_batch_id,
     batch.is_full_refresh,

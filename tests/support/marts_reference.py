@@ -19,14 +19,17 @@ Rows = dict[str, dict[tuple, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Flight:
-    """A flight; `scheduled` and `departed` (scheduled where unknown) are moments in UTC."""
+    """A flight; moments are in UTC, `departed` is `scheduled` and `arrived` None where unknown."""
 
     number: int
     status: str
     origin: str
     target: str
+    aircraft: str
     scheduled: datetime
     departed: datetime
+    scheduled_arrival: datetime
+    arrived: datetime | None
 
     @property
     def cancelled(self) -> bool:
@@ -47,6 +50,19 @@ class Segment:
     amount: Decimal
 
 
+@dataclass(frozen=True)
+class Sale:
+    """A segment sold, and when it was returned, if it was."""
+
+    flight: int
+    sold: datetime
+    returned: datetime | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the seat was sold at `moment`."""
+        return self.sold <= moment and not (self.returned and self.returned <= moment)
+
+
 class Source:
     """Flights and segments of the source, joined once."""
 
@@ -60,8 +76,11 @@ class Source:
                 status=row["status"],
                 origin=row["departure_airport"],
                 target=row["arrival_airport"],
+                aircraft=row["aircraft_code"],
                 scheduled=scheduled,
                 departed=_moment(row["actual_departure"]) if row["actual_departure"] else scheduled,
+                scheduled_arrival=_moment(row["scheduled_arrival"]),
+                arrived=_moment(row["actual_arrival"]) if row["actual_arrival"] else None,
             )
         tickets = {row["ticket_no"]: row for row in rows["tickets"].values()}
         self.segments = [
@@ -200,6 +219,57 @@ def passenger_flow(
             found[day, here, there][1] += 1
             found[day, here, there][3] += source.passengers[flight.number]
     return {key: tuple(row) for key, row in found.items()}
+
+
+def punctuality(source: Source, now: datetime) -> dict[tuple[date, str], tuple]:
+    """Day and airport of departure -> flights scheduled, cancelled, flown, arrived, on time, and
+    minutes of arrival delay."""
+    found: dict[tuple[date, str], list] = defaultdict(lambda: [0, 0, 0, 0, 0, Decimal(0)])
+    for flight in source.flights.values():
+        if flight.scheduled <= now:
+            row = found[flight.scheduled.date(), flight.origin]
+            row[0] += 1
+            row[1] += flight.cancelled
+            row[2] += flight.flown
+            if flight.status == "Arrived":
+                late = max(flight.arrived - flight.scheduled_arrival, timedelta(0))
+                row[3] += 1
+                row[4] += late < timedelta(minutes=15)
+                row[5] += Decimal(late / timedelta(seconds=1)) / 60
+    return {key: (*row[:5], _rounded(row[5], 1)) for key, row in found.items()}
+
+
+def loads(source: Source, rows: Rows) -> dict[int, tuple[int, int, Decimal]]:
+    """Flight -> seats, passengers, revenue; cancelled flights have none."""
+    seats = Counter(aircraft for aircraft, _ in rows["seats"])
+    revenue: dict[int, Decimal] = defaultdict(Decimal)
+    for segment in source.segments:
+        revenue[segment.flight.number] += segment.amount
+    return {
+        number: (seats[flight.aircraft], source.passengers[number], revenue[number])
+        for number, flight in source.flights.items()
+        if not flight.cancelled
+    }
+
+
+def booking_curves(
+    source: Source, sales: Iterable[Sale], now: datetime
+) -> dict[tuple[int, int], tuple[datetime, int]]:
+    """Flight and days before departure -> the moment, and the seats sold at it."""
+    found = {}
+    for flight in source.flights.values():
+        mine = [sale for sale in sales if sale.flight == flight.number and sale.sold <= now]
+        sold = [sale.sold for sale in mine if sale.sold <= flight.scheduled]
+        if flight.cancelled or not sold or flight.scheduled <= now - timedelta(days=30):
+            continue
+        for days in range((flight.scheduled - min(sold)) // timedelta(days=1) + 1):
+            moment = flight.scheduled - timedelta(days=days)
+            if moment <= now:
+                found[flight.number, days] = (
+                    moment,
+                    sum(sale.holds(moment) for sale in mine),
+                )
+    return found
 
 
 def window_days(now: datetime) -> Iterator[date]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,20 @@ class Warehouse:
             )
         ]
 
-    def differences(self) -> list[str]:
-        """Where the vault's current rows are not what the source has now, as the audit sees it."""
+    def differences(
+        self,
+        rows: dict[str, dict[tuple, dict[str, Any]]] | None = None,
+        as_of: datetime | None = None,
+    ) -> list[str]:
+        """Where the vault's rows are not the given ones (default: those the source has now).
+
+        The vault's current rows, or with `as_of` those it says were known then.
+        """
         found = []
-        for table, expected in self.source.rows.items():
+        for table, expected in (rows or self.source.rows).items():
+            relation, parameters = f"dwh_business.current_{table}", ()
+            if as_of is not None:
+                relation, parameters = f"dwh_business.{table}_as_of(%s)", (as_of,)
             columns = [
                 name
                 for (name,) in self.rows(
@@ -130,7 +141,7 @@ class Warehouse:
             ]
             # The source's row goes through the same types, so that only values are compared.
             stored = self.rows(
-                f"select to_jsonb(t) - 'load_date' from dwh_business.current_{table} as t"
+                f"select to_jsonb(t) - 'load_date' from {relation} as t", *parameters
             )
             actual = {tuple(row[key] for key in KEYS[table]): row for (row,) in stored}
             wanted = {}

@@ -1,0 +1,60 @@
+{#- post-hook: time travel for the model just built. See _time_travel__macros.yml.
+
+    What was known at a moment is what the vault's satellites had by then, for they only ever grow. So the
+    function's body is the model's own SQL over shorter satellites: there is no second definition of a mart
+    that could say something else. Relations are exchanged as dbt rendered them, quotes and all, so no other
+    text can be meant. -#}
+{% macro as_of_function() %}
+{%- if execute and has_as_of_function(model) -%}
+    {%- set body = namespace(sql=sql | replace('current_timestamp', '$1')) -%}
+    {%- for id in model.depends_on.nodes -%}
+        {%- set input = graph.nodes.get(id) or graph.sources.get(id) -%}
+        {%- if has_as_of_function(input) -%}
+            {%- set then = as_of_function_name(input) ~ '($1)' -%}
+        {%- elif input.original_file_path.startswith('models/raw_vault/satellites/') -%}
+            {%- set then = '(select * from ' ~ input.relation_name ~ ' where load_date <= $1)' -%}
+        {%- elif input.resource_type == 'seed' or input.original_file_path.startswith('models/raw_vault/') -%}
+            {#- hubs and links are keys and relations without a state; whether they hold is the satellites' to say -#}
+            {%- set then = input.relation_name -%}
+        {%- else -%}
+            {{ exceptions.raise_compiler_error(
+                model.name ~ " reads " ~ input.name ~ ", which cannot be asked as of a moment, so neither can "
+                ~ model.name ~ ". Read satellites, current_* or other marts instead, or say so in its config: "
+                ~ "meta: {as_of: false}."
+            ) }}
+        {%- endif -%}
+        {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
+    {%- endfor -%}
+    {%- set function = as_of_function_name(model) -%}
+-- Not "or replace": a table that was made anew is another type.
+drop function if exists {{ function }}(timestamptz);
+create function {{ function }}(known_at timestamptz) returns setof {{ this }}
+language sql stable parallel safe
+{%- if model.access == 'public' %}
+-- Who may read the mart may ask it about then, and still not read the vault.
+security definer
+set search_path = ''
+{%- endif %}
+as $as_of$
+{{ body.sql }}
+$as_of$;
+comment on function {{ function }}(timestamptz) is
+'{{ model.name }} as it was known at a moment: made by dbt from the same SQL, over what the vault had by then.';
+{%- endif -%}
+{% endmacro %}
+
+
+{% macro has_as_of_function(node) -%}
+    {{ return(
+        node.resource_type == 'model'
+        and node.config.materialized in ['view', 'table']
+        and node.original_file_path.startswith(('models/business_vault/', 'models/marts/'))
+        and node.config.get('meta', {}).get('as_of', true)
+    ) }}
+{%- endmacro %}
+
+
+{% macro as_of_function_name(node) -%}
+    {%- set name = node.alias[8:] if node.alias.startswith('current_') else node.alias -%}
+    {{ return(adapter.quote(node.schema) ~ '.' ~ adapter.quote(name ~ '_as_of')) }}
+{%- endmacro %}

@@ -1,0 +1,14 @@
+-- Wrong if this returns a row: at departure the booking curve has other seats sold than flight_load has passengers, though nothing was sold or returned after it.
+select curve.flight_id, curve.seats_sold, loads.passengers
+from {{ ref('booking_curve') }} as curve
+join {{ ref('flight_load') }} as loads on loads.flight_id = curve.flight_id
+where
+    curve.days_before_departure = 0
+    and curve.seats_sold <> loads.passengers
+    and not exists (
+        select 1
+        from {{ ref('segment_sales') }} as sales
+        where
+            sales.flight_id = curve.flight_id
+            and (sales.sold_at > curve.scheduled_departure or sales.returned_at > curve.scheduled_departure)
+    )
