@@ -87,14 +87,16 @@ def down(settings: Settings) -> int:
     """Stops every service, the primary last; keeps the data."""
     progress = Progress()
     if not settings.home.exists():
-        print("nothing runs")
+        print(f"there is no stack in {settings.home}")
         return 0
     with home.alone(settings, progress.say):
         stop(settings, progress.say)
+        progress.say("nothing runs; the data is kept")
     return 0
 
 
 def stop(settings: Settings, say: Callable[[str], None]) -> None:
+    """Stops what runs, orphans of a killed supervisord included. Says what it stopped."""
     supervisor = Supervisor(settings)
     states = supervisor.states()
     for service in reversed(registry(settings)):
@@ -103,6 +105,11 @@ def stop(settings: Settings, say: Callable[[str], None]) -> None:
             supervisor.halt(service.name)
             say(f"{service.name} stopped")
     supervisor.stop()
+    end_orphans(supervisor, say)
+
+
+def end_orphans(supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    """Ends services that outlived a killed supervisord."""
     for orphan in supervisor.orphans():
         say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
         end(orphan)
@@ -136,9 +143,7 @@ def _clear_the_way(
 ) -> None:
     """Ends what outlived a killed supervisor, then refuses to go on where a port is taken."""
     if not supervisor.is_alive():
-        for orphan in supervisor.orphans():
-            say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
-            end(orphan)
+        end_orphans(supervisor, say)
     states = supervisor.states()
     wanted = [
         port
