@@ -14,9 +14,10 @@ CDC = "airline_cdc"
 INGEST = "airline_ingest"
 DBT = "airline_dbt"
 BI = "airline_bi"
+SUPERSET = "airline_superset"
 
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication"}
-WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: ""}
+WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: ""}
 
 
 def make(settings: Settings, server: str, dsn: str) -> None:
@@ -39,15 +40,24 @@ def make(settings: Settings, server: str, dsn: str) -> None:
             )
 
 
-def make_database(dsn: str, name: str) -> bool:
-    """Makes the database `name` unless it is there. Returns whether it did."""
+def make_database(dsn: str, name: str, owner: str | None = None) -> bool:
+    """Makes the database `name` unless it is there. Returns whether it did.
+
+    With an `owner` nobody else may connect to it.
+    """
     with closing(psycopg2.connect(dsn)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("select from pg_database where datname = %s", (name,))
             if cursor.rowcount:
                 return False
-            cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            database = sql.Identifier(name)
+            cursor.execute(sql.SQL("create database {}").format(database))
+            if owner is not None:
+                cursor.execute(
+                    sql.SQL("alter database {} owner to {}").format(database, sql.Identifier(owner))
+                )
+                cursor.execute(sql.SQL("revoke all on database {} from public").format(database))
             return True
 
 

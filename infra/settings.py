@@ -27,6 +27,7 @@ PORTS = {
     "kafka": ("kafka_port", "AIRLINE_KAFKA_PORT", 9092),
     "kafka controller": ("kafka_controller_port", "AIRLINE_KAFKA_CONTROLLER_PORT", 9093),
     "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
+    "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
 }
 TABLES = (
     "airports",
@@ -61,10 +62,13 @@ class Settings:
     kafka_port: int
     kafka_controller_port: int
     connect_port: int
+    superset_port: int
     source_db: str
     dwh_db: str
     admin_user: str
     admin_password: str
+    superset_user: str
+    superset_password: str
     service_user: str
     topic_partitions: int
 
@@ -101,6 +105,8 @@ class Settings:
             dwh_db=text("AIRLINE_DWH_DB", "airline_tickets_dwh"),
             admin_user=text("AIRLINE_ADMIN_USER", "admin"),
             admin_password=text("AIRLINE_ADMIN_PASSWORD", DEMO_PASSWORD),
+            superset_user=text("AIRLINE_SUPERSET_USER", "admin"),
+            superset_password=text("AIRLINE_SUPERSET_PASSWORD", "admin"),
             service_user=service_user,
             topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
         )
@@ -135,6 +141,10 @@ class Settings:
     @property
     def connect_url(self) -> str:
         return f"http://{self.host}:{self.connect_port}"
+
+    @property
+    def superset_url(self) -> str:
+        return f"http://{self.host}:{self.superset_port}"
 
     @property
     def topics(self) -> list[str]:
@@ -186,6 +196,8 @@ class Settings:
             "AIRLINE_DWH_DB": self.dwh_db,
             "AIRLINE_ADMIN_USER": self.admin_user,
             "AIRLINE_ADMIN_PASSWORD": self.admin_password,
+            "AIRLINE_SUPERSET_USER": self.superset_user,
+            "AIRLINE_SUPERSET_PASSWORD": self.superset_password,
             "AIRLINE_SERVICE_USER": self.service_user,
             "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
             "AIRLINE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,

@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from infra.cli import packages
 from infra.cli.progress import aligned
+from infra.cli.registry import registry
 from infra.settings import Settings
 
 SCHEMAS = ("dwh_marts", "presentation")
@@ -60,6 +61,7 @@ def addresses(settings: Settings) -> str:
     rows += [
         ("kafka", settings.kafka_bootstrap),
         ("connect", f"{settings.connect_url}/connectors/airline-connector/status"),
+        *((each.name, each.address()) for each in registry(settings) if each.address()),
         ("AutomateDV", packages.in_use()),
         ("state, logs", str(settings.home)),
     ]

@@ -35,6 +35,8 @@ class Service:
     ports: tuple[str, ...] = ()
     # Steps of `up` other than services that come before.
     after_steps: tuple[str, ...] = ()
+    # The lock of infra/cli/venv.py whose packages it runs on; `up` installs them.
+    lock = "core"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,6 +54,13 @@ class Service:
 
     def furnish(self) -> None:
         """What must be in it before anybody uses it: databases, roles."""
+
+    def fill(self, progress: Progress) -> None:
+        """What is put into it once the marts are there; asked at each `up`."""
+
+    def address(self) -> str:
+        """Where people find it, as `up` prints it at its end; '' where it is not for people."""
+        return ""
 
 
 class Postgres(Service):

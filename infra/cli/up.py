@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra import roles
-from infra.cli import catch_up, home, packages, plan, ports, report
+from infra.cli import catch_up, home, packages, plan, ports, report, venv
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
-from infra.cli.registry import choose, registry
+from infra.cli.registry import PARTS, choose, registry
 from infra.cli.services import Service, bring_up
 from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
@@ -35,7 +35,9 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
         services = registry(settings)
         _clear_the_way(settings, supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
+        built: list[bool] = []
         steps = [
+            *(_packages_step(lock) for lock in _locks(services)),
             Step("AutomateDV", lambda: packages.put_in_place(progress.say)),
             Step("jars", lambda: _fetch(settings, progress)),
             *(_service_step(service, supervisor, progress) for service in services),
@@ -51,13 +53,14 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             Step(
                 "landing",
                 lambda: catch_up.land(settings, progress),
-                ("connector", *(service.name for service in services)),
+                ("connector", *(kind.name for kind in PARTS["core"])),
             ),
+            Step("marts", lambda: built.append(catch_up.build(settings, progress)), ("landing",)),
+            *(_fill_step(service, progress) for service in services if _fills(service)),
         ]
         plan.run(steps, progress)
-        built = catch_up.build(settings, progress)
     print(report.marts(settings))
-    if built:
+    if any(built):
         progress.print_steps()
     print(report.addresses(settings))
     return 0
@@ -155,11 +158,42 @@ def _clear_the_way(
 
 
 def _service_step(service: Service, supervisor: Supervisor, progress: Progress) -> Step:
+    packages = (_packages(service.lock),) if service.lock in _locks([service]) else ()
     return Step(
         service.name,
         lambda: bring_up(service, supervisor, progress),
-        (*service.needs, *service.after_steps),
+        (*service.needs, *service.after_steps, *packages),
     )
+
+
+def _fill_step(service: Service, progress: Progress) -> Step:
+    return Step(
+        f"{service.name}'s contents", lambda: service.fill(progress), (service.name, "marts")
+    )
+
+
+def _fills(service: Service) -> bool:
+    return type(service).fill is not Service.fill
+
+
+def _locks(services: list[Service]) -> list[str]:
+    """The locks that must be installed besides the core's, which ./airline itself runs on."""
+    return sorted({service.lock for service in services} - {"core"})
+
+
+def _packages(lock: str) -> str:
+    return f"{lock} packages"
+
+
+def _packages_step(lock: str) -> Step:
+    def install() -> None:
+        if venv.main([lock]):
+            raise AirlineError(
+                f"the packages of requirements/{lock}.txt are not installed",
+                "see the message above; './airline up --only core' does without them",
+            )
+
+    return Step(_packages(lock), install)
 
 
 def _fetch(settings: Settings, progress: Progress) -> None:

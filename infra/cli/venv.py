@@ -24,7 +24,12 @@ ENVIRONMENTS = {
     "core": ROOT / ".venv",
     "airflow": ROOT / ".venv",
     "test": ROOT / ".venv",
+    # Superset wants other releases of what it shares with dbt and Airflow.
+    "superset": ROOT / ".venv-superset",
 }
+# lock -> the newest Python that its packages exist for, where that is not the newest there is
+NEWEST_PYTHON = {"superset": (3, 12)}
+OLDEST_PYTHON = (3, 11)
 # Everything we install comes as binary packages for these.
 PLATFORMS = {
     ("Linux", "x86_64"),
@@ -80,12 +85,15 @@ def make(lock: str) -> int:
         for mate in mates:
             _stamp(mate).unlink(missing_ok=True)
     elif not usable:
-        print(f"airline: making {folder} with Python {platform.python_version()}", file=sys.stderr)
+        interpreter = _interpreter(lock)
+        if interpreter is None:
+            return fail_for_want_of_a_python(lock)
+        print(f"airline: making {folder} with {interpreter}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         made = subprocess.run(
-            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
+            [uv, "venv", "--quiet", "--python", interpreter, str(folder)]
             if uv
-            else [sys.executable, "-m", "venv", str(folder)],
+            else [interpreter, "-m", "venv", str(folder)],
             capture_output=True,
             text=True,
         )
@@ -105,6 +113,41 @@ def make(lock: str) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _interpreter(lock: str) -> str | None:
+    """A Python that the packages of `lock` exist for: this one, or another on the machine."""
+    newest = NEWEST_PYTHON.get(lock)
+    if newest is None or sys.version_info[:2] <= newest:
+        return sys.executable
+    check = f"import sys; sys.exit(not {OLDEST_PYTHON} <= sys.version_info[:2] <= {newest})"
+    for minor in range(newest[1], OLDEST_PYTHON[1] - 1, -1):
+        found = shutil.which(f"python{newest[0]}.{minor}")
+        # A shim may be there and refuse to run: only what answers counts.
+        if found and not subprocess.run([found, "-c", check], capture_output=True).returncode:
+            return found
+    uv = shutil.which("uv")
+    if uv:
+        # uv knows Pythons that are not on the path, and fetches one where it may.
+        wanted = f">={_dotted(OLDEST_PYTHON)},<{newest[0]}.{newest[1] + 1}"
+        subprocess.run([uv, "python", "install", "--quiet", _dotted(newest)], capture_output=True)
+        told = subprocess.run([uv, "python", "find", wanted], capture_output=True, text=True)
+        if not told.returncode:
+            return told.stdout.strip()
+    return None
+
+
+def fail_for_want_of_a_python(lock: str) -> int:
+    oldest, newest = _dotted(OLDEST_PYTHON), _dotted(NEWEST_PYTHON[lock])
+    return fail(
+        f"the packages of requirements/{lock}.txt exist for Python {oldest} to {newest}, and here "
+        f"is only {platform.python_version()}",
+        f"put a python{newest} on the path beside it (or uv, which fetches one: pip install uv)",
+    )
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def _install(lock: str, uv: str | None) -> int:
