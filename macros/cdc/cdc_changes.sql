@@ -35,9 +35,9 @@ from (
                 change.value ->> 'op' as op,
                 change.value -> 'source' ->> 'txId' as transaction_id,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
-                case change.value ->> 'op'
-                    when 'd' then change.value -> 'before'
-                    else change.value -> 'after'
+                case
+                    when change.value ->> 'op' = 'd' then change.value -> 'before'
+                    else coalesce(restored.row_image, change.value -> 'after')
                 end as row_image,
                 (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
             from {{ load_batch_relation('load_batch_range') }} as batch
@@ -54,6 +54,18 @@ from (
                     and raw.kafka_offset < batch.to_offset
                 offset 0
             ) as change
+            -- a long value that did not change is not in the event
+            left join {{ load_batch_relation('restored_image') }} as restored
+                on
+                    batch.topic = restored.topic
+                    and change.kafka_partition = restored.kafka_partition
+                    and change.kafka_offset = restored.kafka_offset
+            -- an event that came before makes no history
+            left join {{ load_batch_relation('repeated_event') }} as repeated
+                on
+                    batch.topic = repeated.topic
+                    and change.kafka_partition = repeated.kafka_partition
+                    and change.kafka_offset = repeated.kafka_offset
             where
                 batch.load_batch_id = (
                     select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
@@ -61,6 +73,7 @@ from (
                 and batch.topic = '{{ cdc_topic(table_name) }}'
                 -- a tombstone is Kafka's, not the source's: the delete is the event before it
                 and change.value is not null
+                and repeated.kafka_offset is null
         ) as landed
         window in_order as (partition by landed.kafka_partition order by landed.kafka_offset)
     ) as ordered

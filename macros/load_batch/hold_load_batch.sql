@@ -16,6 +16,9 @@ begin
                 'Nothing is lost: run again.';
     end if;
 
+    -- Two loads at once do not meet in one table: the second finds what the first committed, and adds nothing.
+    perform pg_advisory_xact_lock(hashtext('airline load of a model'), hashtext('{{ model.unique_id }}'));
+
     set local time zone 'UTC';
     set local datestyle = 'ISO, YMD';
 end

@@ -17,9 +17,38 @@ insert into {{ load_batch }} (is_full_refresh)
 select {{ flags.FULL_REFRESH }}
 where not exists (select 1 from {{ load_batch }} where closed_at is null);
 
-insert into {{ load_batch_range }}
-    (load_batch_id, topic, kafka_partition, from_offset, to_offset, from_load_date)
-{{ load_batch_ranges() }};
+do $open$
+declare
+    batch_id bigint;
+    is_new boolean;
+    lost_columns text[];
+    at_offset bigint;
+begin
+    select batch.load_batch_id into batch_id from {{ load_batch }} as batch where batch.closed_at is null;
+    is_new := not exists (select from {{ load_batch_range }} as present where present.load_batch_id = batch_id);
+
+    if is_new then
+        {%- if flags.FULL_REFRESH %}
+        -- read again from the first event, like everything else
+        delete from {{ load_batch_relation('landed_lsn') }};
+        delete from {{ load_batch_relation('repeated_event') }};
+        {%- endif %}
+        create temporary table load_batch_change on commit drop as
+        {{ load_batch_changes() }};
+        analyze load_batch_change;
+
+        {{ note_repeated_events() }}
+
+        insert into {{ load_batch_range }}
+            (load_batch_id, topic, kafka_partition, from_offset, to_offset, from_load_date)
+        {{ load_batch_ranges() }};
+
+        {{ note_landed_lsn() }}
+    end if;
+
+    {{ check_source_columns() }}
+end
+$open$;
 
 insert into {{ load_batch_relation('load_batch_run') }} (invocation_id, load_batch_id)
 select '{{ invocation_id }}', load_batch_id
@@ -58,6 +87,27 @@ create table if not exists {{ load_batch_relation('load_batch_run') }} (
     load_batch_id bigint not null references {{ load_batch }},
     started_at timestamptz not null default now()
 );
+create table if not exists {{ load_batch_relation('landed_lsn') }} (
+    topic text not null,
+    kafka_partition integer not null,
+    chunk bigint not null,
+    min_lsn bigint not null,
+    max_lsn bigint not null,
+    primary key (topic, kafka_partition, chunk)
+);
+create table if not exists {{ load_batch_relation('repeated_event') }} (
+    topic text not null,
+    kafka_partition integer not null,
+    kafka_offset bigint not null,
+    primary key (topic, kafka_partition, kafka_offset)
+);
+create table if not exists {{ load_batch_relation('restored_image') }} (
+    topic text not null,
+    kafka_partition integer not null,
+    kafka_offset bigint not null,
+    row_image jsonb not null,
+    primary key (topic, kafka_partition, kafka_offset)
+);
 comment on table {{ load_batch }} is
 'One row per load batch: the cut of the landed change events that one load of the vault reads. At most one is open.';
 comment on column {{ load_batch }}.outcome is
@@ -68,6 +118,12 @@ comment on column {{ load_batch_relation('load_batch_range') }}.from_load_date i
 'Newest load date of the partition before this batch: load dates go on strictly after it.';
 comment on table {{ load_batch_relation('load_batch_run') }} is
 'One row per dbt invocation that loads: the batch it works on.';
+comment on table {{ load_batch_relation('landed_lsn') }} is
+'One row per topic, partition and {{ landed_lsn_chunk() }} offsets: the positions in the source''s log of the events there. Tells where an event that comes again would have come before.';
+comment on table {{ load_batch_relation('repeated_event') }} is
+'One row per landed event that repeats an earlier one (same transaction, same place in it). Loads leave them out.';
+comment on table {{ load_batch_relation('restored_image') }} is
+'One row per event of the newest batch that came without a long, unchanged value: its row with the previous value in place.';
 {% endmacro %}
 
 

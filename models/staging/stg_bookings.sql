@@ -11,7 +11,7 @@ renamed as (
         (row_image ->> 'total_amount')::numeric(12, 2) as total_amount,
 
         -- timestamps
-        (row_image ->> 'book_date')::timestamptz as book_date,
+        {{ event_timestamp('book_date') }} as book_date,
 
         -- what a hash difference is made of
         {{ exact_image(['book_date', 'total_amount']) }} as booking_details_image,

@@ -15,10 +15,10 @@ renamed as (
         row_image ->> 'status' as status,
 
         -- timestamps
-        (row_image ->> 'scheduled_departure')::timestamptz as scheduled_departure,
-        (row_image ->> 'scheduled_arrival')::timestamptz as scheduled_arrival,
-        (row_image ->> 'actual_departure')::timestamptz as actual_departure,
-        (row_image ->> 'actual_arrival')::timestamptz as actual_arrival,
+        {{ event_timestamp('scheduled_departure') }} as scheduled_departure,
+        {{ event_timestamp('scheduled_arrival') }} as scheduled_arrival,
+        {{ event_timestamp('actual_departure') }} as actual_departure,
+        {{ event_timestamp('actual_arrival') }} as actual_arrival,
 
         -- what a hash difference is made of
         {{ exact_image(['flight_no', 'status', 'scheduled_departure', 'scheduled_arrival', 'actual_departure', 'actual_arrival', 'departure_airport', 'arrival_airport', 'aircraft_code']) }} as flight_details_image,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.events import airport, booking, segment, ticket
+from tests.support.events import aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(600)
@@ -174,3 +174,44 @@ def test_closed_under_a_run(warehouse):
     assert not done.success
     assert "this run holds no open load batch" in messages(done)
     assert warehouse.vault() == before
+
+
+def test_dropped_source_column_stops_the_load(warehouse):
+    """Every row that changes would lose the value, and nobody be told."""
+    warehouse.source.commit(("c", "aircrafts", aircraft("777")))
+    warehouse.load()
+    before = warehouse.vault()
+    shrunk = aircraft("777", model='{"en": "Other"}')
+    del shrunk["range"]
+    warehouse.source.commit(("u", "aircrafts", shrunk))
+    warehouse.source.land()
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert not done.success
+    assert "the source no longer sends aircrafts.range" in messages(done)
+    assert warehouse.open_batches() == []
+    assert warehouse.vault() == before
+
+    # Known to be gone: it counts as null from then on.
+    warehouse.load("--vars", "{dropped_columns: [aircrafts.range]}")
+    history = "select range from dwh_detailed.sat_aircraft_details order by load_date"
+    assert warehouse.rows(history) == [(5000,), (None,)]
+
+    # A column that the project does not know breaks nothing.
+    warehouse.source.commit(("u", "aircrafts", aircraft("777", engines=2)))
+    warehouse.load()
+
+
+def test_two_loads_at_once(warehouse):
+    """Airflow's load and a person's would double rows, or block each other for good."""
+    warehouse.source.commit(*[("c", "airports", airport(f"A{n:02}")) for n in range(50)])
+    warehouse.source.land()
+    runs = [warehouse.start_dbt("run", "--selector", "loading") for _ in range(2)]
+    said = [run.communicate(timeout=300)[0] for run in runs]
+    assert 0 in [run.returncode for run in runs], said
+    for run, text in zip(runs, said, strict=True):
+        assert not run.returncode or "Nothing is lost: run again" in text, text
+    assert warehouse.open_batches() == []
+    stepwise = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.vault() == stepwise

@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.events import aircraft, airport, booking, flight, segment, ticket
+from tests.support.events import (
+    UNAVAILABLE,
+    aircraft,
+    airport,
+    booking,
+    flight,
+    segment,
+    ticket,
+)
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(600)
@@ -26,6 +34,9 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     source.snapshot("flights", flight(1), flight(2, departure_airport="CCC"))
     source.snapshot("bookings", booking("AAAAAA"), booking("BBBBBB"))
     source.snapshot("tickets", ticket("0000000000001"), ticket("0000000000002"))
+    long = '{"long": "from before"}'
+    source.snapshot("tickets", ticket("0000000000003", contact_data=long))
+    source.snapshot("tickets", ticket("0000000000004", contact_data=long))
     source.snapshot("ticket_flights", segment("0000000000001", 1))
     # A child that lands before its parents: flight 99 and its ticket come with the next load.
     source.snapshot("ticket_flights", segment("0000000000099", 99))
@@ -65,15 +76,40 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
             ticket("0000000000001", passenger_name='О\'Нил "😀"\t\\', contact_data='{"a": 1}'),
         )
     )
+    # Long values that do not change are not in the event: they come from the vault, or the batch.
+    source.commit(
+        ("u", "tickets", ticket("0000000000003", passenger_name="B", contact_data=UNAVAILABLE))
+    )
+    source.commit(("u", "tickets", ticket("0000000000004", contact_data='{"long": "new"}')))
+    source.commit(
+        ("u", "tickets", ticket("0000000000004", passenger_name="C", contact_data=UNAVAILABLE))
+    )
+    source.commit(
+        ("u", "tickets", ticket("0000000000004", passenger_name=UNAVAILABLE, contact_data=None))
+    )
+
+    # What numeric and timestamptz can be besides numbers and dates, as Debezium writes it.
+    source.commit(("c", "bookings", booking("NANINF", total_amount="NAN", book_date="infinity")))
+    source.commit(("c", "bookings", booking("MINUSI", book_date="-infinity")))
+    far = {"FUTURE": "+20000-01-01T00:00:00.000000Z", "PASTBC": "-0043-03-15T12:00:00.500000Z"}
+    for reference, moment in far.items():
+        source.commit(("c", "bookings", booking(reference, book_date=moment)))
+    # ... and as PostgreSQL reads it
+    source.rows["bookings"]["FUTURE",]["book_date"] = "20000-01-01 00:00:00+00"
+    source.rows["bookings"]["PASTBC",]["book_date"] = "0044-03-15 12:00:00.5+00 BC"
     # The connector reads everything again: nothing has changed.
     for table in ("airports", "flights", "tickets"):
         source.snapshot(table, *source.rows[table].values())
     warehouse.load()
 
+    # The connector starts again from before the second load, and lands what it had landed.
+    source.repeat(100)
     source.commit(("c", "seats", seat("321", "2B")))
     source.commit(("t", "seats", None), ("c", "seats", seat("320", "1A")))
     source.commit(("t", "ticket_flights", None))
     source.commit(("c", "ticket_flights", segment("0000000000099", 99)))
+    # ... and once more, in the middle of a batch.
+    source.repeat(40)
     warehouse.load()
     return warehouse
 
@@ -172,6 +208,54 @@ def test_second_snapshot_makes_no_history(loaded):
         " inner join dwh_detailed.hub_flights using (flight_hash_key) where flight_id = 2"
     )
     assert count == 2
+
+
+def test_repeated_events_make_no_history(loaded):
+    """After a restart of the connector, old states would come again as the newest ones."""
+    # Whatever they would have done: the histories that the other tests name, and no more.
+    assert deletions(loaded, "EEE") == [False, True, False]
+    assert versions(loaded, "CCC") == ["Somewhere", "one", "two"]
+    found = loaded.rows(
+        "select topic, count(*) from dwh_control.repeated_event group by topic order by topic"
+    )
+    assert dict(found)["airline.public.seats"] == 3
+    assert dict(found)["airline.public.airports"] > 1
+    assert loaded.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "history"),
+    [
+        ("0000000000003", [("Ivan Petrov", "from before"), ("B", "from before")]),
+        (
+            "0000000000004",
+            [("Ivan Petrov", "from before"), ("Ivan Petrov", "new"), ("C", "new"), ("C", None)],
+        ),
+    ],
+)
+def test_unchanged_long_value_stands(loaded, number, history):
+    """A long value would become `__debezium_unavailable_value` with the next change beside it."""
+    rows = loaded.rows(
+        "select passenger_name, contact_data ->> 'long' from dwh_detailed.sat_passenger_details"
+        " inner join dwh_detailed.hub_tickets using (ticket_hash_key)"
+        " where ticket_no = %s order by sat_passenger_details.load_date",
+        number,
+    )
+    assert rows == history
+
+
+def test_not_a_number_and_infinity(loaded):
+    """A single odd value would stop every load from then on."""
+    rows = loaded.rows(
+        "select book_ref, book_date::text, total_amount::text from dwh_business.current_bookings"
+        " where book_ref in ('NANINF', 'MINUSI', 'FUTURE', 'PASTBC') order by book_ref"
+    )
+    assert rows == [
+        ("FUTURE", "20000-01-01 00:00:00+00", "100.00"),
+        ("MINUSI", "-infinity", "100.00"),
+        ("NANINF", "infinity", "NaN"),
+        ("PASTBC", "0044-03-15 12:00:00.5+00 BC", "100.00"),
+    ]
 
 
 def test_early_child_has_its_hubs(loaded):

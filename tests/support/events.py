@@ -25,6 +25,10 @@ KEYS = {
 }
 
 
+# What stands for a long value that an update did not change, where PostgreSQL does not log it.
+UNAVAILABLE = "__debezium_unavailable_value"
+
+
 class Source:
     """A source whose commits land as events. `land` writes what was committed since."""
 
@@ -33,7 +37,9 @@ class Source:
         self.next_offset: dict[str, int] = defaultdict(int)
         self.next_transaction = 700
         self.clock = datetime(2026, 3, 1, tzinfo=UTC)
+        self.lsn = 20_000_000
         self.pending: list[tuple[str, dict | None, dict | None]] = []
+        self.landed: list[tuple[str, dict | None, dict | None]] = []
         # What a reader of the source would see now: table -> key -> row.
         self.rows: dict[str, dict[tuple, dict[str, Any]]] = {table: {} for table in KEYS}
 
@@ -60,7 +66,8 @@ class Source:
         self.next_transaction += 1
         counts: dict[str, int] = defaultdict(int)
         if announce:
-            self.pending.append(("transaction", {"id": number}, {"status": "BEGIN", "id": number}))
+            begin = {"status": "BEGIN", "id": f"{number}:{self.lsn + 56}"}
+            self.pending.append(("transaction", {"id": number}, begin))
         for order, (op, table, row) in enumerate(changes, start=1):
             counts[table] += 1
             self._event(table, op, row, {"id": f"{number}:{order}", "total_order": order}, at)
@@ -69,7 +76,12 @@ class Source:
                 {"data_collection": f"public.{table}", "event_count": count}
                 for table, count in counts.items()
             ]
-            end = {"status": "END", "id": f"{number}:9", "data_collections": collections}
+            self.lsn += 56
+            end = {
+                "status": "END",
+                "id": f"{number}:{self.lsn}",
+                "data_collections": collections,
+            }
             self.pending.append(("transaction", {"id": number}, end))
 
     def _event(
@@ -81,6 +93,7 @@ class Source:
         at: datetime | None = None,
     ) -> None:
         moment = at or self.clock
+        self.lsn += 56
         self._apply(table, op, row)
         key = {column: row[column] for column in KEYS[table]} if row else None
         value = {
@@ -93,6 +106,7 @@ class Source:
                 "table": table,
                 "txId": int(transaction["id"].split(":")[0]) if transaction else 1,
                 "ts_us": round(moment.timestamp() * 1_000_000),
+                "lsn": self.lsn,
             },
             "transaction": transaction,
             "op": op,
@@ -109,11 +123,25 @@ class Source:
         if op == "d":
             del self.rows[table][key]
         else:
-            self.rows[table][key] = row
+            before = self.rows[table].get(key, {})
+            self.rows[table][key] = {
+                column: before[column] if value == UNAVAILABLE else value
+                for column, value in row.items()
+            }
+
+    def repeat(self, events: int) -> None:
+        """The connector streams the last `events` events again, as when it lost its place."""
+        streamed = [
+            event
+            for event in self.landed + self.pending
+            if event[2] is None or event[2].get("op") != "r"
+        ]
+        self.pending += streamed[-events:]
 
     def land(self, upto: int | None = None) -> None:
         """Lands the pending events, or only the first `upto` of them."""
         taken, self.pending = self.pending[:upto], self.pending[upto:] if upto else []
+        self.landed += taken
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
             for table, key, value in taken:
                 cursor.execute(

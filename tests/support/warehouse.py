@@ -16,6 +16,7 @@ import psycopg2.extras
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from infra import roles, warehouse
+from infra.cli import dbt
 from infra.settings import Settings
 from tests.support.events import KEYS, Source
 
@@ -54,32 +55,45 @@ class Warehouse:
             check=True,
         )
         self.source = Source(self.dsn)
+        self.manifest = None
 
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Runs dbt in this process, as the README tells a person to. Does not raise on failure."""
         before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
+        common = [
+            *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            *("--target-path", str(self.folder / "target")),
+            *("--log-path", str(self.folder / "logs"), "--quiet"),
+        ]
         try:
-            return dbtRunner().invoke(
-                [
-                    *arguments,
-                    "--project-dir",
-                    str(ROOT),
-                    "--profiles-dir",
-                    str(ROOT),
-                    "--target-path",
-                    str(self.folder / "target"),
-                    "--log-path",
-                    str(self.folder / "logs"),
-                    "--quiet",
-                ]
-            )
+            if self.manifest is None:
+                # Parsed once: the project does not change while tests run.
+                self.manifest = dbtRunner().invoke(["parse", *common]).result
+            return dbtRunner(manifest=self.manifest).invoke([*arguments, *common])
         finally:
             for name, value in before.items():
                 if value is None:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+    def start_dbt(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts dbt in a process of its own, as another session would."""
+        number = len(list(self.folder.glob("process*")))
+        folder = self.folder / f"process{number}"
+        folder.mkdir()
+        return subprocess.Popen(
+            [
+                *dbt.command(*arguments),
+                *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+                *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+            ],
+            env=os.environ | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def load(self, *arguments: str) -> None:
         """Lands what is pending at the source and loads it; an error fails the test."""

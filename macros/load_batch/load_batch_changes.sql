@@ -1,0 +1,95 @@
+{#- What the change events of streamed transactions are about, from where the last loaded batch ended up to
+    what has landed: one pass over the JSON for all that opening a batch asks. See _load_batch__macros.yml. -#}
+{% macro load_batch_changes() %}
+{%- for table_name in load_batch_tables() + ['transaction'] %}
+select
+    landed.topic,
+    landed.from_offset,
+    change.kafka_partition,
+    change.kafka_offset,
+    change.landed_at,
+    change.transaction_id,
+    change.total_order,
+    change.lsn,
+    -- above 1: an event of this batch comes again
+    row_number() over (
+        partition by change.kafka_partition, change.transaction_id, change.total_order, change.lsn
+        order by change.kafka_offset
+    ) as occurrence
+from (
+    {{ load_batch_landed() | indent(4) }}
+) as landed
+-- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
+cross join lateral (
+    select
+        raw.kafka_partition,
+        raw.kafka_offset,
+        raw.landed_at,
+        {{ event_identity(table_name, 'raw') | indent(8) }}
+    from {{ source('staging', table_name) }} as raw
+    where
+        raw.kafka_partition = landed.kafka_partition
+        and raw.kafka_offset >= landed.from_offset
+        and raw.kafka_offset < landed.next_offset
+        {%- if table_name != 'transaction' %}
+        -- rows of a snapshot belong to no transaction
+        and jsonb_typeof(raw.value -> 'transaction') = 'object'
+        {%- endif %}
+    offset 0
+) as change
+where landed.topic = '{{ load_batch_topic(table_name) }}'
+{{ 'union all' if not loop.last }}
+{%- endfor %}
+{% endmacro %}
+
+
+{#- Per topic and partition: from where the last loaded batch ended up to what has landed. One statement, one
+    snapshot: offsets move in the transaction that lands their rows. -#}
+{% macro load_batch_landed() %}
+select
+    position.topic,
+    position.kafka_partition,
+    coalesce(loaded.to_offset, 0) as from_offset,
+    position.next_offset,
+    loaded.to_load_date as from_load_date
+from {{ source('staging_control', 'ingest_offset') }} as position
+left join (
+    select
+        finished.topic,
+        finished.kafka_partition,
+        finished.to_offset,
+        finished.to_load_date
+    from {{ load_batch_relation('load_batch_range') }} as finished
+    where
+        finished.load_batch_id = (
+            select max(batch.load_batch_id)
+            from {{ load_batch_relation('load_batch') }} as batch
+            where batch.outcome = 'loaded'
+        )
+        and not {{ flags.FULL_REFRESH }}
+) as loaded
+    on
+        position.topic = loaded.topic
+        and position.kafka_partition = loaded.kafka_partition
+{%- endmacro %}
+
+
+{#- What makes an event of a streamed transaction the same event when it comes again, and where it lies in the
+    source's log. Of the transaction topic: BEGIN (place 0) and END (place -1). -#}
+{% macro event_identity(table_name, event) -%}
+{%- if table_name == 'transaction' -%}
+split_part({{ event }}.value ->> 'id', ':', 1)::bigint as transaction_id,
+case {{ event }}.value ->> 'status' when 'BEGIN' then 0 else -1 end::bigint as total_order,
+nullif(split_part({{ event }}.value ->> 'id', ':', 2), '')::bigint as lsn
+{%- else -%}
+({{ event }}.value -> 'source' ->> 'txId')::bigint as transaction_id,
+({{ event }}.value -> 'transaction' ->> 'total_order')::bigint as total_order,
+({{ event }}.value -> 'source' ->> 'lsn')::bigint as lsn
+{%- endif -%}
+{%- endmacro %}
+
+
+{#- The topic of a table of the schema `staging`. -#}
+{% macro load_batch_topic(table_name) -%}
+    {{ 'airline.transaction' if table_name == 'transaction' else cdc_topic(table_name) | trim }}
+{%- endmacro %}
