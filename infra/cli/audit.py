@@ -35,6 +35,8 @@ class TableResult:
     surplus: int = 0
     different: int = 0
     named: list[str] = field(default_factory=list)
+    # Columns that only the source has: somebody added them, and the vault does not keep them yet.
+    not_kept: list[str] = field(default_factory=list)
 
     @property
     def differences(self) -> int:
@@ -126,7 +128,9 @@ def _compare(
     columns: list[str],
     names: int,
 ) -> TableResult:
-    result = TableResult(table, key)
+    kept = _view_columns(warehouse, table)
+    result = TableResult(table, key, not_kept=[name for name in columns if name not in kept])
+    columns = [name for name in columns if name in kept]
     # Key first, as text under one collation: both servers then sort alike.
     ordered = key + [column for column in columns if column not in key]
     width = len(key)
@@ -161,6 +165,15 @@ def _compare(
                 name("different", result.different, left, f" in {', '.join(changed)}")
             left, right = next(ours, None), next(theirs, None)
     return result
+
+
+def _view_columns(warehouse: psycopg2.extensions.connection, table: str) -> set[str]:
+    with warehouse.cursor() as cursor:
+        cursor.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
+            (f"dwh_business.current_{table}",),
+        )
+        return {name for (name,) in cursor}
 
 
 def _rows(
@@ -228,6 +241,10 @@ def main(
             print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
             for line in result.named:
                 print(f"    {line}")
+            if result.not_kept:
+                print(
+                    f"    not compared: {', '.join(result.not_kept)} (no such column in the vault)"
+                )
 
     differences = sum(result.differences for result in results)
     pending = pending_events(warehouse_dsn)
