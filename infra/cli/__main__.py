@@ -77,6 +77,14 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave the tests' stack running, and go on with the one left before",
     )
+    each.add_argument(
+        "--fix", action="store_true", help="with --lint: mend first what a program can mend"
+    )
+    each.add_argument(
+        "--accept-breaking",
+        action="store_true",
+        help="with --lint: take published models as they are now for what is promised",
+    )
     return top
 
 

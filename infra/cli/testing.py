@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from infra.cli import home, packages, up
+from infra.cli import home, lint, packages, up
 from infra.cli.progress import complain
 from infra.errors import AirlineError
 from infra.settings import PORTS, ROOT, Settings
@@ -38,8 +38,10 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
         _make_room(mine)
     environment |= mine.environment()
     packages.put_in_place(complain)
-    if (options.lint or everything) and not _lint(mine, environment):
-        return 1
+    if options.lint or everything:
+        target = Path(environment["DBT_TARGET_PATH"])
+        if not lint.lint(target, environment, fix=options.fix, accept=options.accept_breaking):
+            return 1
     suites = chosen or (list(SUITES) if everything else [])
     if not suites:
         return 0
@@ -105,19 +107,3 @@ def _make_room(mine: Settings) -> None:
     home.remove(mine)
     (mine.home / KEPT).unlink(missing_ok=True)
     home.make(mine)
-
-
-def _lint(mine: Settings, environment: Mapping[str, str]) -> bool:
-    scripts = Path(sys.executable).parent
-    commands = [
-        [str(scripts / "ruff"), "check", "--quiet"],
-        [str(scripts / "ruff"), "format", "--check", "--quiet"],
-        [str(scripts / "dbt"), "--quiet", "--warn-error", "parse", "--no-partial-parse"],
-    ]
-    well = True
-    for command in commands:
-        shown = " ".join([Path(command[0]).name, *command[1:]])
-        done = subprocess.run(command, cwd=ROOT, env=dict(environment))
-        print(f"{'ok    ' if not done.returncode else 'FAILED'} {shown}", flush=True)
-        well = well and not done.returncode
-    return well

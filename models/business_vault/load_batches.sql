@@ -5,7 +5,7 @@ select
     batch.is_full_refresh,
     batch.opened_at,
     batch.closed_at,
-    batch.outcome is not distinct from 'loaded' as is_closed,
+    coalesce(batch.outcome = 'loaded', false) as is_closed,
     -- Load dates of a partition go on strictly after the batch before. What a batch did not read
     -- (an empty range) did not change; a range without a date before it changed everything.
     (

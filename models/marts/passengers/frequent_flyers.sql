@@ -56,10 +56,10 @@ home_airports as (
         departures.departure_airport as home_airport
     from departures
     order by
-        departures.passenger_id,
+        departures.passenger_id asc,
         departures.departures_number desc,
         departures.last_departed_at desc,
-        departures.departure_airport collate "C"
+        departures.departure_airport collate "C" asc
 
 ),
 
@@ -74,7 +74,7 @@ newest_names as (
     left join {{ ref('current_bookings') }} as bookings on bookings.book_ref = tickets.book_ref
     where tickets.passenger_id in (select passengers.passenger_id from passengers)
     order by
-        tickets.passenger_id,
+        tickets.passenger_id asc,
         tickets.load_date desc,
         bookings.book_date desc nulls last,
         tickets.ticket_no desc

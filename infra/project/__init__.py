@@ -1,0 +1,1 @@
+"""The dbt project as seen from outside: its docs site, ER diagrams, contracts and conventions."""
