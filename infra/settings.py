@@ -27,6 +27,7 @@ PORTS = {
     "kafka": ("kafka_port", "AIRLINE_KAFKA_PORT", 9092),
     "kafka controller": ("kafka_controller_port", "AIRLINE_KAFKA_CONTROLLER_PORT", 9093),
     "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
+    "docs": ("docs_port", "AIRLINE_DOCS_PORT", 8001),
     "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
 }
 TABLES = (
@@ -62,6 +63,7 @@ class Settings:
     kafka_port: int
     kafka_controller_port: int
     connect_port: int
+    docs_port: int
     superset_port: int
     source_db: str
     dwh_db: str

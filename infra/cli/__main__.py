@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     verb("simulate", "live booking traffic against the primary; see 'simulate --help'")
     verb("audit", "compare source and vault row for row; see 'audit --help'")
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
+    verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
     for suite in ("lint", *testing.SUITES):
         each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
@@ -115,6 +116,8 @@ def main(argv: list[str]) -> int:
             for name, value in settings.environment().items():
                 print(f"export {name}={shlex.quote(value)}")
             return 0
+        case "docs":
+            return _docs(settings)
         case "test":
             return testing.test(settings, options, further)
     raise ValueError(f"no such verb: {options.verb}")
@@ -143,6 +146,20 @@ def _bring_through(settings: Settings, quietly: bool) -> None:
     with home.alone(settings, complain):
         catch_up.land(settings, progress)
         catch_up.build(settings, progress, catch_up.VAULT)
+
+
+def _docs(settings: Settings) -> int:
+    from infra.project import site
+    from infra.project.service import Docs
+
+    progress = Progress()
+    site.build(settings, progress.say)
+    docs = Docs(settings)
+    if docs.answers():
+        print(docs.address())
+    else:
+        print(f"{site.folder(settings)}; './airline up' serves it at {docs.address()}")
+    return 0
 
 
 def _psql(settings: Settings, server: str, arguments: list[str]) -> int:

@@ -48,7 +48,7 @@ def lint(
         Check(
             "sqlfluff",
             lambda: tools.run("sqlfluff", "lint", "--nocolor", "--disable-progress-bar", *SQL),
-            f"{FIX}, or as the rule in brackets says; a macro it cannot run gets a line in .sqlfluff",
+            f"{FIX}, or as the rule in brackets says; a macro it cannot run goes into .sqlfluff",
         ),
         Check(
             "yamllint",
