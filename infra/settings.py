@@ -29,6 +29,8 @@ PORTS = {
     "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
     "docs": ("docs_port", "AIRLINE_DOCS_PORT", 8001),
     "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
+    # The first ingester's; the others follow, one port each.
+    "ingest metrics": ("ingest_metrics_port", "AIRLINE_INGEST_METRICS_PORT", 9464),
 }
 TABLES = (
     "airports",
@@ -65,6 +67,7 @@ class Settings:
     connect_port: int
     docs_port: int
     superset_port: int
+    ingest_metrics_port: int
     source_db: str
     dwh_db: str
     admin_user: str
@@ -73,6 +76,7 @@ class Settings:
     superset_password: str
     service_user: str
     topic_partitions: int
+    ingesters: int
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -111,6 +115,7 @@ class Settings:
             superset_password=text("AIRLINE_SUPERSET_PASSWORD", "admin"),
             service_user=service_user,
             topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
+            ingesters=_number(environ, "AIRLINE_INGESTERS", 1, 1, 50),
         )
         settings._refuse_equal_ports()
         settings._refuse_known_password()
@@ -118,8 +123,7 @@ class Settings:
 
     def _refuse_equal_ports(self) -> None:
         users: dict[int, str] = {}
-        for field, name, _ in PORTS.values():
-            port = getattr(self, field)
+        for port, name in self.ports.values():
             if port in users:
                 raise AirlineError(
                     f"{users[port]} and {name} both mean port {port}",
@@ -155,8 +159,17 @@ class Settings:
             f"{TOPIC_PREFIX}.transaction"
         ]
 
+    @property
+    def ports(self) -> dict[str, tuple[int, str]]:
+        """What listens -> (its port, the variable that moves it), for each ingester too."""
+        ports = {name: (getattr(self, field), moves) for name, (field, moves, _) in PORTS.items()}
+        first, moves = ports["ingest metrics"]
+        for number in range(2, self.ingesters + 1):
+            ports[f"ingest-{number} metrics"] = (first + number - 1, moves)
+        return ports
+
     def port(self, service: str) -> int:
-        return getattr(self, PORTS[service][0])
+        return self.ports[service][0]
 
     def database(self, server: str) -> str:
         """The database on `server` (primary, replica or dwh) that people mean."""
@@ -202,6 +215,7 @@ class Settings:
             "AIRLINE_SUPERSET_PASSWORD": self.superset_password,
             "AIRLINE_SERVICE_USER": self.service_user,
             "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
+            "AIRLINE_INGESTERS": str(self.ingesters),
             "AIRLINE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "AIRLINE_CONNECT_URL": self.connect_url,
             "PYTHONPATH": str(self.root),

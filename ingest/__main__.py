@@ -18,6 +18,10 @@ from ingest.log import say
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 stopped as asked, 1 a fault (said on stderr), 2 wrong usage."""
+    if arguments[:1] == ["dead-letters"]:
+        from ingest import dead_letters
+
+        return dead_letters.main(arguments[1:])
     config = configuration.read(arguments)
     log.set_up(config.log_level)
     stopping = threading.Event()
@@ -98,17 +102,27 @@ def move_positions(config: configuration.Config) -> None:
 
 def run(config: configuration.Config, stopping: threading.Event) -> None:
     """Lands until stopped."""
+    from ingest.broker import Broker
     from ingest.consume import Reader
+    from ingest.metrics import Metrics, serve
+    from ingest.watch import Watch
 
+    metrics, broker = Metrics(), Broker(config.bootstrap)
+    watch = Watch(broker, metrics, config.stall_seconds)
+    if config.metrics_port:
+        serve(config.metrics_host, config.metrics_port, metrics, watch.health)
     say("started", kafka=config.bootstrap, group=config.group, topics=config.topics,
         warehouse=f"{config.dwh_host}:{config.dwh_port}/{config.dwh_db}")  # fmt: skip
-    lander = land.Lander(config, stopping)
-    reader = Reader(config, lander, stopping)
+    lander = land.Lander(config, stopping, broker, metrics, watch)
+    reader = Reader(config, stopping, lander, broker, metrics, watch)
+    watch.start()
     lander.start()
     try:
         reader.run()
     finally:
         reader.close()
+        watch.stop()
+        broker.close()
     say("stopped")
 
 

@@ -37,6 +37,11 @@ class Config:
     flush_seconds: float
     max_dead_letters: int
     session_seconds: float
+    poll_seconds: float
+    transaction_seconds: float
+    stall_seconds: float
+    metrics_host: str
+    metrics_port: int
     restart_pause: float
     log_level: str
     init_only: bool = False
@@ -59,6 +64,8 @@ class Config:
             "password": self.dwh_password,
             "application_name": "airline-ingest",
             "client_encoding": "UTF8",
+            # An ingester that was stopped in a transaction must not hold up its successor for ever.
+            "options": f"-c transaction_timeout={int(self.transaction_seconds * 1000)}",
             "connect_timeout": 10,
             # A warehouse that vanished without a word is noticed within a minute.
             "keepalives_idle": 20,
@@ -103,7 +110,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         prog="python -m ingest",
         description="Lands Kafka change events in the warehouse's schema staging, each exactly "
         "once. Runs until SIGTERM or SIGINT; then lands the batch in hand and exits with 0.",
-        epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only.",
+        epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only."
+        " `python -m ingest dead-letters --help`: what to do with events that were refused.",
     )
 
     def option(flag: str, variable: str, default: str, what: str, kind=str) -> None:
@@ -148,6 +156,35 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         "10",
         "silence after which Kafka gives a killed ingester's partitions away",
         _at_least(float, 6),
+    )
+    option(
+        "--poll-seconds",
+        "AIRLINE_INGEST_POLL_SECONDS",
+        "300",
+        "time without a sign of the reading thread after which it leaves the consumer group",
+        _at_least(float, 6),
+    )
+    option(
+        "--transaction-seconds",
+        "AIRLINE_INGEST_TRANSACTION_SECONDS",
+        "120",
+        "longest transaction; the warehouse ends it, and it is tried again",
+        _at_least(float, 1),
+    )
+    option(
+        "--stall-seconds",
+        "AIRLINE_INGEST_STALL_SECONDS",
+        "60",
+        "lag without progress, or silence of Kafka or the warehouse, that is unhealthy",
+        _at_least(float, 1),
+    )
+    option("--metrics-host", "AIRLINE_HOST", "127.0.0.1", "where /metrics and /health answer")
+    option(
+        "--metrics-port",
+        "AIRLINE_INGEST_METRICS_PORT",
+        "9464",
+        "its port; 0: no HTTP",
+        count,
     )
     option(
         "--restart-pause",

@@ -12,11 +12,12 @@ import queue
 import re
 import threading
 import time
-from operator import attrgetter
+import uuid
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import (
     KafkaError,
+    LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RetriableError,
@@ -24,15 +25,21 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from ingest import faults
+from ingest.broker import Broker
 from ingest.config import Config
-from ingest.land import Batch, Lander, Positions
+from ingest.land import Batch, Lander, Position, Positions, refuse_recreated
 from ingest.log import say
+from ingest.metrics import Metrics
+from ingest.watch import Watch
 
 _POLL = 0.1  # seconds
 _REPORT_EVERY = 1.0  # seconds
 _COMPLAIN_EVERY = 10.0  # seconds
 _ASK_KAFKA = 5.0  # seconds
-_value_size = attrgetter("serialized_value_size")
+# Being fenced once is what a rebalance is like: the one before still landed what it had in hand.
+# So often, without a rebalance, is a rival that is in no group with us.
+_MOST_FENCES = 5
+_FENCES_COUNT_FOR = 60.0  # seconds
 
 
 class _Assignments(ConsumerRebalanceListener):
@@ -41,6 +48,9 @@ class _Assignments(ConsumerRebalanceListener):
     def __init__(self) -> None:
         self.unplaced: set[TopicPartition] = set()
         self.round = 0
+        self.fences = 0  # since the last rebalance
+        self._fenced_at = 0.0
+        self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked) -> None:
         pass  # what is in hand still lands; if someone else was faster, the offsets say so
@@ -49,23 +59,47 @@ class _Assignments(ConsumerRebalanceListener):
         self.on_partitions_assigned(())
 
     def on_partitions_assigned(self, assigned) -> None:
-        self.unplaced = set(assigned)
-        self.round += 1
+        with self._lock:
+            self.unplaced = set(assigned)
+            self.round += 1
+            self.fences = 0
+
+    def place_again(self, round: int, assigned: set[TopicPartition]) -> None:
+        """Another ingester had some of what was assigned in `round`: where are we?"""
+        with self._lock:
+            if round == self.round:
+                now = time.monotonic()
+                self.fences = self.fences + 1 if now - self._fenced_at < _FENCES_COUNT_FOR else 1
+                self._fenced_at = now
+                self.unplaced = set(assigned)
+                self.round += 1
 
 
 class Reader:
     """Consumes until `stopping` is set, then lands what is in hand."""
 
-    def __init__(self, config: Config, lander: Lander, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stopping: threading.Event,
+        lander: Lander,
+        broker: Broker,
+        metrics: Metrics,
+        watch: Watch,
+    ) -> None:
         self._config = config
-        self._lander = lander
         self._stopping = stopping
+        self._lander = lander
+        self._broker = broker
+        self._metrics = metrics
+        self._watch = watch
         self._assignments = _Assignments()
         self._round = 0  # of assignments that positions were asked for
         self._answer: Positions | None = None
         self._next: dict[TopicPartition, int] = {}  # next offset to read, placed partitions
         self._handed: dict[TopicPartition, int] = {}  # next offset after the batches handed on
         self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
+        self._topic_ids: dict[str, uuid.UUID] = {}  # of the topics that are read
         self._batch = Batch()
         self._flush_at = self._report_at = self._complain_at = 0.0
         self._consumer = connect(config, stopping)
@@ -77,10 +111,13 @@ class Reader:
         pattern = f"^({'|'.join(map(re.escape, self._config.topics))})$"
         self._consumer.subscribe(pattern=pattern, listener=self._assignments)
         while not self._stopping.is_set():
-            self._take(self._poll())
-            self._place()
-            if self._is_due():
-                self._hand_on()
+            try:
+                self._take(self._poll())
+                self._place()
+                if self._is_due():
+                    self._hand_on()
+            except LogTruncationError as error:
+                self._refuse_truncated(error)
             self._hear()
         self._hand_on()
         self._put(None)
@@ -108,9 +145,13 @@ class Reader:
         except NoOffsetForPartitionError:
             got = {}  # a new partition, about to be placed
         except OffsetOutOfRangeError as error:
-            lost = {p: offset for p, offset in error.args[0].items() if p in self._next}
+            lost = {
+                p: Position(offset, self._topic_ids.get(p.topic))
+                for p, offset in error.args[0].items()
+                if p in self._next
+            }
             if lost:
-                self._check_range(lost)
+                self._check(lost)
                 raise faults.OffsetOutOfRange(f"Kafka refuses to read {_names(lost)}") from error
             got = {}
         except RetriableError as error:
@@ -135,12 +176,19 @@ class Reader:
         if coordinator.rejoining:
             coordinator.request_rejoin()
 
+    def _refuse_truncated(self, error: LogTruncationError) -> None:
+        """The client saw that what it read is not what the broker has now: says what that is."""
+        self._check({p: Position(at, self._topic_ids.get(p.topic)) for p, at in self._next.items()})
+        raise faults.OffsetOutOfRange(
+            f"Kafka lost events that were read before: {faults.first_line(error)}. The warehouse"
+            " may have some that the topics have no more. Start over with a new snapshot:"
+            " ./airline reset --yes, then ./airline up."
+        ) from error
+
     def _take(self, got: dict[TopicPartition, list]) -> None:
         batch = self._batch
         for partition, records in got.items():
-            batch.records[partition] += records
-            batch.rows += len(records)
-            batch.bytes += sum(map(_value_size, records))
+            batch.add(partition, records)
             self._next[partition] = records[-1].offset + 1
         if got:
             say("read", logging.DEBUG, rows_in_hand=batch.rows)
@@ -165,6 +213,8 @@ class Reader:
             if after != self._handed[partition]:
                 batch.moves[partition] = (self._handed[partition], after)
         self._handed = dict(self._next)
+        batch.topic_ids = self._topic_ids
+        batch.round = self._round
         if batch.moves:
             self._put(batch)
         self._flush_at = time.monotonic() + self._config.flush_seconds
@@ -192,12 +242,31 @@ class Reader:
             item = self._lander.outbox.get()
             if isinstance(item, Batch):
                 self._landed.update({p: after for p, (_, after) in item.moves.items()})
+                if item.fenced:
+                    self._give_up(item)
             else:
                 self._answer = item
         if self._landed and time.monotonic() >= self._report_at:
             with contextlib.suppress(RetriableError):
                 self._consumer.commit_async(self._report())
             self._report_at = time.monotonic() + _REPORT_EVERY
+
+    def _give_up(self, batch: Batch) -> None:
+        """Some partitions of a batch were another ingester's: asks the warehouse where it is.
+
+        Fenced if that happens over and over and is no rebalance.
+        """
+        for partition, why in batch.fenced.items():
+            self._metrics.fenced.labels(*partition).inc()
+            say("fenced: nothing of the partition was landed", logging.WARNING, why=why)
+        self._assignments.place_again(batch.round, self._consumer.assignment())
+        if self._assignments.fences >= _MOST_FENCES:
+            raise faults.Fenced(
+                "Another ingester, or a person, keeps moving the stored position:"
+                f" {'; '.join(batch.fenced.values())}. Nothing is doubled or lost. Look for a"
+                " second ingester with another consumer group (AIRLINE_INGEST_GROUP), or for one"
+                " that lands into the same warehouse from elsewhere, and stop it."
+            )
 
     def _report(self) -> dict[TopicPartition, OffsetAndMetadata]:
         landed, self._landed = self._landed, {}
@@ -213,35 +282,50 @@ class Reader:
             self._next, self._handed = {}, {}
             self._answer = None
             self._round = self._assignments.round
+            self._watch.keep(self._assignments.unplaced)
             if self._assignments.unplaced:
                 self._put(Positions(self._assignments.unplaced, self._round))
         answer = self._answer
         if answer is None or answer.round != self._assignments.round:
             return
-        if not self._check_range(answer):
+        found = self._check(answer)
+        if found is None:
             return
-        for partition, offset in answer.items():
+        offsets = {partition: position.offset for partition, position in answer.items()}
+        for partition, offset in offsets.items():
             self._consumer.seek(partition, offset)
             self._consumer.resume(partition)
-        self._next, self._handed = dict(answer), dict(answer)
+        self._next, self._handed = dict(offsets), dict(offsets)
+        self._topic_ids = found
         self._assignments.unplaced = set()
         self._answer = None
-        say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in answer.items()})
+        self._watch.assigned(offsets)
+        say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in offsets.items()})
 
-    def _check_range(self, positions: dict[TopicPartition, int]) -> bool:
-        """OffsetOutOfRange if the broker lacks a position; False if it does not answer now."""
+    def _check(self, positions: dict[TopicPartition, Position]) -> dict[str, uuid.UUID] | None:
+        """Ids of the topics; TopicRecreated or OffsetOutOfRange if there is no reading from there.
+
+        None if the broker does not answer now, or lacks a topic that is about to be unassigned.
+        """
+        if not positions:
+            return {}
+        partitions = list(positions)
         try:
-            first = self._consumer.beginning_offsets(list(positions), int(_ASK_KAFKA * 1000))
-            last = self._consumer.end_offsets(list(positions), int(_ASK_KAFKA * 1000))
-        except RetriableError as error:
+            found = self._broker.topic_ids({p.topic for p in positions})
+            first = self._consumer.beginning_offsets(partitions, int(_ASK_KAFKA * 1000))
+            last = self._consumer.end_offsets(partitions, int(_ASK_KAFKA * 1000))
+        except KafkaError as error:
             self._kafka_is_away(error)
-            return False
+            return None
+        if not all(p.topic in found for p in positions):
+            return None
+        refuse_recreated({p.topic: at.topic_id for p, at in positions.items()}, found)
         for partition, stored in positions.items():
-            if not first[partition] <= stored <= last[partition]:
+            if not first[partition] <= stored.offset <= last[partition]:
                 raise faults.OffsetOutOfRange(
-                    _out_of_range_text(partition, stored, first[partition], last[partition])
+                    _out_of_range_text(partition, stored.offset, first[partition], last[partition])
                 )
-        return True
+        return found
 
     def _kafka_is_away(self, error: KafkaError) -> None:
         """Says so, now and then, and waits a moment; the client connects again by itself."""
@@ -266,6 +350,7 @@ def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
                 # A table's topic is created by its first event: found within this time.
                 metadata_max_age_ms=2000,
                 session_timeout_ms=int(config.session_seconds * 1000),
+                max_poll_interval_ms=int(config.poll_seconds * 1000),
                 heartbeat_interval_ms=int(config.session_seconds * 1000 / 4),
                 max_poll_records=5000,
                 max_partition_fetch_bytes=16 << 20,

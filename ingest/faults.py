@@ -9,6 +9,9 @@ _EVENT = ("22", "54")
 # The moment: connection, rolled back by a deadlock, no resources (disk full too: people make
 # room, and nothing is lost meanwhile), lock not to be had, server stopping or starting.
 _MOMENT = ("08", "40", "53", "55", "57")
+# Also the moment: the server ended a transaction that took too long, as of an ingester that was
+# stopped in its middle; its locks hold up whoever took over.
+_TOO_LONG = ("25P03", "25P04")
 # A server that answers a connection attempt gives no SQLSTATE through libpq; these texts mean
 # that trying again cannot help.
 _REFUSED = (
@@ -30,11 +33,15 @@ class Stopped(IngestError):
 
 
 class Fenced(IngestError):
-    """Another ingester moved the stored offset: this one no longer owns the partition."""
+    """Another ingester keeps moving the stored offset of a partition that this one is assigned."""
 
 
 class OffsetOutOfRange(IngestError):
     """The stored position is not among the events the broker has."""
+
+
+class TopicRecreated(IngestError):
+    """The topic of this name is not the one whose events landed before."""
 
 
 class TooManyDeadLetters(IngestError):
@@ -49,7 +56,7 @@ def is_event_fault(error: psycopg2.Error) -> bool:
 def is_passing(error: psycopg2.Error) -> bool:
     """True if the same work may succeed later without anyone changing the installation."""
     if error.pgcode:
-        return error.pgcode[:2] in _MOMENT
+        return error.pgcode[:2] in _MOMENT or error.pgcode in _TOO_LONG
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return not any(text in str(error) for text in _REFUSED)
     # A connection that broke in the middle of COPY is reported as a bare DatabaseError.

@@ -6,19 +6,28 @@ import logging
 import queue
 import threading
 import time
-from collections import defaultdict
+import uuid
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import psycopg2
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 
 from ingest import faults, poison
+from ingest.broker import Broker
 from ingest.config import Config, table_of
 from ingest.log import say
+from ingest.metrics import Metrics
+from ingest.watch import Watch
 
 _FIRST_RETRY, _LAST_RETRY = 0.25, 5.0  # seconds
 _SUMMARY_EVERY = 10.0  # seconds
+# A broker that starts may not know all of its topics at once.
+_TOPIC_PATIENCE = 10.0  # seconds
+_value_size = attrgetter("serialized_value_size")
 
 
 @dataclass
@@ -26,17 +35,45 @@ class Batch:
     """What one flush lands: records, and how far it moves each partition.
 
     `moves` maps a partition to (next offset before, next offset after). It may move a partition
-    without records: transaction markers take offsets and are no events.
+    without records: transaction markers take offsets and are no events. `topic_ids` has the
+    topics that the records must be from. `fenced` comes back with the partitions that another
+    ingester had, and why nothing of them was landed. `round` is the reader's, as in Positions.
     """
 
     records: dict[TopicPartition, list] = field(default_factory=lambda: defaultdict(list))
     moves: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[TopicPartition, int] = field(default_factory=lambda: defaultdict(int))
+    topic_ids: dict[str, uuid.UUID] = field(default_factory=dict)
+    fenced: dict[TopicPartition, str] = field(default_factory=dict)
+    round: int = 0
     rows: int = 0
     bytes: int = 0
 
+    def add(self, partition: TopicPartition, records: list) -> None:
+        size = sum(map(_value_size, records))
+        self.records[partition] += records
+        self.sizes[partition] += size
+        self.rows += len(records)
+        self.bytes += size
+
+    def give_up(self, partition: TopicPartition, why: str) -> None:
+        """Takes a partition out of the batch."""
+        self.rows -= len(self.records.pop(partition, ()))
+        self.bytes -= self.sizes.pop(partition, 0)
+        del self.moves[partition]
+        self.fenced[partition] = why
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a partition is to be read from, and the topic that the offset is one of, if known."""
+
+    offset: int
+    topic_id: uuid.UUID | None
+
 
 class Positions(dict):
-    """Asks where partitions are to be read from; comes back as {partition: next offset}.
+    """Asks where partitions are to be read from; comes back as {partition: Position}.
 
     It goes through the same queue as the batches, so the answer includes all of them. `round`
     is the caller's, to tell an answer to an older question.
@@ -50,13 +87,23 @@ class Positions(dict):
 class Lander(threading.Thread):
     """Lands Batches from `inbox` until it gets None; `outbox` has landed moves and Positions."""
 
-    def __init__(self, config: Config, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stopping: threading.Event,
+        broker: Broker,
+        metrics: Metrics,
+        watch: Watch,
+    ) -> None:
         super().__init__(name="land", daemon=True)
         self.inbox: queue.Queue[Batch | Positions | None] = queue.Queue(maxsize=2)
         self.outbox: queue.SimpleQueue[Batch | Positions] = queue.SimpleQueue()
         self.failure: BaseException | None = None
         self._config = config
         self._stopping = stopping
+        self._broker = broker
+        self._metrics = metrics
+        self._watch = watch
         self._connection = None
         self._refused_in_a_row = 0
         self._summary = Summary()
@@ -64,10 +111,13 @@ class Lander(threading.Thread):
     def run(self) -> None:
         try:
             while (item := self.inbox.get()) is not None:
-                work = self._look_up if isinstance(item, Positions) else self._land
-                if not self._until_done(work, item):
-                    say("stopped with events in hand: the warehouse is away, and they will be"
-                        " read from Kafka again", logging.WARNING)  # fmt: skip
+                if isinstance(item, Positions):
+                    done = self._until_done(self._look_up, item)
+                else:
+                    done = self._is_from_its_topics(item) and self._until_done(self._land, item)
+                if not done:
+                    say("stopped with events in hand: the warehouse or Kafka is away, and they"
+                        " will be read from Kafka again", logging.WARNING)  # fmt: skip
                     return
                 if isinstance(item, Batch):
                     item.records.clear()  # landed: only the moves are still of interest
@@ -77,6 +127,36 @@ class Lander(threading.Thread):
         finally:
             self._summary.say_rest()
             self._disconnect()
+
+    def _is_from_its_topics(self, batch: Batch) -> bool:
+        """Whether the topics are still the ones of `batch.topic_ids`; TopicRecreated if not.
+
+        Asked after the events were read. Ids are never used again, so a topic that has its id
+        now had it then: the events are not from another topic of the same name. False if the
+        ingester is to stop and Kafka is away.
+        """
+        topics = {partition.topic for partition in batch.records}
+        asked_since = time.monotonic()
+        while topics:
+            try:
+                found = self._broker.topic_ids(topics)
+            except KafkaError as error:
+                self._watch.is_away("kafka", True)
+                say("kafka is away, trying again", logging.WARNING, error=faults.first_line(error))
+            else:
+                refuse_recreated({topic: batch.topic_ids.get(topic) for topic in topics}, found)
+                topics -= found.keys()
+                if topics and time.monotonic() - asked_since > _TOPIC_PATIENCE:
+                    raise faults.TopicRecreated(
+                        f"Topic {', '.join(sorted(topics))} was deleted with events of it in hand;"
+                        " they were not landed. Started again, the ingester goes on with the"
+                        " topics that exist."
+                    )
+            if topics:
+                if self._stopping.is_set():
+                    return False
+                self._stopping.wait(1.0)
+        return True
 
     def _until_done(self, work: Callable, item) -> bool:
         """Does `work(cursor, item, again)` in a transaction, as often as passing faults ask.
@@ -90,8 +170,10 @@ class Lander(threading.Thread):
             try:
                 if self._connection is None:
                     self._connection = psycopg2.connect(**self._config.dsn())
-                with self._connection, self._connection.cursor() as cursor:
-                    work(cursor, item, again)
+                # Not `with`: the rollback of a lost connection would hide why it was lost.
+                work(self._connection.cursor(), item, again)
+                self._connection.commit()
+                self._watch.is_away("warehouse", False)
                 if again:
                     say("warehouse is back")
                 return True
@@ -103,8 +185,10 @@ class Lander(threading.Thread):
                         f"/{self._config.dwh_db} refuses the work of role"
                         f" {self._config.dwh_user}: {faults.first_line(error)}"
                         f" ({error.pgcode or 'at connecting'}). Nothing of this flush was landed;"
-                        " put the cause right and start the ingester again."
+                        f" {_advice(error)}"
                     ) from error
+                self._watch.is_away("warehouse", True)
+                self._metrics.retries.inc()
                 if last_attempt:
                     return False
                 say("warehouse is away, trying again", logging.WARNING,
@@ -131,13 +215,16 @@ class Lander(threading.Thread):
     def _land(self, cursor, batch: Batch, again: bool) -> None:
         begun = time.monotonic()
         # First the offsets: their row locks make a second ingester wait here, not in COPY.
-        fenced = compare_and_set(cursor, batch.moves)
+        fenced = compare_and_set(cursor, batch.moves, batch.topic_ids)
         if fenced:
             stored = stored_positions(cursor, fenced)
-            reached = all(stored.get(p) == batch.moves[p][1] for p in fenced)
+            reached = all(p in stored and stored[p].offset == batch.moves[p][1] for p in fenced)
             if again and reached and len(fenced) == len(batch.moves):
+                self._watch.landed(batch.moves)
                 return  # the commit before the connection broke had gone through
-            raise faults.Fenced(_fenced_text(fenced, batch.moves, stored))
+            # Whoever moved it owns it. The others are still ours, and land.
+            for partition in fenced:
+                batch.give_up(partition, _fenced_text(partition, batch.moves, stored))
         by_topic = defaultdict(list)
         for partition, records in batch.records.items():
             by_topic[partition.topic] += records
@@ -151,8 +238,25 @@ class Lander(threading.Thread):
         poison.bury(cursor, refused)
         cursor.connection.commit()
         self._refused_in_a_row = in_a_row if len(refused) == batch.rows else 0
-        self._summary.add(batch, len(refused), time.monotonic() - begun)
+        self._tell(batch, by_topic, refused, time.monotonic() - begun)
+
+    def _tell(self, batch: Batch, by_topic: dict, refused: list, seconds: float) -> None:
+        """Logs and counts a batch that has landed."""
+        self._summary.add(batch, len(refused), seconds)
+        self._watch.landed(batch.moves)
+        metrics = self._metrics
+        if batch.moves:
+            metrics.flushes.inc()
+            metrics.flush_seconds.observe(seconds)
+        if batch.rows:
+            metrics.last_event = time.time()
+        bad = Counter(record.topic for record, _ in refused)
+        for topic, records in by_topic.items():
+            metrics.rows.labels(topic).inc(len(records) - bad[topic])
+        for partition, size in batch.sizes.items():
+            metrics.bytes.labels(partition.topic).inc(size)
         for record, error in refused:
+            metrics.dead_letters.labels(record.topic).inc()
             say("dead letter", logging.WARNING, topic=record.topic, partition=record.partition,
                 offset=record.offset, error=error)  # fmt: skip
 
@@ -195,47 +299,75 @@ class Summary:
         self._reset()
 
 
-def stored_positions(cursor, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """{partition: next offset} of those that the warehouse knows."""
+def stored_positions(cursor, partitions: list[TopicPartition]) -> dict[TopicPartition, Position]:
+    """{partition: Position} of those that the warehouse knows."""
     cursor.execute(
-        "SELECT topic, kafka_partition, next_offset FROM staging.ingest_offset"
+        "SELECT topic, kafka_partition, next_offset, topic_id::text FROM staging.ingest_offset"
         " JOIN unnest(%s::text[], %s::int[]) AS asked (topic, kafka_partition)"
         " USING (topic, kafka_partition)",
         ([p.topic for p in partitions], [p.partition for p in partitions]),
     )
-    return {TopicPartition(topic, number): offset for topic, number, offset in cursor}
+    return {
+        TopicPartition(topic, number): Position(offset, topic_id and uuid.UUID(topic_id))
+        for topic, number, offset, topic_id in cursor
+    }
 
 
-def compare_and_set(cursor, moves: dict[TopicPartition, tuple[int, int]]) -> list[TopicPartition]:
-    """Moves stored offsets from before to after; returns those that stood elsewhere."""
+def compare_and_set(
+    cursor, moves: dict[TopicPartition, tuple[int, int]], topic_ids: dict[str, uuid.UUID]
+) -> list[TopicPartition]:
+    """Moves stored offsets from before to after; returns those that stood elsewhere.
+
+    An offset of another topic of the same name stands elsewhere too.
+    """
     cursor.execute(
-        "UPDATE staging.ingest_offset AS stored SET next_offset = after, updated_at = now()"
-        " FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[])"
-        " AS move (topic, kafka_partition, before, after)"
+        "UPDATE staging.ingest_offset AS stored"
+        " SET next_offset = after, topic_id = move.topic_id, updated_at = now()"
+        " FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::uuid[])"
+        " AS move (topic, kafka_partition, before, after, topic_id)"
         " WHERE stored.topic = move.topic AND stored.kafka_partition = move.kafka_partition"
-        " AND next_offset = before RETURNING stored.topic, stored.kafka_partition",
+        " AND next_offset = before AND coalesce(stored.topic_id = move.topic_id, true)"
+        " RETURNING stored.topic, stored.kafka_partition",
         (
             [p.topic for p in moves],
             [p.partition for p in moves],
             [before for before, _ in moves.values()],
             [after for _, after in moves.values()],
+            [str(topic_ids[p.topic]) if p.topic in topic_ids else None for p in moves],
         ),
     )
     moved = {TopicPartition(topic, number) for topic, number in cursor}
     return [partition for partition in moves if partition not in moved]
 
 
-def _fenced_text(fenced: list, moves: dict, stored: dict) -> str:
-    where = "; ".join(
-        f"{p.topic} partition {p.partition}: this ingester wanted to land from offset"
-        f" {moves[p][0]}, the warehouse stands at {stored.get(p, 'no offset')}"
-        for p in fenced
-    )
+def refuse_recreated(known: dict[str, uuid.UUID | None], found: dict[str, uuid.UUID]) -> None:
+    """TopicRecreated if a topic is not the one known; unknown and missing ones pass."""
+    for topic, known_id in known.items():
+        if known_id is not None and topic in found and found[topic] != known_id:
+            raise faults.TopicRecreated(
+                f"Topic {topic} was deleted and created again, or this is another Kafka: its id is"
+                f" {found[topic]}, events landed so far are of {known_id}. Its offsets start again"
+                " and would be skipped or collide with the rows landed before, so nothing of it"
+                " was landed. Point the ingester at the Kafka it was landing from; if that topic"
+                " is gone, start over with a new snapshot: ./airline reset --yes, then"
+                " ./airline up."
+            )
+
+
+def _advice(error: psycopg2.Error) -> str:
+    if error.pgcode == "23505":  # unique_violation
+        return (
+            "these offsets have landed before: the stored position was moved back. Move it to the"
+            " first offset that has not landed, with `python -m ingest --set-position`."
+        )
+    return "put the cause right and start the ingester again."
+
+
+def _fenced_text(partition: TopicPartition, moves: dict, stored: dict) -> str:
+    found = stored[partition].offset if partition in stored else "no offset"
     return (
-        f"Another ingester, or a person, moved the stored position: {where}. Nothing of this"
-        " flush was landed and nothing is doubled. Started again, the ingester goes on from the"
-        " warehouse's position. If this repeats, look for a second ingester with another"
-        " consumer group."
+        f"{partition.topic} partition {partition.partition}: this ingester wanted to land from"
+        f" offset {moves[partition][0]}, the warehouse stands at {found}"
     )
 
 
@@ -251,7 +383,9 @@ def set_position(connection, topic: str, partition: int, offset: int) -> int | N
         cursor.execute(
             "INSERT INTO staging.ingest_offset AS o (topic, kafka_partition, next_offset)"
             " VALUES (%s, %s, %s) ON CONFLICT (topic, kafka_partition)"
-            " DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()",
+            # Whatever topic has this name now is the one that the person means.
+            " DO UPDATE SET next_offset = excluded.next_offset, topic_id = NULL,"
+            " updated_at = now()",
             (topic, partition, offset),
         )
     return old and old[0]

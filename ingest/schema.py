@@ -36,11 +36,17 @@ _OWN_TABLES = {
             "kafka_partition": ("integer NOT NULL", "Partition of the topic"),
             "next_offset": ("bigint NOT NULL", "Offset of the first event not landed yet"),
             "updated_at": ("timestamptz NOT NULL DEFAULT now()", "When it last moved"),
+            "topic_id": (
+                "uuid",
+                "Kafka's id of the topic that the offset is one of: a topic that was deleted and"
+                " created again has another. Null until events of it land",
+            ),
         },
         ("topic", "kafka_partition"),
     ),
     "dead_letter": (
-        "Events that jsonb refuses, as the bytes that came from Kafka. Their neighbours landed.",
+        "Events that jsonb refuses, as the bytes that came from Kafka. Their neighbours landed."
+        " See ./airline dead-letters.",
         {
             "topic": ("text NOT NULL", "Kafka topic"),
             "kafka_partition": ("integer NOT NULL", "Partition of the topic"),
@@ -50,6 +56,12 @@ _OWN_TABLES = {
             "value": ("bytea", "The record's value"),
             "error": ("text NOT NULL", "What PostgreSQL said"),
             "landed_at": ("timestamptz NOT NULL DEFAULT now()", "When it was put here"),
+            "resolution": (
+                "text CHECK (resolution IN ('replayed', 'edited', 'discarded'))",
+                "What a person decided: replayed or edited events are in their staging table"
+                " since, discarded ones never will be. Null: nothing yet",
+            ),
+            "resolved_at": ("timestamptz", "When that was"),
         },
         ("topic", "kafka_partition", "kafka_offset"),
     ),
@@ -90,19 +102,32 @@ def create(connection, tables: list[str]) -> None:
 def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
     name = sql.SQL("staging.{}").format(sql.Identifier(table))
     # DDL on a table that exists would queue behind, and in front of, whoever reads it.
-    cursor.execute("SELECT to_regclass(%s)", (name.as_string(cursor),))
-    if cursor.fetchone()[0]:
+    cursor.execute(
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+        (name.as_string(cursor),),
+    )
+    there = {column for (column,) in cursor}
+    # A table made by an earlier version may lack a column.
+    missing = {column: of for column, of in columns.items() if column not in there}
+    if not missing:
         return
     definitions = [
         sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
-        for column, (kind, _) in columns.items()
+        for column, (kind, _) in missing.items()
     ]
-    definitions.append(
-        sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, key)))
-    )
-    cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(definitions)))
-    cursor.execute(sql.SQL("COMMENT ON TABLE {} IS %s").format(name), (comment,))
-    for column, (_, meaning) in columns.items():
+    if there:
+        cursor.execute(
+            sql.SQL("ALTER TABLE {} ADD ").format(name) + sql.SQL(", ADD ").join(definitions)
+        )
+    else:
+        primary_key = sql.SQL(", ").join(map(sql.Identifier, key))
+        definitions.append(sql.SQL("PRIMARY KEY ({})").format(primary_key))
+        cursor.execute(
+            sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(definitions))
+        )
+        cursor.execute(sql.SQL("COMMENT ON TABLE {} IS %s").format(name), (comment,))
+    for column, (_, meaning) in missing.items():
         cursor.execute(
             sql.SQL("COMMENT ON COLUMN {}.{} IS %s").format(name, sql.Identifier(column)),
             (meaning,),

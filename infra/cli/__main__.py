@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from infra import runtime
-from infra.cli import audit, catch_up, dbt, home, packages, status, testing, up
+from infra.cli import audit, catch_up, dbt, dead_letters, home, packages, status, testing, up
 from infra.cli.progress import Progress, complain
 from infra.cli.registry import registry
 from infra.cli.supervision import Supervisor
@@ -18,7 +18,7 @@ from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
 
 # Verbs whose arguments are another program's.
-PASSED_THROUGH = ("dbt", "simulate", "audit")
+PASSED_THROUGH = ("dbt", "simulate", "audit", "dead-letters")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,6 +68,11 @@ def parser() -> argparse.ArgumentParser:
     )
     verb("simulate", "live booking traffic against the primary; see 'simulate --help'")
     verb("audit", "compare source and vault row for row; see 'audit --help'")
+    verb(
+        "dead-letters",
+        "list, show, replay or discard events that the warehouse refused; see"
+        " 'dead-letters --help'",
+    )
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
@@ -131,6 +136,8 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         from infra import source
 
         return source.main(["simulate", *arguments], prog="./airline")
+    if verb == "dead-letters":
+        return dead_letters.main(settings, arguments)
     return audit.main(
         arguments,
         settings.dsn("primary"),

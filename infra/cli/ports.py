@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from infra.errors import AirlineError
-from infra.settings import PORTS, Settings
+from infra.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Taken:
 
 
 def taken(settings: Settings, services: Iterable[str]) -> list[Taken]:
-    """Those of the services' ports (names of settings.PORTS) that somebody listens on."""
+    """Those of the services' ports (names in Settings.ports) that somebody listens on."""
     found = []
     for service in services:
         port = settings.port(service)
         if _is_taken(settings.host, port):
-            found.append(Taken(service, port, PORTS[service][1], _holder(port)))
+            found.append(Taken(service, port, settings.ports[service][1], _holder(port)))
     return found
 
 

@@ -38,7 +38,12 @@ def choose(settings: Settings, only: str | None) -> list[str]:
 
 def registry(settings: Settings) -> list[Service]:
     """Every service of the stack's parts."""
-    return [kind(settings) for part in parts(settings) for kind in PARTS[part]]
+    return [
+        service
+        for part in parts(settings)
+        for kind in PARTS[part]
+        for service in kind.instances(settings)
+    ]
 
 
 def _file(settings: Settings):

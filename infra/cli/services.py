@@ -31,7 +31,7 @@ class Service:
 
     name = ""
     needs: tuple[str, ...] = ()
-    # Names in settings.PORTS.
+    # Names in Settings.ports.
     ports: tuple[str, ...] = ()
     # Steps of `up` other than services that come before.
     after_steps: tuple[str, ...] = ()
@@ -40,6 +40,11 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    @classmethod
+    def instances(cls, settings: Settings) -> list[Service]:
+        """The processes of this kind that the stack runs."""
+        return [cls(settings)]
 
     def program(self) -> Program:
         raise NotImplementedError
@@ -223,14 +228,22 @@ class Connect(Service):
 
 
 class Ingest(Service):
-    name = "ingest"
+    """One of the ingesters, which share the topics as a consumer group."""
+
     needs = ("dwh", "kafka")
 
+    def __init__(self, settings: Settings, number: int = 1) -> None:
+        super().__init__(settings)
+        self.name = "ingest" if number == 1 else f"ingest-{number}"
+        self.ports = (f"{self.name} metrics",)
+
+    @classmethod
+    def instances(cls, settings: Settings) -> list[Service]:
+        return [cls(settings, number) for number in range(1, settings.ingesters + 1)]
+
     def program(self) -> Program:
-        environment = self.settings.environment()
-        # It logs in as its own role and has no business with the admin's.
-        del environment["AIRLINE_ADMIN_PASSWORD"]
-        environment["AIRLINE_INGEST_PASSWORD"] = self.settings.secret(roles.INGEST)
+        environment = ingest_environment(self.settings)
+        environment["AIRLINE_INGEST_METRICS_PORT"] = str(self.settings.port(self.ports[0]))
         return Program(
             self.name,
             [sys.executable, "-m", "ingest"],
@@ -246,6 +259,15 @@ class Ingest(Service):
             "select to_regclass('staging.ingest_offset')", dbname=self.settings.dwh_db
         )
         return table is not None
+
+
+def ingest_environment(settings: Settings) -> dict[str, str]:
+    """What `python -m ingest` runs with: logged in as its own role."""
+    environment = settings.environment()
+    # It has no business with the admin's.
+    del environment["AIRLINE_ADMIN_PASSWORD"]
+    environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)
+    return environment
 
 
 def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> None:

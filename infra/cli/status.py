@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
+import requests
 from kafka.errors import KafkaError
 
-from infra.cli import landing, packages
+from infra.cli import dead_letters, landing, packages
 from infra.cli.progress import aligned
 from infra.cli.registry import registry
-from infra.cli.services import Primary, Replica, Warehouse
+from infra.cli.services import Ingest, Primary, Replica, Warehouse
 from infra.cli.supervision import RUNNING, Supervisor
 from infra.connect import connector
 from infra.errors import AirlineError
@@ -43,6 +44,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
         ("connector", {"connect"}, _connector),
         ("consumer lag", {"kafka", "dwh"}, _lag),
         ("landed", {"dwh"}, _landed),
+        ("ingesters", {"ingest"}, _ingesters),
         ("dead letters", {"dwh"}, _dead_letters),
         ("load batch", {"dwh"}, _load_batch),
         ("newest mart row", {"dwh"}, _newest_mart_row),
@@ -220,12 +222,41 @@ def _landed(settings: Settings) -> Finding:
     return Finding("", f"about {total:,} events{age}", values={"rows": counts, "newest": newest})
 
 
+def _ingesters(settings: Settings) -> Finding:
+    """What each ingester says of its health; the services' lines say whether it runs at all."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    stale: list[float] = []
+    for ingester in Ingest.instances(settings):
+        url = f"http://{settings.host}:{settings.port(ingester.ports[0])}/health"
+        try:
+            # 503 is an answer too: it says what is wrong.
+            told = requests.get(url, timeout=5).json()
+        except (requests.RequestException, ValueError):
+            values[ingester.name] = None
+            problems.append(f"{ingester.name} does not answer on {url}")
+            continue
+        values[ingester.name] = told
+        problems += [f"{ingester.name}: {each}" for each in told["problems"]]
+        if told["seconds_since_last_event"] is not None:
+            stale.append(told["seconds_since_last_event"])
+    owned = sum(len(each["partitions"]) for each in values.values() if each)
+    text = f"{len(values)} with {owned} partitions"
+    if stale:
+        text += f", last event landed {_span(min(stale))} ago"
+    return Finding("", text, "; ".join(problems), values)
+
+
 def _dead_letters(settings: Settings) -> Finding:
-    [(count,)] = Warehouse(settings).server.query(
-        "select count(*) from staging.dead_letter", dbname=settings.dwh_db
+    waiting, late = dead_letters.counts(settings)
+    problems = []
+    if waiting:
+        problems.append("see './airline dead-letters'")
+    if late:
+        problems.append(f"{late:,} replayed behind the load batches: {dead_letters.REBUILD}")
+    return Finding(
+        "", f"{waiting:,}", "; ".join(problems), {"count": waiting, "replayed_late": late}
     )
-    problem = "look at staging.dead_letter ('./airline psql dwh')" if count else ""
-    return Finding("", f"{count:,}", problem, {"count": count})
 
 
 def _load_batch(settings: Settings) -> Finding:

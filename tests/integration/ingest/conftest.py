@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError
 
 ROLE, PASSWORD = "ingest_under_test", "its-own-password"
 # How long anything may take before a test gives up; nothing is asserted about speed.
-PATIENCE = 60.0
+PATIENCE = 120.0
 _numbers = itertools.count(1)
 
 
@@ -30,6 +32,7 @@ class Ingester:
 
     def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
         self.log_file = log
+        self.port = int(env["AIRLINE_INGEST_METRICS_PORT"])
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(command, env=env, stderr=stderr)
 
@@ -53,6 +56,28 @@ class Ingester:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Stops it as a machine that hangs does; its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """Status code and body of its HTTP answer; code 0 while it does not listen."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=10
+            ) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
 
 
 class Pipeline:
@@ -81,6 +106,7 @@ class Pipeline:
             "AIRLINE_INGEST_FLUSH_SECONDS": "0.1",
             "AIRLINE_INGEST_SESSION_SECONDS": "6",
             "AIRLINE_INGEST_RESTART_PAUSE": "0",
+            "AIRLINE_INGEST_METRICS_PORT": "0",
             "AIRLINE_INGEST_LOG_LEVEL": "DEBUG",
         }
 
@@ -99,6 +125,10 @@ class Pipeline:
             admin.wait_for_topics([topic])
         return topic
 
+    def delete_topic(self, table: str) -> None:
+        with contextlib.closing(self._admin()) as admin:
+            admin.delete_topics([self.topic(table)])
+
     def delete_records(self, table: str, before: int) -> None:
         """Removes the events before an offset, as retention does."""
         with contextlib.closing(self._admin()) as admin:
@@ -109,10 +139,12 @@ class Pipeline:
 
     def producer(self, **options) -> KafkaProducer:
         producer = KafkaProducer(
-            bootstrap_servers=self.kafka.bootstrap_servers,
-            max_request_size=12 << 20,
-            linger_ms=5,
-            **options,
+            **{
+                "bootstrap_servers": self.kafka.bootstrap_servers,
+                "max_request_size": 12 << 20,
+                "linger_ms": 5,
+                **options,
+            }
         )
         self._producers.append(producer)
         return producer
@@ -128,9 +160,9 @@ class Pipeline:
             self._producers[0].send(topic, key=key, value=value, partition=partition)
         self._producers[0].flush()
 
-    def end_offset(self, table: str) -> int:
+    def end_offset(self, table: str, partition: int = 0) -> int:
         """Where a committed reader would stand after the last event."""
-        partition = TopicPartition(self.topic(table), 0)
+        partition = TopicPartition(self.topic(table), partition)
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka.bootstrap_servers, isolation_level="read_committed"
         )
@@ -199,6 +231,7 @@ class Pipeline:
 
     def close(self) -> None:
         for ingester in self._ingesters:
+            ingester.thaw()
             ingester.kill()
         for producer in self._producers:
             with contextlib.suppress(KafkaTimeoutError):

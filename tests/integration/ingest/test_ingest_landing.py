@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from kafka.errors import MessageSizeTooLargeError
 
 from ingest import config
+
+# How long anything may take; nothing is asserted about speed.
+PATIENCE = 120.0
 
 
 def event(**fields) -> bytes:
@@ -48,6 +52,32 @@ def test_every_event_lands_once_as_it_was(pipeline):
     assert pipeline.landed("transaction") == [(0, 0, {"id": "7"}, {"status": "BEGIN"})]
     assert pipeline.count("dead_letter") == 0
     assert ingester.terminate() == 0
+
+
+def test_a_message_of_10_mb_lands_beside_small_ones(pipeline):
+    """A large row would block its partition, or all of them, for ever."""
+    pipeline.create_topic("tickets", partitions=2)
+    large = event(contact_data="x" * 10_000_000)
+    for partition in range(2):
+        small = [(event(id=n), event(n=n)) for n in range(50)]
+        pipeline.produce("tickets", [*small, (event(id=50), large), *small], partition)
+    ingester = pipeline.start(max_dead_letters=0)
+    for partition in range(2):
+        pipeline.wait(lambda partition=partition: pipeline.stored("tickets", partition) == 101)
+    sizes = pipeline.sql(
+        "SELECT max(length(value->>'contact_data')), count(*) FROM staging.tickets"
+    )
+    assert sizes == [(10_000_000, 202)]
+    assert ingester.terminate() == 0
+
+
+def test_a_message_above_the_limit_is_refused_by_the_broker(pipeline):
+    """The limit that the docs name would be another one, or what is too large end the ingester."""
+    topic = pipeline.create_topic("tickets")
+    producer = pipeline.producer(max_request_size=32 << 20)
+    producer.send(topic, value=b"x" * (15 << 20)).get(PATIENCE)
+    with pytest.raises(MessageSizeTooLargeError):
+        producer.send(topic, value=b"x" * (16 << 20)).get(PATIENCE)
 
 
 def test_kafka_timestamp_is_the_record_time(pipeline):

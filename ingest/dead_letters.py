@@ -1,0 +1,321 @@
+"""`python -m ingest dead-letters`: what jsonb refused, and what a person does about it.
+
+An event is in its staging table or an unresolved or discarded dead letter, never both: each verb
+moves it in one transaction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg2
+
+from ingest import config as configuration
+from ingest import faults, poison
+from ingest.config import Config, table_of
+
+_PREVIEW = 4096  # bytes of a key or value that `show` prints
+
+Event = tuple[str, int, int]  # topic, partition, offset
+
+
+@dataclass
+class Letter:
+    """A dead letter. Its event has the attributes of a record, so that it can be copied as one."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    error: str
+    landed_at: datetime
+    resolution: str | None
+    resolved_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+    def as_json(self, *, content: bool) -> dict[str, object]:
+        told = {
+            "event": self.name,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "timestamp_ms": None if self.timestamp < 0 else self.timestamp,
+            "key_bytes": None if self.key is None else len(self.key),
+            "value_bytes": None if self.value is None else len(self.value),
+            "error": self.error,
+            "landed_at": self.landed_at.isoformat(),
+            "resolution": self.resolution,
+            "resolved_at": self.resolved_at and self.resolved_at.isoformat(),
+        }
+        if content:
+            for name, part in (("key_base64", self.key), ("value_base64", self.value)):
+                told[name] = None if part is None else base64.b64encode(part).decode()
+        return told
+
+
+def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") -> int:
+    """Exit code: 0 done, 1 something could not be done (said on stderr), 2 wrong usage."""
+    options = _parser(prog).parse_args(arguments or ["list"])
+    config = configuration.read([])
+    try:
+        with closing(psycopg2.connect(**config.dsn())) as connection:
+            return options.verb(connection, options)
+    except psycopg2.errors.UndefinedTable as error:
+        return _fail(f"{faults.first_line(error)}; has the ingester ever run here? ./airline up")
+    except psycopg2.Error as error:
+        return _fail(f"{_where(config)}: {faults.first_line(error)}")
+    except (faults.IngestError, OSError) as error:
+        return _fail(str(error))
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Events that PostgreSQL refused as jsonb, kept as the bytes that came from"
+        " Kafka. Without a verb: list.",
+        epilog="EVENT is TOPIC:PARTITION:OFFSET, as listed.",
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, do, what: str) -> argparse.ArgumentParser:
+        each = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        each.set_defaults(verb=do)
+        return each
+
+    each = verb("list", _list, "what waits for a decision, oldest first")
+    each.add_argument("--topic", help="only of this topic (or its last part, the table)")
+    each.add_argument("--all", action="store_true", help="also what was decided before")
+    each.add_argument("--json", action="store_true", help="for programs")
+    each = verb("show", _show, "one event with its error and its bytes")
+    each.add_argument("event", type=_event, metavar="EVENT")
+    each.add_argument("--json", action="store_true", help="for programs; bytes as base64")
+    each.add_argument(
+        "--raw",
+        choices=["key", "value"],
+        help="nothing but these bytes, to a file or a pipe: to be edited and replayed",
+    )
+    each = verb(
+        "replay",
+        _replay,
+        "lands events after all, under their own topic, partition and offset; what is refused"
+        " again stays",
+    )
+    each.add_argument("events", type=_event, metavar="EVENT", nargs="*", help="none: all")
+    each.add_argument("--topic", help="all of this topic (or its last part, the table)")
+    each.add_argument("--key", type=Path, metavar="FILE", help="land this key in its place")
+    each.add_argument("--value", type=Path, metavar="FILE", help="land this value in its place")
+    each = verb("discard", _discard, "decides that events will not land; their bytes are kept")
+    each.add_argument("events", type=_event, metavar="EVENT", nargs="+")
+    return parser
+
+
+def _event(text: str) -> Event:
+    match = re.fullmatch(r"(.+):(\d+):(\d+)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no TOPIC:PARTITION:OFFSET")
+    return match[1], int(match[2]), int(match[3])
+
+
+# -- verbs ------------------------------------------------------------------------------------
+
+
+def _list(connection, options) -> int:
+    letters = [
+        letter
+        for letter in _letters(connection)
+        if (options.all or letter.resolution is None) and _is_of(letter, options.topic)
+    ]
+    if options.json:
+        print(json.dumps([letter.as_json(content=False) for letter in letters]))
+        return 0
+    if not letters:
+        print("no dead letters")
+        return 0
+    rows = [("event", "since", "bytes", "decided", "error")]
+    for letter in letters:
+        since = f"{letter.landed_at:%Y-%m-%d %H:%M:%S}"
+        size = len(letter.key or b"") + len(letter.value or b"")
+        rows.append((letter.name, since, f"{size:,}", letter.resolution or "", letter.error))
+    if not options.all:
+        rows = [(*row[:3], row[4]) for row in rows]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]))
+    return 0
+
+
+def _show(connection, options) -> int:
+    (letter,) = _letters(connection, [options.event])
+    if options.json:
+        print(json.dumps(letter.as_json(content=True)))
+        return 0
+    if options.raw:
+        content = letter.key if options.raw == "key" else letter.value
+        if content is None:
+            raise faults.IngestError(f"the {options.raw} of {letter.name} is null: no bytes")
+        sys.stdout.buffer.write(content)
+        return 0
+    decided = f"{letter.resolution} {letter.resolved_at}" if letter.resolution else "not yet"
+    print(f"event    {letter.name}")
+    print(f"landed   {letter.landed_at}")
+    print(f"error    {letter.error}")
+    print(f"decided  {decided}")
+    for name, content in (("key", letter.key), ("value", letter.value)):
+        print(f"\n{name}, {'null' if content is None else f'{len(content):,} bytes'}")
+        print(_dump(content or b""), end="")
+    return 0
+
+
+def _replay(connection, options) -> int:
+    edited = options.key is not None or options.value is not None
+    if edited and len(options.events) != 1:
+        raise faults.IngestError("--key and --value go with exactly one EVENT")
+    if options.events:
+        letters = _letters(connection, options.events)
+    else:
+        letters = [
+            each
+            for each in _letters(connection)
+            if each.resolution is None and _is_of(each, options.topic)
+        ]
+    key = options.key.read_bytes() if options.key else None
+    value = options.value.read_bytes() if options.value else None
+    landed, refused = 0, 0
+    for letter in letters:
+        # psycopg2 ends each transaction here, one a letter: one that is refused holds up no other.
+        with connection, connection.cursor() as cursor:
+            if not _take(cursor, letter):
+                print(f"{letter.name}: already {letter.resolution}")
+                continue
+            letter.key = letter.key if key is None else key
+            letter.value = letter.value if value is None else value
+            cursor.execute("SAVEPOINT replay")
+            try:
+                poison.copy(cursor, table_of(letter.topic), [letter])
+            except psycopg2.Error as error:
+                if not faults.is_event_fault(error):
+                    raise
+                cursor.execute("ROLLBACK TO SAVEPOINT replay")
+                refused += 1
+                _fail(f"{letter.name}: refused again: {faults.first_line(error)}")
+                continue
+            _resolve(cursor, letter, "edited" if edited else "replayed")
+        landed += 1
+        print(f"{letter.name}: landed in staging.{table_of(letter.topic)}")
+    if not letters:
+        print("no dead letters")
+    elif refused:
+        _fail(
+            f"{refused} of {landed + refused} stay dead letters. Mend one with `show EVENT --raw"
+            " value > FILE`, then `replay EVENT --value FILE`; or give it up: `discard EVENT`"
+        )
+    return 1 if refused else 0
+
+
+def _discard(connection, options) -> int:
+    for letter in _letters(connection, options.events):
+        with connection, connection.cursor() as cursor:
+            if _take(cursor, letter):
+                _resolve(cursor, letter, "discarded")
+                print(f"{letter.name}: discarded")
+            else:
+                print(f"{letter.name}: already {letter.resolution}")
+    return 0
+
+
+# -- table ------------------------------------------------------------------------------------
+
+
+def _letters(connection, events: Sequence[Event] | None = None) -> list[Letter]:
+    """All letters, oldest first, or those of `events` in their order. IngestError if one is none.
+
+    Ends the transaction: what is to be changed is taken again, under a lock.
+    """
+    statement = (
+        "SELECT topic, kafka_partition, kafka_offset,"
+        " coalesce((extract(epoch FROM kafka_timestamp) * 1000)::bigint, -1),"
+        " key, value, error, landed_at, resolution, resolved_at FROM staging.dead_letter"
+    )
+    found = []
+    with connection, connection.cursor() as cursor:
+        for event in [None] if events is None else events:
+            if event is None:
+                cursor.execute(
+                    f"{statement} ORDER BY landed_at, topic, kafka_partition, kafka_offset"
+                )
+            else:
+                cursor.execute(
+                    f"{statement} WHERE (topic, kafka_partition, kafka_offset) = (%s, %s, %s)",
+                    event,
+                )
+            rows = cursor.fetchall()
+            if event is not None and not rows:
+                raise faults.IngestError(
+                    f"{event[0]}:{event[1]}:{event[2]} is no dead letter; list them with `list`"
+                )
+            for topic, partition, offset, ms, key, value, *rest in rows:
+                key, value = (None if part is None else bytes(part) for part in (key, value))
+                found.append(Letter(topic, partition, offset, ms, key, value, *rest))
+    return found
+
+
+def _take(cursor, letter: Letter) -> bool:
+    """Locks a letter; False if somebody has decided about it, and `resolution` says what."""
+    cursor.execute(
+        "SELECT resolution FROM staging.dead_letter"
+        " WHERE (topic, kafka_partition, kafka_offset) = (%s, %s, %s) FOR UPDATE",
+        (letter.topic, letter.partition, letter.offset),
+    )
+    (letter.resolution,) = cursor.fetchone()
+    return letter.resolution in (None, "discarded")
+
+
+def _resolve(cursor, letter: Letter, resolution: str) -> None:
+    cursor.execute(
+        "UPDATE staging.dead_letter SET resolution = %s, resolved_at = now()"
+        " WHERE (topic, kafka_partition, kafka_offset) = (%s, %s, %s)",
+        (resolution, letter.topic, letter.partition, letter.offset),
+    )
+
+
+# -- words ------------------------------------------------------------------------------------
+
+
+def _is_of(letter: Letter, topic: str | None) -> bool:
+    return topic is None or topic in (letter.topic, table_of(letter.topic))
+
+
+def _dump(content: bytes) -> str:
+    """Offset, bytes and characters, sixteen a line."""
+    lines = []
+    for at in range(0, min(len(content), _PREVIEW), 16):
+        part = content[at : at + 16]
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        lines.append(f"{at:08x}  {part.hex(' '):<47}  {shown}\n")
+    if len(content) > _PREVIEW:
+        lines.append(f"… {len(content) - _PREVIEW:,} bytes more; all of them with --raw\n")
+    return "".join(lines)
+
+
+def _where(config: Config) -> str:
+    return f"warehouse {config.dwh_host}:{config.dwh_port}/{config.dwh_db}"
+
+
+def _fail(text: str) -> int:
+    print(f"dead-letters: {text}", file=sys.stderr)
+    return 1

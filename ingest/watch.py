@@ -1,0 +1,181 @@
+"""Notices what no error tells: events that wait and do not land, a warehouse or Kafka that is away.
+
+It asks the broker itself for the ends of the partitions. A consumer that silently stopped
+fetching would report no lag at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from ingest import faults
+from ingest.broker import Broker
+from ingest.log import say
+from ingest.metrics import Metrics
+
+_ASK_EVERY = 2.0  # seconds
+
+
+@dataclass
+class _Partition:
+    """How far one partition is. `waiting_since`: lag since then, and no progress."""
+
+    position: int
+    end: int | None = None
+    waiting_since: float | None = None
+
+    @property
+    def lag(self) -> int:
+        return max(0, (self.end or 0) - self.position)
+
+    def update(self, now: float, *, position: int | None = None, end: int | None = None) -> None:
+        moved = position is not None and position != self.position
+        if position is not None:
+            self.position = position
+        if end is not None:
+            self.end = end
+        if not self.lag:
+            self.waiting_since = None
+        elif moved or self.waiting_since is None:
+            self.waiting_since = now
+
+
+class Watch(threading.Thread):
+    """Told what is assigned and landed, asked for `health`; all of it from any thread."""
+
+    def __init__(self, broker: Broker, metrics: Metrics, stall_seconds: float) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._broker = broker
+        self._metrics = metrics
+        self._stall_seconds = stall_seconds
+        self._lock = threading.Lock()
+        self._partitions: dict[TopicPartition, _Partition] = {}
+        self._away: dict[str, float] = {}  # "kafka", "warehouse": since when
+        self._said: set[str] = set()
+        self._stopping = threading.Event()
+
+    # -- told ---------------------------------------------------------------------------------
+
+    def keep(self, partitions: set[TopicPartition]) -> None:
+        """No others are ours any more."""
+        with self._lock:
+            for partition in self._partitions.keys() - partitions:
+                del self._partitions[partition]
+                for gauge in (self._metrics.lag, self._metrics.position):
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(*partition)
+
+    def assigned(self, positions: dict[TopicPartition, int]) -> None:
+        """These partitions are ours now, and where they are."""
+        now = time.monotonic()
+        with self._lock:
+            # One that was ours before keeps its clock: being assigned again is no progress.
+            for partition, position in positions.items():
+                state = self._partitions.setdefault(partition, _Partition(position))
+                state.update(now, position=position)
+            self._show()
+
+    def landed(self, moves: dict[TopicPartition, tuple[int, int]]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for partition, (_, after) in moves.items():
+                if partition in self._partitions:
+                    self._partitions[partition].update(now, position=after)
+            self._show()
+
+    def is_away(self, what: str, away: bool) -> None:
+        """Whether "kafka" or "warehouse" answers."""
+        with self._lock:
+            if away:
+                self._away.setdefault(what, time.monotonic())
+            else:
+                self._away.pop(what, None)
+
+    # -- asked --------------------------------------------------------------------------------
+
+    def health(self) -> dict:
+        """Whether all is well, what is not, and how far each partition is."""
+        with self._lock:
+            problems = self._problems(time.monotonic())
+            since = self._metrics.seconds_since_last_event()
+            self._metrics.healthy.set(not problems)
+            return {
+                "healthy": not problems,
+                "problems": list(problems.values()),
+                "seconds_since_last_event": None if since != since else round(since, 1),
+                "lag": sum(each.lag for each in self._partitions.values()),
+                "partitions": {
+                    f"{topic}:{number}": {
+                        "next_offset": each.position,
+                        "end": each.end,
+                        "lag": each.lag,
+                    }
+                    for (topic, number), each in sorted(self._partitions.items())
+                },
+            }
+
+    def _problems(self, now: float) -> dict[str, str]:
+        problems = {}
+        for what, since in self._away.items():
+            if now - since >= self._stall_seconds:
+                problems[what] = f"the {what} has not answered for {now - since:.0f} s"
+        stalled = {
+            partition: each
+            for partition, each in self._partitions.items()
+            if each.waiting_since is not None and now - each.waiting_since >= self._stall_seconds
+        }
+        if stalled:
+            seconds = max(now - each.waiting_since for each in stalled.values())
+            where = ", ".join(
+                f"{topic}:{number} at {each.position} of {each.end}"
+                for (topic, number), each in sorted(stalled.items())
+            )
+            problems["stalled"] = f"lag but no progress for {seconds:.0f} s: {where}"
+        return problems
+
+    # -- doing --------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        while not self._stopping.wait(_ASK_EVERY):
+            with self._lock:
+                partitions = list(self._partitions)
+            try:
+                ends = self._broker.ends(partitions)
+            except KafkaError as error:
+                say("could not ask for ends", logging.DEBUG, error=faults.first_line(error))
+                self.is_away("kafka", True)
+            else:
+                self.is_away("kafka", False)
+                now = time.monotonic()
+                with self._lock:
+                    for partition, end in ends.items():
+                        if partition in self._partitions:
+                            self._partitions[partition].update(now, end=end)
+                    self._show()
+            self._say_changes()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _show(self) -> None:
+        for (topic, number), each in self._partitions.items():
+            self._metrics.position.labels(topic, number).set(each.position)
+            if each.end is not None:
+                self._metrics.lag.labels(topic, number).set(each.lag)
+
+    def _say_changes(self) -> None:
+        """Logs when the ingester turns unhealthy, and when it is well again."""
+        with self._lock:
+            problems = self._problems(time.monotonic())
+        for kind in problems.keys() - self._said:
+            say("unhealthy", logging.ERROR, problem=problems[kind])
+        if self._said and not problems:
+            say("healthy again")
+        self._said = set(problems)
