@@ -167,8 +167,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     option(
         "--transaction-seconds",
         "AIRLINE_INGEST_TRANSACTION_SECONDS",
-        "120",
-        "longest transaction; the warehouse ends it, and it is tried again",
+        "60",
+        "longest transaction; it is ended and tried again, also if another ingester hangs in it",
         _at_least(float, 1),
     )
     option(

@@ -15,6 +15,7 @@ import time
 import uuid
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     KafkaError,
     LogTruncationError,
@@ -34,7 +35,6 @@ from ingest.watch import Watch
 
 _POLL = 0.1  # seconds
 _REPORT_EVERY = 1.0  # seconds
-_COMPLAIN_EVERY = 10.0  # seconds
 _ASK_KAFKA = 5.0  # seconds
 # Being fenced once is what a rebalance is like: the one before still landed what it had in hand.
 # So often, without a rebalance, is a rival that is in no group with us.
@@ -101,7 +101,7 @@ class Reader:
         self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
         self._topic_ids: dict[str, uuid.UUID] = {}  # of the topics that are read
         self._batch = Batch()
-        self._flush_at = self._report_at = self._complain_at = 0.0
+        self._flush_at = self._report_at = 0.0
         self._consumer = connect(config, stopping)
 
     def run(self) -> None:
@@ -328,10 +328,8 @@ class Reader:
         return found
 
     def _kafka_is_away(self, error: KafkaError) -> None:
-        """Says so, now and then, and waits a moment; the client connects again by itself."""
-        if time.monotonic() >= self._complain_at:
-            say("kafka is away, trying again", logging.WARNING, error=faults.first_line(error))
-            self._complain_at = time.monotonic() + _COMPLAIN_EVERY
+        """Says so, and waits a moment; the client connects again by itself."""
+        self._watch.is_away("kafka", True, faults.first_line(error))
         self._stopping.wait(_POLL)
 
 
@@ -345,6 +343,8 @@ def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
                 group_id=config.group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
+                # Over all topics: by range, topics of one partition would all be the first one's.
+                partition_assignment_strategy=[RoundRobinPartitionAssignor],
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
                 # A table's topic is created by its first event: found within this time.

@@ -141,8 +141,7 @@ class Lander(threading.Thread):
             try:
                 found = self._broker.topic_ids(topics)
             except KafkaError as error:
-                self._watch.is_away("kafka", True)
-                say("kafka is away, trying again", logging.WARNING, error=faults.first_line(error))
+                self._watch.is_away("kafka", True, faults.first_line(error))
             else:
                 refuse_recreated({topic: batch.topic_ids.get(topic) for topic in topics}, found)
                 topics -= found.keys()
@@ -170,12 +169,12 @@ class Lander(threading.Thread):
             try:
                 if self._connection is None:
                     self._connection = psycopg2.connect(**self._config.dsn())
+                    if again:
+                        self._end_hung_transactions()
                 # Not `with`: the rollback of a lost connection would hide why it was lost.
                 work(self._connection.cursor(), item, again)
                 self._connection.commit()
                 self._watch.is_away("warehouse", False)
-                if again:
-                    say("warehouse is back")
                 return True
             except psycopg2.Error as error:
                 self._disconnect()
@@ -187,15 +186,35 @@ class Lander(threading.Thread):
                         f" ({error.pgcode or 'at connecting'}). Nothing of this flush was landed;"
                         f" {_advice(error)}"
                     ) from error
-                self._watch.is_away("warehouse", True)
+                self._watch.is_away("warehouse", True, faults.first_line(error))
                 self._metrics.retries.inc()
                 if last_attempt:
                     return False
-                say("warehouse is away, trying again", logging.WARNING,
+                say("not landed, trying again", logging.WARNING,
                     error=faults.first_line(error), retry_seconds=delay)  # fmt: skip
                 again = True
                 self._stopping.wait(delay)
                 delay = min(delay * 2, _LAST_RETRY)
+
+    def _end_hung_transactions(self) -> None:
+        """Ends ingesters' transactions that are too old: their locks may be what we wait for.
+
+        The server's own timeout does not reach a session that waits for data in a COPY, as that
+        of an ingester which was frozen there.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND usename = current_user"
+                " AND application_name = %s AND pid <> pg_backend_pid()"
+                " AND xact_start < clock_timestamp() - %s * interval '1 s'",
+                (self._config.dsn()["application_name"], self._config.transaction_seconds),
+            )
+            ended = [pid for pid, done in cursor if done]
+        self._connection.commit()
+        if ended:
+            say("ended transactions of another ingester that hung", logging.WARNING,
+                sessions=ended, older_than_seconds=self._config.transaction_seconds)  # fmt: skip
 
     def _disconnect(self) -> None:
         if self._connection is not None:

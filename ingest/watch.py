@@ -90,13 +90,18 @@ class Watch(threading.Thread):
                     self._partitions[partition].update(now, position=after)
             self._show()
 
-    def is_away(self, what: str, away: bool) -> None:
-        """Whether "kafka" or "warehouse" answers."""
+    def is_away(self, what: str, away: bool, why: object = "") -> None:
+        """Whether "kafka" or "warehouse" answers; says so when that changes."""
         with self._lock:
+            changed = away != (what in self._away)
             if away:
                 self._away.setdefault(what, time.monotonic())
             else:
                 self._away.pop(what, None)
+        if changed and away:
+            say(f"{what} is away, trying again", logging.WARNING, error=why)
+        elif changed:
+            say(f"{what} is back")
 
     # -- asked --------------------------------------------------------------------------------
 
@@ -149,8 +154,7 @@ class Watch(threading.Thread):
             try:
                 ends = self._broker.ends(partitions)
             except KafkaError as error:
-                say("could not ask for ends", logging.DEBUG, error=faults.first_line(error))
-                self.is_away("kafka", True)
+                self.is_away("kafka", True, faults.first_line(error))
             else:
                 self.is_away("kafka", False)
                 now = time.monotonic()

@@ -36,14 +36,14 @@ def choose(settings: Settings, only: str | None) -> list[str]:
     return chosen
 
 
+def instances(part: str, settings: Settings) -> list[Service]:
+    """Every service of a part."""
+    return [service for kind in PARTS[part] for service in kind.instances(settings)]
+
+
 def registry(settings: Settings) -> list[Service]:
     """Every service of the stack's parts."""
-    return [
-        service
-        for part in parts(settings)
-        for kind in PARTS[part]
-        for service in kind.instances(settings)
-    ]
+    return [service for part in parts(settings) for service in instances(part, settings)]
 
 
 def _file(settings: Settings):

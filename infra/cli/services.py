@@ -5,6 +5,7 @@ A new service is one more class and one more line in infra/cli/registry.py.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -267,7 +268,9 @@ def ingest_environment(settings: Settings) -> dict[str, str]:
     # It has no business with the admin's.
     del environment["AIRLINE_ADMIN_PASSWORD"]
     environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)
-    return environment
+    # Its own settings (flush sizes, limits) are no part of Settings.
+    own = {name: os.environ[name] for name in os.environ if name.startswith("AIRLINE_INGEST_")}
+    return own | environment
 
 
 def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from infra import roles
 from infra.cli import catch_up, home, packages, plan, ports, report, venv
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
-from infra.cli.registry import PARTS, choose, registry
+from infra.cli.registry import choose, instances, registry
 from infra.cli.services import Service, bring_up
 from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
@@ -53,7 +53,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             Step(
                 "landing",
                 lambda: catch_up.land(settings, progress),
-                ("connector", *(kind.name for kind in PARTS["core"])),
+                ("connector", *(each.name for each in instances("core", settings))),
             ),
             Step("marts", lambda: built.append(catch_up.build(settings, progress)), ("landing",)),
             *(_fill_step(service, progress) for service in services if _fills(service)),

@@ -54,3 +54,12 @@ def test_an_account_that_cannot_run_servers_is_refused():
         from infra.settings import account
 
         account("nobody-of-that-name")
+
+
+def test_each_ingester_has_a_port_of_its_own():
+    """The second ingester would not start, or answer on the port of another service."""
+    three = settings(INGESTERS="3", PORT_OFFSET="100")
+    assert three.port("ingest metrics") == 9564
+    assert [three.port(f"ingest-{n} metrics") for n in (2, 3)] == [9565, 9566]
+    with pytest.raises(AirlineError, match="both mean port 9465"):
+        settings(INGESTERS="2", CONNECT_PORT="9465")

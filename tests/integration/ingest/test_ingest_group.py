@@ -97,6 +97,18 @@ def test_a_group_that_changes_under_load_loses_and_doubles_nothing(pipeline):
         assert not each.events("failed")
 
 
+def test_topics_of_one_partition_are_shared_too(pipeline):
+    """A second ingester would have nothing to do, and the first one do everything."""
+    tables = ("airports", "flights", "seats", "tickets")
+    for table in tables:
+        pipeline.produce(table, events(0, 10))
+    pair = [pipeline.start(), pipeline.start()]
+    for each in pair:
+        pipeline.wait(lambda each=each: len(owned(each)) == 2)
+    for table in tables:
+        pipeline.wait_landed(table)
+
+
 def test_a_zombie_gives_up_what_it_lost_and_goes_on(pipeline):
     """An ingester back from a long pause would land again what its successor has landed."""
     pipeline.produce("flights", events(0, 10))
