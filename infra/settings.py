@@ -133,7 +133,7 @@ class Settings:
 
     def _refuse_known_password(self) -> None:
         """The demo's password is in the README: it must not guard what others can reach."""
-        if self.admin_password == DEMO_PASSWORD and not _is_loopback(self.host):
+        if self.admin_password == DEMO_PASSWORD and not is_loopback(self.host):
             raise AirlineError(
                 f"the servers would listen on {self.host}, which others can reach, with the demo's "
                 "password",
@@ -248,7 +248,7 @@ class Settings:
         return file.read_text()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -73,6 +73,15 @@ def parser() -> argparse.ArgumentParser:
         "list, show, replay or discard events that the warehouse refused; see"
         " 'dead-letters --help'",
     )
+    each = verb("superset", "dashboards: files into Superset, or what was changed there into files")
+    each.add_argument(
+        "action",
+        choices=["import", "export"],
+        help="import: show what is in infra/superset/assets; export: write it from what is shown",
+    )
+    each.add_argument(
+        "--to", type=Path, metavar="DIR", help="export into this folder instead of the project's"
+    )
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
@@ -117,6 +126,8 @@ def main(argv: list[str]) -> int:
             return _psql(settings, options.server, options.arguments)
         case "load":
             return up.load(settings, options.folder)
+        case "superset":
+            return _superset(settings, options)
         case "env":
             for name, value in settings.environment().items():
                 print(f"export {name}={shlex.quote(value)}")
@@ -166,6 +177,17 @@ def _docs(settings: Settings) -> int:
         print(docs.address())
     else:
         print(f"{site.folder(settings)}; './airline up' serves it at {docs.address()}")
+    return 0
+
+
+def _superset(settings: Settings, options: argparse.Namespace) -> int:
+    from infra.superset import assets, dashboards
+
+    with home.alone(settings, complain):
+        if options.action == "import":
+            dashboards.import_now(settings, print)
+        else:
+            dashboards.export(settings, (options.to or assets.FOLDER).absolute(), print)
     return 0
 
 

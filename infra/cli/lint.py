@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.settings import ROOT
+from infra.superset import assets, chain, exposures
 
 FIX = "./airline test --lint --fix"
 SQL = ("models", "tests/data")
@@ -54,6 +55,16 @@ def lint(
             "yamllint",
             lambda: tools.run("yamllint", "--strict", "."),
             "as it says; rules are set in .yamllint",
+        ),
+        Check(
+            "dashboards, charts, datasets, columns",
+            _dashboards,
+            "as it says, in infra/superset/assets; a renamed column is renamed there too",
+        ),
+        Check(
+            "exposures",
+            lambda: exposures.problem(fix),
+            f"{FIX} writes them from infra/superset/assets",
         ),
         Check(
             "pre-commit configuration",
@@ -122,6 +133,10 @@ def _report(check: Check) -> bool:
     lines = "\n".join(f"    {line}" for line in wrong.splitlines())
     print(f"FAILED  {took}  {check.name}\n{lines}\n    to mend it: {check.mend}", flush=True)
     return False
+
+
+def _dashboards() -> str:
+    return "\n".join(chain.problems(assets.read(), ROOT))
 
 
 def _conventions(tools: _Tools, target: Path) -> str:

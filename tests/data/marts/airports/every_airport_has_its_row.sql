@@ -1,5 +1,5 @@
 -- Wrong if this returns a row: an airport is missing from a mart that has one row per airport, or is there twice.
-{%- for mart in ['airport_traffic', 'v_airport_traffic_share'] %}
+{%- for mart in ['airport_traffic', 'v_airport_traffic_share', 'v_airport_map'] %}
 select
     '{{ mart }}' as mart,
     airports.airport_code,

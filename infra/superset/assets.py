@@ -1,0 +1,438 @@
+"""The files under infra/superset/assets: read, written and told apart in one form.
+
+One file per database connection, dataset, chart and dashboard, as Superset exports them, less what
+is default or differs from machine to machine: so a change in the UI is a small change of a file.
+Everything refers to everything by uuid. Only PyYAML is needed here, no Superset.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+FOLDER = Path(__file__).with_name("assets")
+ROLES = "roles.yml"
+KINDS = ("databases", "datasets", "charts", "dashboards")
+VERSION = "1.0.0"
+# Stands for the password, here as in Superset's own exports.
+MASK = "X" * 10
+
+# What Superset takes a missing field for. Left out of the files, given back at an import: a field
+# that is deleted from a file must not keep its old value.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "databases": {
+        "cache_timeout": None,
+        "expose_in_sqllab": True,
+        "allow_run_async": False,
+        "allow_ctas": False,
+        "allow_cvas": False,
+        "allow_dml": False,
+        "allow_csv_upload": False,
+        "impersonate_user": False,
+        "configuration_method": "sqlalchemy_form",
+    },
+    "datasets": {
+        "main_dttm_col": None,
+        "currency_code_column": None,
+        "description": None,
+        "default_endpoint": None,
+        "offset": 0,
+        "cache_timeout": None,
+        "catalog": None,
+        "sql": None,
+        "params": None,
+        "template_params": None,
+        "filter_select_enabled": True,
+        "fetch_values_predicate": None,
+        "extra": None,
+        "normalize_columns": False,
+        "always_filter_main_dttm": False,
+        "folders": None,
+        "source_db_engine": None,
+    },
+    "charts": {
+        "description": None,
+        "certified_by": None,
+        "certification_details": None,
+        "query_context": None,
+        "cache_timeout": None,
+    },
+    "dashboards": {
+        "description": None,
+        "css": "",
+        "certified_by": None,
+        "certification_details": None,
+        "published": True,
+        "theme_uuid": None,
+    },
+}
+COLUMN_DEFAULTS = {
+    "verbose_name": None,
+    "is_dttm": False,
+    "is_active": True,
+    "advanced_data_type": None,
+    "groupby": True,
+    "filterable": True,
+    "expression": None,
+    "description": None,
+    "python_date_format": None,
+    "datetime_format": None,
+    "extra": None,
+}
+METRIC_DEFAULTS = {
+    "verbose_name": None,
+    "metric_type": None,
+    "description": None,
+    "d3format": None,
+    "currency": None,
+    "extra": None,
+    "warning_text": None,
+}
+# Computed by the browser, or the same for every object.
+VOLATILE = {
+    "databases": ("version",),
+    "datasets": ("version", "external_url", "is_managed_externally"),
+    "charts": ("version", "external_url", "is_managed_externally", "tags"),
+    "dashboards": ("version", "external_url", "is_managed_externally", "tags"),
+}
+VOLATILE_PARAMS = ("datasource", "slice_id", "dashboards", "dashboardId", "url_params")
+# Put in by Superset where they are empty.
+EMPTY_PARAMS = ("annotation_layers", "extra_form_data")
+VOLATILE_METADATA = (
+    "shared_label_colors",
+    "map_label_colors",
+    "color_scheme_domain",
+    "default_filters",
+    "filter_scopes",
+    "expanded_slices",
+    "timed_refresh_immune_slices",
+    "native_filter_migration",
+)
+
+Asset = dict[str, Any]
+# path below the folder -> what is in the file, with defaults
+Bundle = dict[str, Asset]
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of roles.yml: pairs of (permission, view), whole schemas and single datasets."""
+
+    description: str = ""
+    permissions: list[tuple[str, str]] = field(default_factory=list)
+    schemas: list[str] = field(default_factory=list)
+    datasets: list[str] = field(default_factory=list)
+
+
+def read(folder: Path = FOLDER) -> Bundle:
+    """Every asset below `folder`. Raises AirlineError that names a file which cannot be one."""
+    found: Bundle = {}
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
+        try:
+            asset = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise AirlineError(f"{path} is not YAML ({error})", "mend it") from None
+        if not isinstance(asset, dict) or not isinstance(asset.get("uuid"), str):
+            raise AirlineError(f"{path} has no uuid", "give it one, or take the file out")
+        found[name] = with_defaults(kind_of(name), asset)
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for kind in KINDS for path in (folder / kind).rglob("*.yaml"))
+
+
+def kind_of(name: str) -> str:
+    return name.split("/", 1)[0]
+
+
+def of_kind(bundle: Bundle, kind: str) -> Bundle:
+    return {name: asset for name, asset in bundle.items() if kind_of(name) == kind}
+
+
+def read_roles(folder: Path = FOLDER) -> dict[str, Role]:
+    """The roles of roles.yml, by name."""
+    told = yaml.safe_load((folder / ROLES).read_text())
+    sets = told["permission_sets"]
+    return {
+        name: Role(
+            description=role["description"],
+            permissions=[
+                (permission, view)
+                for named in role["may"]
+                for permission, views in sets[named].items()
+                for view in views
+            ],
+            schemas=role.get("schemas", []),
+            datasets=role.get("datasets", []),
+        )
+        for name, role in told["roles"].items()
+    }
+
+
+def with_defaults(kind: str, asset: Asset) -> Asset:
+    whole = {**copy.deepcopy(DEFAULTS[kind]), **copy.deepcopy(asset)}
+    if kind == "datasets":
+        for part, defaults in (("columns", COLUMN_DEFAULTS), ("metrics", METRIC_DEFAULTS)):
+            whole[part] = [{**defaults, **each} for each in whole.get(part, [])]
+    return whole
+
+
+def canonical(kind: str, asset: Asset) -> Asset:
+    """The asset as it stands in a file: no defaults, nothing volatile, charts by stable numbers."""
+    lean = _without(asset, DEFAULTS[kind])
+    for name in VOLATILE[kind]:
+        lean.pop(name, None)
+    if kind == "datasets":
+        for part, defaults in (("columns", COLUMN_DEFAULTS), ("metrics", METRIC_DEFAULTS)):
+            key = "column_name" if part == "columns" else "metric_name"
+            lean[part] = sorted(
+                (_without(each, defaults) for each in lean.get(part) or []),
+                key=lambda each: each[key],
+            )
+    if kind == "charts":
+        lean["params"] = {
+            key: value
+            for key, value in lean["params"].items()
+            if key not in VOLATILE_PARAMS and (value or key not in EMPTY_PARAMS)
+        }
+    if kind == "dashboards":
+        lean["metadata"] = _lean_metadata(lean.get("metadata") or {})
+        lean["position"] = _lean_position(lean.get("position") or {})
+        _renumber(lean)
+    return lean
+
+
+def chart_number(uuid: str) -> int:
+    """What stands for a chart's id in the files: Superset's own differ from one to the next."""
+    return int(uuid.replace("-", "")[:7], 16)
+
+
+def dump(asset: Asset) -> str:
+    """The text of a file: keys in alphabetical order below the first level, Russian readable."""
+    first = [
+        "database_name",
+        "table_name",
+        "slice_name",
+        "dashboard_title",
+        "description",
+        "viz_type",
+        "slug",
+        "uuid",
+        "database_uuid",
+        "dataset_uuid",
+        "schema",
+        "sqlalchemy_uri",
+    ]
+    keys = [key for key in first if key in asset] + sorted(set(asset) - set(first))
+    ordered = {key: _sorted(asset[key]) for key in keys}
+    return yaml.dump(ordered, allow_unicode=True, sort_keys=False, width=96, Dumper=Dumper)
+
+
+def uri(settings: Settings | None) -> str:
+    """The connection to the warehouse; with the usual address where `settings` are not given."""
+    from infra import roles
+
+    host = settings.host if settings else "127.0.0.1"
+    port = settings.dwh_port if settings else 5434
+    name = settings.dwh_db if settings else "airline_tickets_dwh"
+    return f"postgresql+psycopg2://{roles.BI}:{MASK}@{host}:{port}/{name}"
+
+
+def for_import(bundle: Bundle, settings: Settings) -> dict[str, str]:
+    """What Superset's ImportAssetsCommand takes: texts by file name."""
+    contents = {
+        "metadata.yaml": yaml.safe_dump(
+            {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"}
+        )
+    }
+    for name, asset in bundle.items():
+        given = copy.deepcopy(asset) | {"version": VERSION}
+        if kind_of(name) == "databases":
+            given["sqlalchemy_uri"] = uri(settings)
+        contents[name] = yaml.safe_dump(given, allow_unicode=True, sort_keys=False)
+    return contents
+
+
+def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> list[str]:
+    """Writes an export of ExportAssetsCommand over the files in `folder`.
+
+    Takes what hangs on our connection only; a file keeps its name, also when its title changed. A
+    file whose object is gone from Superset is removed. Returns the paths that changed.
+    """
+    there = {path: yaml.safe_load(path.read_text()) for path in files(folder)}
+    by_uuid = {asset["uuid"]: path for path, asset in there.items()}
+    ours = _ours({name: yaml.safe_load(text) for name, text in exported.items()}, set(by_uuid))
+    changed, kept = [], set()
+    for name, asset in ours.items():
+        kind = kind_of(name)
+        if kind == "databases":
+            asset["sqlalchemy_uri"] = uri(None)
+        path = by_uuid.get(asset["uuid"]) or folder / kind / f"{_slug(name, asset['uuid'])}.yaml"
+        kept.add(path)
+        text = dump(canonical(kind, asset))
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            changed.append(path.relative_to(folder).as_posix())
+    for path in set(there) - kept:
+        path.unlink()
+        changed.append(f"{path.relative_to(folder).as_posix()} (removed)")
+    return sorted(changed)
+
+
+def digest(settings: Settings, folder: Path = FOLDER) -> str:
+    """Changes with every file, and with the address that they are shown from."""
+    found = hashlib.sha256(uri(settings).encode())
+    for path in [*files(folder), folder / ROLES]:
+        found.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _ours(exported: Bundle, known: set[str]) -> Bundle:
+    databases = {
+        asset["uuid"]
+        for name, asset in exported.items()
+        if kind_of(name) == "databases" and asset["uuid"] in known
+    }
+    datasets = {
+        asset["uuid"]
+        for name, asset in exported.items()
+        if kind_of(name) == "datasets" and asset["database_uuid"] in databases
+    }
+    charts = {
+        asset["uuid"]
+        for name, asset in exported.items()
+        if kind_of(name) == "charts" and asset.get("dataset_uuid") in datasets
+    }
+    dashboards = {
+        asset["uuid"]
+        for name, asset in exported.items()
+        if kind_of(name) == "dashboards"
+        and (asset["uuid"] in known or charts & set(charts_of(asset)))
+    }
+    wanted = databases | datasets | charts | dashboards
+    return {
+        name: asset
+        for name, asset in exported.items()
+        if kind_of(name) in KINDS and asset["uuid"] in wanted
+    }
+
+
+def charts_of(dashboard: Asset) -> Iterator[str]:
+    """The uuids of the charts that a dashboard places."""
+    for each in dashboard.get("position", {}).values():
+        if isinstance(each, dict) and each.get("type") == "CHART":
+            yield each["meta"].get("uuid", "")
+
+
+def _without(asset: Asset, defaults: Asset) -> Asset:
+    return {
+        key: value
+        for key, value in asset.items()
+        if not (key in defaults and (value == defaults[key] or value in (None, {}, [])))
+        and value is not None
+    }
+
+
+def _lean_metadata(metadata: Asset) -> Asset:
+    lean = {
+        k: v for k, v in metadata.items() if k not in VOLATILE_METADATA or v not in ({}, [], "{}")
+    }
+    for name in ("shared_label_colors", "map_label_colors", "color_scheme_domain"):
+        lean.pop(name, None)
+    for each in lean.get("native_filter_configuration", []):
+        for name in ("chartsInScope", "tabsInScope"):
+            each.pop(name, None)
+    for each in (lean.get("chart_configuration") or {}).values():
+        each.get("crossFilters", {}).pop("chartsInScope", None)
+    (lean.get("global_chart_configuration") or {}).pop("chartsInScope", None)
+    return lean
+
+
+def _lean_position(position: Asset) -> Asset:
+    """Without what Superset fills in by itself: parents, and the copy of a chart's title."""
+    lean = copy.deepcopy(position)
+    for each in lean.values():
+        if isinstance(each, dict):
+            each.pop("parents", None)
+            if each.get("type") == "CHART":
+                each["meta"].pop("sliceName", None)
+    return lean
+
+
+def _renumber(dashboard: Asset) -> None:
+    """Puts chart_number() in the place of Superset's ids."""
+    numbers: dict[int, int] = {}
+    for each in dashboard["position"].values():
+        if isinstance(each, dict) and each.get("type") == "CHART":
+            number = chart_number(each["meta"]["uuid"])
+            numbers[each["meta"]["chartId"]] = number
+            each["meta"]["chartId"] = number
+    metadata = dashboard["metadata"]
+
+    def renumbered(ids: list[int]) -> list[int]:
+        return sorted(numbers[number] for number in ids if number in numbers)
+
+    for each in metadata.get("native_filter_configuration", []):
+        if "excluded" in each.get("scope", {}):
+            each["scope"]["excluded"] = renumbered(each["scope"]["excluded"])
+    configuration = metadata.get("chart_configuration") or {}
+    metadata["chart_configuration"] = {
+        str(numbers[int(number)]): each | {"id": numbers[int(number)]}
+        for number, each in configuration.items()
+        if int(number) in numbers
+    }
+    if not metadata["chart_configuration"]:
+        del metadata["chart_configuration"]
+    for each in (metadata.get("chart_configuration") or {}).values():
+        scope = each.get("crossFilters", {}).get("scope")
+        if isinstance(scope, dict) and "excluded" in scope:
+            scope["excluded"] = renumbered(scope["excluded"])
+    overall = (metadata.get("global_chart_configuration") or {}).get("scope", {})
+    if "excluded" in overall:
+        overall["excluded"] = renumbered(overall["excluded"])
+
+
+def _slug(name: str, uuid: str) -> str:
+    words = re.findall(r"[a-z0-9]+", Path(name).stem.lower())
+    # The number at the end is Superset's id.
+    return "_".join([*words[:-1], uuid[:8]])
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    return value
+
+
+class Dumper(yaml.SafeDumper):
+    """Long texts as blocks, lists indented below their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Dumper.add_representer(str, _text)

@@ -1,0 +1,77 @@
+"""Superset's own environment: where its programs are, and what they run with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from infra import roles
+from infra.cli import venv
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+# Its metadata's database, in the warehouse's server.
+DATABASE = "superset"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What Superset runs with: the stack's settings without the databases' admin."""
+    variables = settings.environment()
+    del variables["AIRLINE_ADMIN_PASSWORD"]
+    return variables | {
+        "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),
+        "SUPERSET_HOME": str(settings.home / "data" / "superset"),
+        "AIRLINE_SUPERSET_SECRET_KEY": settings.secret("superset_secret_key"),
+        "AIRLINE_SUPERSET_DB": DATABASE,
+        "AIRLINE_SUPERSET_DB_USER": roles.SUPERSET,
+        "AIRLINE_SUPERSET_DB_PASSWORD": settings.secret(roles.SUPERSET),
+        # No count of page views is sent anywhere.
+        "SCARF_ANALYTICS": "false",
+        # Its warnings about optional parts are nothing that a reader of the log can act on.
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def server(settings: Settings) -> list[str]:
+    """The command of the web server: one process, as many queries at a time as threads."""
+    return [
+        str(venv.python("superset")),
+        "-P",
+        "-m",
+        "gunicorn",
+        "--bind",
+        f"{settings.host}:{settings.superset_port}",
+        "--workers=1",
+        "--worker-class=gthread",
+        "--threads=12",
+        "--timeout=120",
+        "--graceful-timeout=10",
+        # It would listen below the home folder, outside of the stack's.
+        "--no-control-socket",
+        "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--no-sendfile",
+        "superset.app:create_app()",
+    ]
+
+
+def run_inside(settings: Settings, *arguments: str, **variables: str) -> None:
+    """Runs `infra.superset.inside` in Superset's environment; raises AirlineError with its end."""
+    done = subprocess.run(
+        [str(venv.python("superset")), "-P", "-m", "infra.superset.inside", *arguments],
+        cwd=settings.root,
+        env={
+            **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
+            **environment(settings),
+            **variables,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    log = settings.home / "logs" / f"superset-{arguments[0]}.log"
+    log.write_text(done.stdout + done.stderr)
+    if done.returncode:
+        raise AirlineError(
+            f"Superset's {arguments[0]} failed",
+            f"see its end below, all of it in {log}",
+            "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:]),
+        )

@@ -1,0 +1,145 @@
+"""What needs Superset's own code: `python -m infra.superset.inside setup|import|export`.
+
+Runs in Superset's environment (commands.run_inside), not in that of ./airline. Files go in and out
+through a folder as infra/superset/assets.py reads and writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from infra.settings import Settings
+from infra.superset import assets
+
+
+def setup(settings: Settings) -> None:
+    """Tables of the metadata, permissions, the built-in roles and the admin. Again: no harm."""
+    import superset
+    from flask_migrate import upgrade
+    from superset import appbuilder, db, security_manager
+
+    upgrade(directory=str(Path(superset.__file__).parent / "migrations"))
+    appbuilder.add_permissions(update_perms=True)
+    security_manager.sync_role_definitions()
+    db.session.commit()
+    user = security_manager.find_user(settings.superset_user)
+    if user is None:
+        made = security_manager.add_user(
+            settings.superset_user,
+            "Airline",
+            "Admin",
+            f"{settings.superset_user}@localhost.invalid",
+            security_manager.find_role("Admin"),
+            settings.superset_password,
+        )
+        if not made:
+            raise SystemExit(f"user {settings.superset_user!r} could not be made")
+    else:
+        security_manager.reset_password(user.id, settings.superset_password)
+    db.session.commit()
+
+
+def bring_in(settings: Settings, folder: Path) -> None:
+    """Makes Superset show what is in `folder`: objects as there, roles as there, no others of ours.
+
+    Prints the uuids of the objects as JSON: what a later import may remove.
+    """
+    from superset import db, security_manager
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.utils.core import override_user
+
+    bundle = assets.read(folder)
+    contents = assets.for_import(bundle, settings)
+    database = next(name for name in bundle if name.startswith("databases/"))
+    password = os.environ["AIRLINE_BI_PASSWORD"]
+    with override_user(security_manager.find_user(settings.superset_user)):
+        ImportAssetsCommand(contents, passwords={database: password}).run()
+        _remove(json.loads(os.environ.get("AIRLINE_SUPERSET_STALE", "[]")))
+        db.session.commit()
+        _grant(assets.read_roles(folder), bundle)
+        db.session.commit()
+
+
+def _remove(uuids: list[str]) -> None:
+    """Removes objects that were in the files once and are not any more; dashboards first."""
+    from superset import db
+    from superset.connectors.sqla.models import SqlaTable
+    from superset.models.dashboard import Dashboard
+    from superset.models.slice import Slice
+
+    for kind in (Dashboard, Slice, SqlaTable):
+        for uuid in uuids:
+            for found in db.session.query(kind).filter_by(uuid=uuid):
+                db.session.delete(found)
+        db.session.flush()
+
+
+def _grant(roles: dict[str, assets.Role], bundle: assets.Bundle) -> None:
+    """Gives each role of roles.yml exactly what stands there."""
+    from superset import db, security_manager
+    from superset.connectors.sqla.models import SqlaTable
+    from superset.models.core import Database
+
+    database = next(iter(assets.of_kind(bundle, "databases").values()))
+    connection = db.session.query(Database).filter_by(uuid=database["uuid"]).one()
+    catalog = connection.get_default_catalog()
+    for name, wanted in roles.items():
+        pairs = list(wanted.permissions)
+        for schema in wanted.schemas:
+            where = security_manager.get_schema_perm(connection.database_name, catalog, schema)
+            pairs.append(("schema_access", where))
+        for table in wanted.datasets:
+            dataset = db.session.query(SqlaTable).filter_by(
+                table_name=table, database_id=connection.id
+            )
+            pairs.append(("datasource_access", dataset.one().get_perm()))
+        role = security_manager.add_role(name)
+        role.permissions = [_permission(*pair) for pair in pairs]
+
+
+def _permission(permission: str, view: str):
+    from superset import security_manager
+
+    found = security_manager.find_permission_view_menu(permission, view)
+    if found is None and permission in ("schema_access", "datasource_access"):
+        found = security_manager.add_permission_view_menu(permission, view)
+    if found is None:
+        raise SystemExit(f"roles.yml: Superset has no permission {permission!r} on {view!r}")
+    return found
+
+
+def take_out(settings: Settings, folder: Path) -> None:
+    """Writes what Superset shows on the warehouse's connection over the files in `folder`."""
+    from superset import security_manager
+    from superset.commands.export.assets import ExportAssetsCommand
+    from superset.utils.core import override_user
+
+    with override_user(security_manager.find_user(settings.superset_user)):
+        exported = {name: content() for name, content in ExportAssetsCommand().run()}
+    for line in assets.write_export(exported, folder, settings):
+        print(f"changed: {line}")
+
+
+def main(arguments: list[str]) -> int:
+    from superset.app import create_app
+
+    settings = Settings.from_environment()
+    with create_app().app_context():
+        match arguments:
+            case ["setup"]:
+                setup(settings)
+            case ["import", folder]:
+                bring_in(settings, Path(folder))
+            case ["export", folder]:
+                take_out(settings, Path(folder))
+            case _:
+                print("setup, import FOLDER or export FOLDER", file=sys.stderr)
+                return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""The service: Superset's web server, its metadata in a database of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import requests
+
+from infra import roles
+from infra.cli import venv
+from infra.cli.progress import Progress
+from infra.cli.services import Service, Warehouse
+from infra.cli.supervision import Program
+from infra.errors import AirlineError
+from infra.settings import Settings, is_loopback
+from infra.superset import commands, dashboards
+
+
+class Superset(Service):
+    name = "superset"
+    needs = ("dwh",)
+    ports = ("superset",)
+    lock = "superset"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # In the data folder: it goes with the database that `reset` removes.
+        self._stamp = settings.home / "data" / "superset-made"
+
+    def program(self) -> Program:
+        return Program(
+            self.name,
+            commands.server(self.settings),
+            self.settings.root,
+            commands.environment(self.settings),
+            as_servers=False,
+        )
+
+    def prepare(self) -> bool:
+        """Makes the database and its tables, Superset's permissions and the admin."""
+        self._refuse_known_password()
+        made, configured = self._marks()
+        before = self._stamp.read_text().split() if self._stamp.exists() else []
+        if before == [made, configured]:
+            return False
+        if before[:1] != [made]:
+            dsn = Warehouse(self.settings).server.dsn()
+            roles.make_database(dsn, commands.DATABASE, owner=roles.SUPERSET)
+            commands.run_inside(self.settings, "setup")
+        self._stamp.write_text(f"{made}\n{configured}\n")
+        return True
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.settings.superset_url}/health", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def fill(self, progress: Progress) -> None:
+        dashboards.bring(self.settings, progress.say)
+
+    def address(self) -> str:
+        return f"{self.settings.superset_url} (user {self.settings.superset_user})"
+
+    def _refuse_known_password(self) -> None:
+        if self.settings.superset_password == "admin" and not is_loopback(self.settings.host):
+            raise AirlineError(
+                f"Superset would listen on {self.settings.host}, which others can reach, with the "
+                "demo's password",
+                "set AIRLINE_SUPERSET_PASSWORD to one of your own, or AIRLINE_HOST to 127.0.0.1",
+            )
+
+    def _marks(self) -> tuple[str, str]:
+        """What changes when the metadata must be made anew, and when a restart is enough."""
+        folder = Path(__file__).parent
+        who = f"{self.settings.superset_user}\0{self.settings.superset_password}"
+        made = hashlib.sha256(who.encode())
+        made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
+        made.update((folder / "inside.py").read_bytes())
+        configured = hashlib.sha256()
+        for name in ("superset_config.py", "look.py", "basemap.py", "basemap.json"):
+            configured.update((folder / name).read_bytes())
+        return made.hexdigest(), configured.hexdigest()

@@ -1,0 +1,82 @@
+"""Superset's configuration; it reads it by SUPERSET_CONFIG_PATH. Values come from the environment
+that infra/superset/commands.py makes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy.engine import URL
+
+from infra.settings import Settings
+from infra.superset import basemap
+from infra.superset.look import CATEGORICAL_SCHEMES, CURRENCY_CODES
+
+_settings = Settings.from_environment()
+
+SECRET_KEY = os.environ["AIRLINE_SUPERSET_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = URL.create(
+    "postgresql+psycopg2",
+    username=os.environ["AIRLINE_SUPERSET_DB_USER"],
+    password=os.environ["AIRLINE_SUPERSET_DB_PASSWORD"],
+    host=_settings.host,
+    port=_settings.dwh_port,
+    database=os.environ["AIRLINE_SUPERSET_DB"],
+).render_as_string(hide_password=False)
+
+# What a dashboard shows is what the marts hold now: no copy of an answer is kept.
+CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+
+# One process on a machine of one's own: limits are counted in its memory. Only the log-in form has
+# one, against guessing.
+RATELIMIT_STORAGE_URI = "memory://"
+
+# Nobody gets in without logging in, and nobody makes an account for himself.
+AUTH_USER_REGISTRATION = False
+# Users and their roles by REST too, for admins: what a company's own tooling and the tests use.
+FAB_ADD_SECURITY_API = True
+# By default every query's text may be seen by whoever may see a chart; roles.yml says who here.
+FEATURE_FLAGS = {
+    "DASHBOARD_VIRTUALIZATION": True,
+    "DRILL_TO_DETAIL": True,
+    "DRILL_BY": True,
+    # Alerts and reports want a message broker, and the stack has none for them.
+    "ALERT_REPORTS": False,
+}
+# Longer than any chart here takes; the connection's own statement_timeout is shorter.
+SUPERSET_WEBSERVER_TIMEOUT = 90
+ROW_LIMIT = 10_000
+SQL_MAX_ROW = 100_000
+
+# No font, picture, tile or statistic is fetched from elsewhere.
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    # Loopback, plain HTTP. Behind a proxy with TLS set both.
+    "force_https": False,
+    "session_cookie_secure": False,
+}
+BLUEPRINTS = [basemap.blueprint()]
+DECKGL_BASE_MAP = [[basemap.STYLE, "Land (drawn here)"]]
+
+EXTRA_CATEGORICAL_COLOR_SCHEMES = CATEGORICAL_SCHEMES
+CURRENCIES = CURRENCY_CODES
+# As Russian readers write them: 1 234 567,8.
+D3_FORMAT = {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", "\u00a0₽"]}
+# The base map and the colours are for a light page.
+THEME_DARK = None
+LANGUAGES = {
+    "en": {"flag": "us", "name": "English"},
+    "ru": {"flag": "ru", "name": "Русский"},
+}
