@@ -1,28 +1,31 @@
 """`python -m infra.compose STEP`: what ./airline does between services, for infra/compose.yaml.
 
-The containers share one network (see there), so the settings, and with them every address and
-configuration file, are those of a stack without Docker.
+The containers share one network (see there), so the settings, and with them every address,
+configuration file and command, are those of a stack without Docker.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from infra import roles, runtime, source
-from infra.cli import catch_up, home, packages
+from infra.cli import catch_up, home, packages, venv
 from infra.cli.progress import Progress
-from infra.cli.services import Primary, Warehouse
+from infra.cli.registry import PARTS
+from infra.cli.services import Primary, Service, Warehouse
 from infra.connect import connector
 from infra.connect.worker import Worker
 from infra.errors import AirlineError
 from infra.kafka import artifacts
 from infra.kafka.broker import Broker
-from infra.project import site
 from infra.settings import Settings
 
 
 def configure(settings: Settings, progress: Progress) -> None:
     """Before anything runs: jars, configuration files, passwords of the services' roles."""
+    if venv.main(sorted({service.lock for service in services(settings)})):
+        raise AirlineError("the packages are not installed", "see above; `up -d` tries again")
     home.make(settings)
     artifacts.fetch(settings, progress.say)
     broker = Broker(settings)
@@ -42,30 +45,58 @@ def furnish(settings: Settings, progress: Progress) -> None:
     roles.let_cdc_read(dsn)
     if source.is_empty(dsn):
         source.load_history(dsn, progress=progress.say)
+    packages.put_in_place(progress.say)
+    for service in further(settings):
+        service.prepare()
 
 
 def load(settings: Settings, progress: Progress) -> None:
-    """Once everything runs: the connector, the first load, the docs site."""
-    packages.put_in_place(progress.say)
+    """Once everything runs: the connector, the first load, what services show of it."""
     runtime.make_folder(settings, settings.home / "logs")
     connector.register(settings)
     connector.wait_until_running(settings)
     catch_up.land(settings, progress)
     catch_up.build(settings, progress)
-    if not site.is_new(settings):
-        site.build(settings, progress.say)
+    for service in further(settings):
+        service.fill(progress)
+
+
+def run(settings: Settings, name: str) -> None:
+    """Becomes the process of a service, with the environment that the supervisor would give it."""
+    found = {service.name: service for service in services(settings)}
+    if name not in found:
+        raise AirlineError(f"there is no service {name!r}", f"name one of {', '.join(found)}")
+    program = found[name].program()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    os.chdir(program.directory)
+    os.execve(
+        program.command[0], program.command, {**environment, "LC_ALL": "C", **program.environment}
+    )
+
+
+def services(settings: Settings) -> list[Service]:
+    return [kind(settings) for kinds in PARTS.values() for kind in kinds]
+
+
+def further(settings: Settings) -> list[Service]:
+    """The services beyond the core: they run from our packages, and their contents are ours."""
+    return [kind(settings) for part, kinds in PARTS.items() if part != "core" for kind in kinds]
 
 
 STEPS = {step.__name__: step for step in (configure, furnish, load)}
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in STEPS:
-        print(f"usage: python -m infra.compose {'|'.join(STEPS)}", file=sys.stderr)
-        return 2
-    settings, progress = Settings.from_environment(), Progress()
+    settings = Settings.from_environment()
     try:
-        STEPS[arguments[0]](settings, progress)
+        match arguments:
+            case [step] if step in STEPS:
+                STEPS[step](settings, Progress())
+            case ["run", name]:
+                run(settings, name)
+            case _:
+                print(f"usage: python -m infra.compose {'|'.join(STEPS)}|run NAME", file=sys.stderr)
+                return 2
     except AirlineError as error:
         print(f"{arguments[0]}: {error}\n{error.detail or ''}", file=sys.stderr)
         return 1

@@ -263,8 +263,8 @@ def booking_curves(
         if flight.cancelled or not sold or flight.scheduled <= now - timedelta(days=30):
             continue
         for days in range((flight.scheduled - min(sold)) // timedelta(days=1) + 1):
-            moment = flight.scheduled - timedelta(days=days)
-            if moment <= now:
+            moment = min(flight.scheduled - timedelta(days=days), now)
+            if flight.scheduled - timedelta(days=days + 1) < now:
                 found[flight.number, days] = (
                     moment,
                     sum(sale.holds(moment) for sale in mine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import compose, roles, runtime
+from infra import compose, forward, roles, runtime
 from infra.cli.services import REPLICA_SLOT, Primary, Warehouse
 from infra.settings import ROOT, Settings
 
@@ -117,6 +118,10 @@ def test_ports_are_those_of_the_settings_and_on_loopback_only(services):
     settings = Settings.from_environment({})
     expected = {settings.port(name) for name in PUBLISHED}
     assert set(published) == {f"127.0.0.1:{port}:{port}" for port in expected}
+    # Each is handed on to the loopback that the servers listen on.
+    assert {int(word) for word in services["network"]["command"][2:]} == expected
+    for name in ("primary", "replica", "dwh"):
+        assert "-clisten_addresses=127.0.0.1" in services[name]["command"]
     for name, service in services.items():
         assert name == "network" or service["network_mode"] == "service:network", name
 
@@ -138,7 +143,7 @@ def test_servers_have_the_parameters_of_the_stack(services, name):
 def test_scripts_are_shell(services):
     """A container would end with a syntax error."""
     found = {name: text for name, service in services.items() if (text := script(service))}
-    assert {"kafka", "connect", "replica", "ingest", "project"} <= found.keys()
+    assert {"kafka", "connect", "replica", "project"} <= found.keys()
     for name, text in found.items():
         shell = "bash" if name == "replica" else "sh"
         done = subprocess.run([shell, "-n"], input=text, text=True, capture_output=True)
@@ -155,8 +160,11 @@ def test_scripts_name_what_the_steps_make(services):
         "worker.properties",
         "log4j2.properties",
     }
-    for step in re.findall(r"infra\.compose, (\w+)", text):
-        assert step in compose.STEPS
+    steps = re.findall(r"infra\.compose, (\w+)(?:, (\w[\w-]*))?\]", text)
+    names = {service.name for service in compose.services(Settings.from_environment({}))}
+    assert {step for step, _ in steps} == {*compose.STEPS, "run"}
+    assert {name for step, name in steps if step == "run"} <= names
+    assert names <= services.keys(), "a service of the stack has no container"
     for module in re.findall(r"-m,? (infra[\w.]*|ingest\b)", text):
         importlib.import_module(module)
     [cluster] = re.findall(r"--cluster-id=(\w+)", text)
@@ -173,3 +181,39 @@ def test_the_copy_of_the_clone_holds_what_runs(services, tmp_path):
         assert (tmp_path / path).exists(), path
     names = {path.name for path in tmp_path.iterdir()}
     assert not names & {".git", ".venv", ".airline", "target", "left from before"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is loopback on Linux only")
+def test_connections_are_handed_on_both_ways():
+    """A published port would lose bytes, mix up connections, or hang when one end is done."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Answers only when the client has said all: the end of its half must come through.
+        writer.write((await reader.read())[::-1])
+        writer.close()
+
+    async def ask(port: int, text: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.2", port)
+        writer.write(text)
+        writer.write_eof()
+        answered = await reader.read()
+        writer.close()
+        return answered
+
+    async def both() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        forwarding = asyncio.create_task(forward.serve("127.0.0.2", [port]))
+        await asyncio.sleep(0.2)
+        texts = [bytes([number]) * 300_000 + b"end" for number in range(20)]
+        assert await asyncio.gather(*(ask(port, text) for text in texts)) == [
+            text[::-1] for text in texts
+        ]
+        server.close()
+        await server.wait_closed()
+        # Nobody listens any more: closed at once, and the next one is still taken.
+        assert await ask(port, b"x") == b""
+        assert await ask(port, b"x") == b""
+        forwarding.cancel()
+
+    asyncio.run(asyncio.wait_for(both(), 60))

@@ -77,7 +77,9 @@ days as (
         flights.arrival_airport,
         flights.aircraft_code,
         flight_day as days_before_departure,
-        flights.scheduled_departure - flight_day * interval '24 hours' as measured_at,
+        least(
+            flights.scheduled_departure - flight_day * interval '24 hours', {{ as_of_timestamp() }}
+        ) as measured_at,
         coalesce(by_day.sold, 0) as seats_sold_that_day,
         coalesce(by_day.returned, 0) as seats_returned_that_day,
         sum(coalesce(by_day.sold, 0) - coalesce(by_day.returned, 0)) over (
@@ -85,9 +87,9 @@ days as (
         ) as seats_sold
     from flights
     join first_days on first_days.flight_id = flights.flight_id
-    -- down to departure, or to the last measurement that lies behind us
+    -- down to departure, or to the day that is not over yet
     cross join lateral generate_series(
-        greatest(0, cast(ceil({{ days_until_departure('flights', as_of_timestamp()) }}) as integer)),
+        greatest(0, cast(floor({{ days_until_departure('flights', as_of_timestamp()) }}) as integer)),
         first_days.first_day
     ) as flight_day
     left join by_day on by_day.flight_id = flights.flight_id and by_day.days_before_departure = flight_day
