@@ -15,12 +15,13 @@ import pytest
 import yaml
 
 from infra import compose, forward, roles, runtime
+from infra.cli import venv
 from infra.cli.services import REPLICA_SLOT, Primary, Warehouse
 from infra.settings import ROOT, Settings
 
 FILE = ROOT / "infra" / "compose.yaml"
 # The services that the file has, as settings.PORTS names them.
-PUBLISHED = ("primary", "replica", "dwh", "kafka", "connect", "docs")
+PUBLISHED = ("primary", "replica", "dwh", "kafka", "connect", "docs", "superset")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,9 @@ def test_images_are_those_of_the_locks(services):
         for path in jars
         if (found := re.search(r"/kafka_2\.13-([0-9.]+)\.jar$", path))
     }
-    wanted = {"postgres": postgres, "apache/kafka": kafka, "python": "3.13-slim"}
+    # The newest Python that every lock is for.
+    python = ".".join(str(part) for part in min(venv.NEWEST_PYTHON.values()))
+    wanted = {"postgres": postgres, "apache/kafka": kafka, "python": f"{python}-slim"}
     for name, service in services.items():
         image, _, version = service["image"].partition(":")
         assert version == wanted[image], name
