@@ -14,10 +14,11 @@ CDC = "airline_cdc"
 INGEST = "airline_ingest"
 DBT = "airline_dbt"
 BI = "airline_bi"
+MONITOR = "airline_monitor"
 SUPERSET = "airline_superset"
 
-SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication"}
-WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: ""}
+SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: ""}
+WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", MONITOR: ""}
 
 
 def make(settings: Settings, server: str, dsn: str) -> None:
@@ -38,6 +39,8 @@ def make(settings: Settings, server: str, dsn: str) -> None:
                     sql.Literal(settings.secret(name)),
                 )
             )
+        # Figures of every session and slot; no rows of anybody's tables.
+        cursor.execute(sql.SQL("grant pg_monitor to {}").format(sql.Identifier(MONITOR)))
 
 
 def make_database(dsn: str, name: str, owner: str | None = None) -> bool:

@@ -97,6 +97,7 @@ def create(connection, tables: list[str]) -> None:
         for table, (comment, columns, key) in _OWN_TABLES.items():
             _create_table(cursor, table, comment, columns, key)
         _let_dbt_read(cursor)
+        _let_monitor_count(cursor)
 
 
 def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
@@ -141,4 +142,16 @@ def _let_dbt_read(cursor) -> None:
         cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA staging TO airline_dbt")
         cursor.execute(
             "ALTER DEFAULT PRIVILEGES IN SCHEMA staging GRANT SELECT ON TABLES TO airline_dbt"
+        )
+
+
+def _let_monitor_count(cursor) -> None:
+    """Metrics see how far landing is and how many events were refused; no event."""
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = 'airline_monitor'")
+    if cursor.fetchone():
+        cursor.execute("GRANT USAGE ON SCHEMA staging TO airline_monitor")
+        cursor.execute("GRANT SELECT ON staging.ingest_offset TO airline_monitor")
+        cursor.execute(
+            "GRANT SELECT (topic, kafka_partition, kafka_offset, resolution, resolved_at)"
+            " ON staging.dead_letter TO airline_monitor"
         )

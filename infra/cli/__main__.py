@@ -10,7 +10,19 @@ import sys
 from pathlib import Path
 
 from infra import runtime
-from infra.cli import audit, catch_up, dbt, dead_letters, home, packages, status, testing, up
+from infra.cli import (
+    audit,
+    catch_up,
+    dbt,
+    dead_letters,
+    failover,
+    home,
+    packages,
+    resync,
+    status,
+    testing,
+    up,
+)
 from infra.cli.progress import Progress, complain
 from infra.cli.registry import registry
 from infra.cli.supervision import Supervisor
@@ -82,11 +94,24 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--to", type=Path, metavar="DIR", help="export into this folder instead of the project's"
     )
+    each = verb("resync", "read the source anew where changes were missed, deletes included")
+    each.add_argument(
+        "table", nargs="?", metavar="TABLE", help="only this table; default: all, from a new slot"
+    )
+    each.add_argument("--yes", action="store_true", help="do not ask")
+    each = verb("failover", "make the replica the primary, and a new replica; CDC goes on from it")
+    each.add_argument("--yes", action="store_true", help="do not ask")
+    each.add_argument(
+        "--discard", action="store_true", help="remove the former primary's data instead of keeping"
+    )
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
     for suite in ("lint", *testing.SUITES):
         each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
+    each.add_argument(
+        "--long", action="store_true", help="200 faults instead of one of each kind: some hours"
+    )
     each.add_argument(
         "--keep",
         action="store_true",
@@ -128,6 +153,10 @@ def main(argv: list[str]) -> int:
             return up.load(settings, options.folder)
         case "superset":
             return _superset(settings, options)
+        case "resync":
+            return resync.resync(settings, options.table, yes=options.yes)
+        case "failover":
+            return failover.failover(settings, yes=options.yes, discard=options.discard)
         case "env":
             for name, value in settings.environment().items():
                 print(f"export {name}={shlex.quote(value)}")

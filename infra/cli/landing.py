@@ -68,8 +68,30 @@ def wait_until_landed(settings: Settings, say: Callable[[str], None]) -> int:
             told = now
             say(f"landed {done:,} of {sum(ends.values()):,}{'' if passed else ' so far'}")
         state = connector.state(settings)
-        if state is None or state.is_failed or now > deadline:
+        if state is None or state.is_failed or state.is_stopped or now > deadline:
             _give_up(settings, state, passed)
+        time.sleep(0.3)
+
+
+def wait_until_staged(
+    settings: Settings, ends: dict[tuple[str, int], int], say: Callable[[str], None]
+) -> None:
+    """Waits until staging has everything before `ends`; the connector need not run."""
+    before = -1
+    deadline = told = time.monotonic()
+    while True:
+        landed = landed_offsets(settings)
+        done = sum(min(landed.get(key, 0), end) for key, end in ends.items())
+        if done == sum(ends.values()):
+            return
+        now = time.monotonic()
+        if done != before:
+            before, deadline = done, now + PATIENCE
+        if now - told > 5:
+            told = now
+            say(f"landed {done:,} of {sum(ends.values()):,}")
+        if now > deadline:
+            raise _no_progress("staging is behind Kafka", "ingest")
         time.sleep(0.3)
 
 
@@ -104,15 +126,24 @@ def _give_up(settings: Settings, state: connector.State | None, passed: bool) ->
         raise AirlineError(
             f"the connector {connector.NAME} is gone", "'./airline up' registers it again"
         )
+    if state.is_stopped:
+        raise AirlineError(
+            f"the connector {connector.NAME} is stopped, so no change comes",
+            "'./airline resync' makes source and vault equal and starts it",
+        )
     if state.is_failed:
         raise AirlineError(
             f"the connector {connector.NAME} failed while events were on their way",
             "mend what its trace names, then './airline up'; nothing is lost",
             "\n".join(state.trace.splitlines()[:12]),
         )
-    late = "ingest" if passed else "connect"
-    raise AirlineError(
-        f"no change event came further for {PATIENCE} s "
-        f"({'staging is behind Kafka' if passed else 'Debezium is behind the source'})",
-        f"see './airline status' and './airline logs {late}'; './airline up' goes on from there",
+    if passed:
+        raise _no_progress("staging is behind Kafka", "ingest")
+    raise _no_progress("Debezium is behind the source", "connect")
+
+
+def _no_progress(where: str, service: str) -> AirlineError:
+    return AirlineError(
+        f"no change event came further for {PATIENCE} s ({where})",
+        f"see './airline status' and './airline logs {service}'; './airline up' goes on from there",
     )

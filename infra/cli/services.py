@@ -107,6 +107,8 @@ class Primary(Postgres):
         "max_replication_slots": 10,
         # A forgotten slot must not fill the disk; past this the slot is lost and CDC starts anew.
         "max_slot_wal_keep_size": "16GB",
+        # CDC never reads what the replica does not have: after a failover it is not ahead.
+        "synchronized_standby_slots": REPLICA_SLOT,
         "shared_buffers": "128MB",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",

@@ -13,6 +13,7 @@ import requests
 from kafka.errors import KafkaError
 
 from infra.cli import dead_letters, landing, packages
+from infra.cli.journal import VERBS, Journal
 from infra.cli.progress import aligned
 from infra.cli.registry import registry
 from infra.cli.services import Ingest, Primary, Replica, Warehouse
@@ -20,6 +21,9 @@ from infra.cli.supervision import RUNNING, Supervisor
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.settings import TABLES, Settings
+
+# A slot that keeps this share of max_slot_wal_keep_size is said before it is lost.
+ALARMING_SHARE = 0.5
 
 
 @dataclass
@@ -34,8 +38,8 @@ class Finding:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def status(settings: Settings, *, as_json: bool) -> int:
-    """Prints the state of everything; returns 1 where anything is unhealthy."""
+def examine(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+    """(the services, everything else) as they are now; for the screen and for the metrics."""
     services = _services(settings)
     running = {each.name for each in services if not each.problem}
     checks: list[tuple[str, set[str], Callable[[Settings], Finding]]] = [
@@ -48,8 +52,14 @@ def status(settings: Settings, *, as_json: bool) -> int:
         ("dead letters", {"dwh"}, _dead_letters),
         ("load batch", {"dwh"}, _load_batch),
         ("newest mart row", {"dwh"}, _newest_mart_row),
+        ("under way", set(), _under_way),
     ]
-    findings = [_check(settings, running, *check) for check in checks]
+    return services, [_check(settings, running, *check) for check in checks]
+
+
+def status(settings: Settings, *, as_json: bool) -> int:
+    """Prints the state of everything; returns 1 where anything is unhealthy."""
+    services, findings = examine(settings)
     findings.append(Finding("AutomateDV", packages.in_use(), values={"in_use": packages.in_use()}))
     healthy = not any(each.problem for each in (*services, *findings))
     if as_json:
@@ -145,13 +155,17 @@ def _replication(settings: Settings) -> Finding:
         """
     )
     if not rows:
-        return Finding("", "no replica is connected", "see './airline logs replica'")
+        return Finding(
+            "",
+            "no replica is connected",
+            "CDC waits for it; see './airline logs replica', './airline up' starts or remakes it",
+        )
     state, lag_bytes, lag_seconds = rows[0]
     [(synced,)] = Replica(settings).server.query(
         f"select count(*) from pg_replication_slots where slot_name = '{connector.SLOT}' and synced"
     )
     values = {"state": state, "lag_bytes": lag_bytes, "lag_seconds": lag_seconds}
-    problem = "" if state == "streaming" else "not streaming"
+    problem = "" if state == "streaming" else "not streaming yet; see './airline logs replica'"
     text = f"{state}, {_size(lag_bytes)} behind, {lag_seconds:.1f} s"
     if synced:
         text += ", slot synchronised"
@@ -164,21 +178,39 @@ def _slot(settings: Settings) -> Finding:
         select
             active,
             pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint,
-            wal_status
+            wal_status,
+            pg_size_bytes(nullif(current_setting('max_slot_wal_keep_size'), '-1'))
         from pg_replication_slots where slot_name = '{connector.SLOT}'
         """
     )
     if not rows:
-        return Finding("", f"no slot {connector.SLOT}", "'./airline up' registers the connector")
-    active, retained, wal_status = rows[0]
-    problem = "" if active else "nobody reads it"
+        return Finding(
+            "",
+            f"no slot {connector.SLOT}",
+            "'./airline up' registers the connector; where it was before, './airline resync'",
+        )
+    active, retained, wal_status, limit = rows[0]
+    share = (retained or 0) / limit if limit else 0.0
+    problem = "" if active else "nobody reads it: see './airline logs connect', then './airline up'"
     if wal_status == "lost":
-        problem = "its WAL is gone, changes were lost: './airline reset' and './airline up'"
+        problem = "its WAL is gone, changes were missed: './airline resync' finds all of them"
+    elif wal_status == "unreserved" or share >= ALARMING_SHARE:
+        problem = (
+            f"it keeps {share:.0%} of what it may before it is lost: "
+            + ("whoever reads it is slow" if active else "nobody reads it")
+            + ", see './airline logs connect'"
+        )
     return Finding(
         "",
-        f"{connector.SLOT} {'active' if active else 'inactive'}, retains {_size(retained or 0)}",
+        f"{connector.SLOT} {'active' if active else 'inactive'}, retains {_size(retained or 0)}"
+        + (f" of at most {_size(limit)}" if limit else ""),
         problem,
-        {"active": active, "retained_bytes": retained, "wal_status": wal_status},
+        {
+            "active": active,
+            "retained_bytes": retained,
+            "limit_bytes": limit,
+            "wal_status": wal_status,
+        },
     )
 
 
@@ -189,9 +221,19 @@ def _connector(settings: Settings) -> Finding:
     return Finding(
         "",
         f"{state.connector}, task {state.task or 'none'}",
-        "" if state.is_running else (state.trace.split("\n")[0][:120] or "not running"),
+        _why_not(state),
         {"connector": state.connector, "task": state.task},
     )
+
+
+def _why_not(state: connector.State) -> str:
+    """Why the connector does not run, and what to do; '' where it does."""
+    if state.is_running:
+        return ""
+    if state.is_stopped:
+        return "stopped: './airline resync' makes source and vault equal and starts it"
+    said = state.trace.split("\n")[0][:120] or "not running"
+    return f"{said}; './airline up' starts it again, './airline logs connect' has more"
 
 
 def _lag(settings: Settings) -> Finding:
@@ -282,21 +324,7 @@ def _load_batch(settings: Settings) -> Finding:
 def _newest_mart_row(settings: Settings) -> Finding:
     """When the newest row was written in the tables of `presentation`."""
     server = Warehouse(settings).server
-    rows = server.query(
-        """
-        select table_name, column_name from information_schema.columns
-        where table_schema = 'presentation' and data_type = 'timestamp with time zone'
-            and column_name in ('built_at', 'loaded_at', 'updated_at', 'load_date', 'created_at')
-        """,
-        dbname=settings.dwh_db,
-    )
-    newest = None
-    for table, column in rows:
-        [(value,)] = server.query(
-            f'select max("{column}") from presentation."{table}"', dbname=settings.dwh_db
-        )
-        if value is not None and (newest is None or value > newest):
-            newest = value
+    [(newest,)] = server.query("select dwh_control.newest_mart_row()", dbname=settings.dwh_db)
     if newest is None:
         # Tables without such a column: a closed batch is when they were built.
         [(newest,)] = server.query(
@@ -306,6 +334,15 @@ def _newest_mart_row(settings: Settings) -> Finding:
     if newest is None:
         return Finding("", "none", "nothing built yet: './airline dbt build'")
     return Finding("", f"{_span(_age(newest))} old", values={"at": newest, "age": _age(newest)})
+
+
+def _under_way(settings: Settings) -> Finding:
+    """A command of several steps that was begun and has not ended."""
+    verbs = [verb for verb in VERBS if Journal(settings, verb).read() is not None]
+    problem = "; ".join(
+        f"unless it runs just now, './airline {verb}' goes on from where it was" for verb in verbs
+    )
+    return Finding("", ", ".join(verbs) or "nothing", problem, {"verbs": verbs})
 
 
 def _age(moment: datetime) -> float:

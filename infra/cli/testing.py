@@ -17,7 +17,7 @@ from infra.cli.progress import complain
 from infra.errors import AirlineError
 from infra.settings import PORTS, ROOT, Settings
 
-SUITES = ("unit", "integration", "e2e")
+SUITES = ("unit", "integration", "e2e", "reliability")
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
 # In the tests' folder: where the stack that `--keep` left running listens.
@@ -37,6 +37,8 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     if kept is None:
         _make_room(mine)
     environment |= mine.environment()
+    if options.long:
+        environment["AIRLINE_TEST_LONG"] = "1"
     packages.put_in_place(complain)
     if options.lint or everything:
         target = Path(environment["DBT_TARGET_PATH"])
@@ -72,6 +74,9 @@ def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
         "AIRLINE_SERVICE_USER": settings.service_user,
         # The end-to-end tests kill servers and empty tables: never those of a person.
         "AIRLINE_TESTING": "1",
+        # A fault of one ingester must leave another one to go on.
+        "AIRLINE_INGESTERS": "2",
+        **{name: value for name, value in environ.items() if name == "AIRLINE_TEST_SEED"},
     }
 
 

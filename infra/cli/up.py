@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra import roles
 from infra.cli import catch_up, home, packages, plan, ports, report, venv
+from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
@@ -30,6 +31,8 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
         )
     home.make(settings)
     with home.alone(settings, progress.say):
+        # A second primary would be a second truth.
+        refuse_unfinished(settings, "failover")
         supervisor = Supervisor(settings)
         choose(settings, options.only)
         services = registry(settings)

@@ -12,10 +12,14 @@ from typing import Any
 import requests
 
 from infra.errors import AirlineError
+from infra.kafka.broker import Broker
 from infra.settings import TABLES, Settings
 
 NAME = "airline-connector"
 SLOT = "airline_cdc"
+# What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
+SIGNAL_TOPIC = "airline-signals"
+NOTIFICATION_TOPIC = "airline-notifications"
 TEMPLATE = Path(__file__).with_name("connector.json")
 # How long a connector may take to run, in seconds.
 PATIENCE = 120
@@ -39,6 +43,10 @@ class State:
     def is_failed(self) -> bool:
         return "FAILED" in (self.connector, self.task)
 
+    @property
+    def is_stopped(self) -> bool:
+        return self.connector == "STOPPED" and self.task is None
+
 
 def configuration(settings: Settings) -> dict[str, str]:
     """The connector's configuration; the password in it is a reference that the worker resolves."""
@@ -50,6 +58,9 @@ def configuration(settings: Settings) -> dict[str, str]:
             source_db=settings.source_db,
             topic_partitions=settings.topic_partitions,
             tables=",".join(f"public.{table}" for table in TABLES),
+            bootstrap=settings.kafka_bootstrap,
+            signal_topic=SIGNAL_TOPIC,
+            notification_topic=NOTIFICATION_TOPIC,
         )
     )
 
@@ -57,6 +68,8 @@ def configuration(settings: Settings) -> dict[str, str]:
 def register(settings: Settings) -> bool:
     """Registers the connector, or again where its configuration changed. Returns whether it did."""
     wanted = configuration(settings)
+    # One partition each: their order counts.
+    Broker(settings).make_topics((SIGNAL_TOPIC, NOTIFICATION_TOPIC))
     there = _ask(settings, "GET", "/config", missing=None)
     if there is not None and {key: there[key] for key in there if key != "name"} == wanted:
         return False
@@ -99,6 +112,11 @@ def wait_until_running(settings: Settings) -> None:
             _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true")
             restarted = True
             time.sleep(2)
+        if now is not None and now.is_stopped:
+            raise AirlineError(
+                f"the connector {NAME} was stopped, by a resync that did not end or by a person",
+                "'./airline resync' makes source and vault equal again and starts it",
+            )
         if time.monotonic() > deadline:
             raise AirlineError(
                 f"the connector {NAME} is not running after {PATIENCE} s"
@@ -118,8 +136,48 @@ def position(settings: Settings) -> tuple[int, bool]:
     return 0, True
 
 
+def stop(settings: Settings) -> None:
+    """Ends the connector's task and waits until it is gone; a restarted worker leaves it stopped.
+
+    What the task had in hand is in Kafka whole or not at all.
+    """
+    _ask(settings, "PUT", "/stop")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        now = state(settings)
+        if now is not None and now.is_stopped:
+            return
+        if time.monotonic() > deadline:
+            raise AirlineError(
+                f"the connector {NAME} does not stop",
+                "see './airline logs connect'; the same command goes on from here",
+            )
+        time.sleep(0.3)
+
+
+def resume(settings: Settings) -> None:
+    """Starts a stopped connector again; returns once the worker has taken that up."""
+    _ask(settings, "PUT", "/resume")
+    deadline = time.monotonic() + PATIENCE
+    while (now := state(settings)) is not None and now.is_stopped:
+        if time.monotonic() > deadline:
+            raise AirlineError(
+                f"the connector {NAME} does not start",
+                "see './airline logs connect'; the same command goes on from here",
+            )
+        time.sleep(0.2)
+
+
+def forget_position(settings: Settings) -> None:
+    """Makes a stopped connector forget how far it has come: started again, it takes a snapshot.
+
+    Connect fences what may be left of its former task before it does so.
+    """
+    _ask(settings, "DELETE", "/offsets")
+
+
 def forget(settings: Settings) -> None:
-    """Takes the connector off the worker, if it is there."""
+    """Takes the connector off the worker, if it is there. Its offsets stay."""
     _ask(settings, "DELETE", "", missing=None)
 
 

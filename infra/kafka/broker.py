@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 import subprocess
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from infra import runtime
@@ -126,6 +126,19 @@ class Broker:
         except (KafkaError, OSError, AssertionError):
             return False
         return True
+
+    def make_topics(self, names: Iterable[str]) -> None:
+        """Makes topics of one partition that keep everything, those that are not there."""
+        from kafka import KafkaAdminClient
+        from kafka.admin import NewTopic
+        from kafka.errors import TopicAlreadyExistsError
+
+        with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
+            missing = [NewTopic(name, 1, 1) for name in set(names) - set(admin.list_topics())]
+            # Another command may be faster.
+            with suppress(TopicAlreadyExistsError):
+                if missing:
+                    admin.create_topics(missing)
 
     def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """(topic, partition) -> offset after the last committed message; topics that exist only."""

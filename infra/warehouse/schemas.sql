@@ -7,7 +7,7 @@ alter database {database} set intervalstyle to 'postgres';
 
 revoke all on database {database} from public;
 revoke create on schema public from public;
-grant connect on database {database} to airline_ingest, airline_dbt, airline_bi;
+grant connect on database {database} to airline_ingest, airline_dbt, airline_bi, airline_monitor;
 grant temporary on database {database} to airline_ingest, airline_dbt;
 -- dbt makes its schemas itself when models name new ones.
 grant create on database {database} to airline_dbt;
@@ -34,3 +34,35 @@ alter default privileges for role airline_dbt in schema dwh_marts
 grant select on tables to airline_bi;
 alter default privileges for role airline_dbt in schema presentation
 grant select on tables to airline_bi;
+
+-- When the newest row of the tables of presentation was written; null where there is none.
+create or replace function dwh_control.newest_mart_row() returns timestamptz
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    newest timestamptz;
+    found_here timestamptz;
+    place record;
+begin
+    for place in
+        select table_name, column_name from information_schema.columns
+        where
+            table_schema = 'presentation'
+            and data_type = 'timestamp with time zone'
+            and column_name in ('built_at', 'loaded_at', 'updated_at', 'load_date', 'created_at')
+    loop
+        execute format('select max(%I) from presentation.%I', place.column_name, place.table_name)
+        into found_here;
+        newest := greatest(newest, found_here);
+    end loop;
+    return newest;
+end
+$$;
+alter function dwh_control.newest_mart_row() owner to airline_dbt;
+revoke all on function dwh_control.newest_mart_row() from public;
+
+-- Metrics: figures about loading and the age of the marts; no rows of either.
+grant execute on function dwh_control.newest_mart_row() to airline_monitor;
+grant usage on schema dwh_control to airline_monitor;
+grant select on all tables in schema dwh_control to airline_monitor;
+alter default privileges for role airline_dbt in schema dwh_control
+grant select on tables to airline_monitor;

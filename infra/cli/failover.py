@@ -1,0 +1,217 @@
+"""`failover`: the replica becomes the primary, and a new replica is made. Addresses stay.
+
+The promoted data is served on the primary's port, so no client needs to be told, and the
+connector only connects again: its slot is there, because it was synchronised. CDC is never ahead
+of the replica (`synchronized_standby_slots`), so what it has read is in the promoted data.
+
+Every step can be repeated; the journal says where to go on after a kill. While it is there, `up`
+refuses to start anything: two primaries would be two truths.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from infra.cli import catch_up, home
+from infra.cli.journal import Journal, refuse_unfinished
+from infra.cli.progress import Progress
+from infra.cli.registry import registry
+from infra.cli.services import Primary, Replica, bring_up
+from infra.cli.supervision import RUNNING, STARTING, Supervisor
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+# How long a server may take to come up or catch up, in seconds.
+PATIENCE = 90
+STREAMS = """
+select 1 from pg_stat_replication
+where application_name = 'airline_replica' and state = 'streaming'
+"""
+SYNCED = f"""
+select 1 from pg_replication_slots
+where slot_name = '{connector.SLOT}' and failover and not temporary and invalidation_reason is null
+"""
+
+
+def failover(settings: Settings, *, yes: bool, discard: bool) -> int:
+    """Returns an exit code. Raises AirlineError where the replica cannot take over."""
+    progress = Progress()
+    refuse_unfinished(settings, "resync")
+    if not Replica(settings).server.is_made and Journal(settings, "failover").read() is None:
+        raise AirlineError(
+            f"there is no replica in {settings.home}", "'./airline up' makes and starts one"
+        )
+    with home.alone(settings, progress.say):
+        supervisor = Supervisor(settings)
+        supervisor.start([service.program() for service in registry(settings)])
+        journal = Journal(settings, "failover")
+        told = journal.read()
+        if told is None:
+            if not yes and not _is_wanted():
+                return 1
+            _wait(_replica_answers(settings, supervisor), "the replica does not answer")
+            told = journal.write(phase="begun", at=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+        else:
+            progress.say("going on with the failover that was begun before")
+        _steps(settings, supervisor, journal, told, progress)
+        aside = _aside(settings, told)
+        if discard:
+            shutil.rmtree(aside, ignore_errors=True)
+        journal.end()
+        catch_up.land(settings, progress)
+    progress.say(f"the former replica is the primary, on port {settings.primary_port}")
+    if aside.exists():
+        progress.say(f"the former primary's data is kept in {aside}")
+    return 0
+
+
+def _steps(
+    settings: Settings,
+    supervisor: Supervisor,
+    journal: Journal,
+    told: dict[str, Any],
+    progress: Progress,
+) -> None:
+    replica = Replica(settings).server
+    if told["phase"] == "begun":
+        if not _is_promoted(replica):
+            with progress.step("stop primary"):
+                _stop_primary(settings, supervisor, journal, progress)
+            with progress.step("promote"):
+                replica.query(f"select pg_promote(true, {PATIENCE})")
+                _wait(lambda: _is_promoted(replica), "the replica cannot be promoted")
+            progress.say("replica promoted")
+        _refuse_without_slot(replica, progress)
+        told = journal.write(**{**told, "phase": "promoted"})
+    if told["phase"] == "promoted":
+        supervisor.halt("primary")
+        supervisor.halt("replica")
+        _swap(settings, told)
+        told = journal.write(**{**told, "phase": "swapped"})
+    with progress.step("primary"):
+        bring_up(Primary(settings), supervisor, progress)
+    with progress.step("replica"):
+        bring_up(Replica(settings), supervisor, progress)
+    with progress.step("connector"):
+        connector.wait_until_running(settings)
+
+
+def _stop_primary(
+    settings: Settings, supervisor: Supervisor, journal: Journal, progress: Progress
+) -> None:
+    """Stops the primary after it has sent everything to the replica, if it is able to."""
+    primary, replica = Primary(settings).server, Replica(settings).server
+    if _comes_up(settings, supervisor):
+        try:
+            _wait(
+                lambda: primary.query(STREAMS) and replica.query(SYNCED),
+                f"the replica does not stream or lacks the slot {connector.SLOT}",
+            )
+        except AirlineError:
+            # Nothing was done yet, and the primary serves.
+            journal.end()
+            raise
+        # A clean stop sends what is left, and a last record of the log.
+        [(wanted,)] = primary.query("select pg_current_wal_flush_lsn()")
+        supervisor.halt("primary")
+        _wait(
+            lambda: replica.query(f"select pg_last_wal_replay_lsn() >= '{wanted}'") == [(True,)],
+            f"the replica did not get the log up to {wanted}",
+        )
+        progress.say("primary stopped, the replica has all of its log")
+    else:
+        supervisor.halt("primary")
+        [(reached,)] = replica.query("select pg_last_wal_receive_lsn()")
+        progress.say(
+            f"the primary does not start; the replica has its log up to {reached}, and what was "
+            "committed after that is lost to the replica and to CDC alike"
+        )
+
+
+def _comes_up(settings: Settings, supervisor: Supervisor) -> bool:
+    """Whether the primary runs, or starts again: a killed one still has what it had not sent."""
+    primary = Primary(settings).server
+    if not primary.is_made:
+        return False
+    deadline = time.monotonic() + PATIENCE
+    tries = 0
+    while time.monotonic() < deadline:
+        if primary.answers():
+            return True
+        if supervisor.states()["primary"].state not in (RUNNING, STARTING, "BACKOFF"):
+            if tries == 2:
+                return False
+            tries += 1
+            supervisor.run("primary")
+        time.sleep(0.3)
+    return False
+
+
+def _swap(settings: Settings, told: dict[str, Any]) -> None:
+    """The promoted data becomes the primary's; renames, so each is done or not."""
+    primary, replica = Primary(settings).server.data, Replica(settings).server.data
+    aside = _aside(settings, told)
+    if not replica.exists():
+        return
+    if primary.exists() and not aside.exists():
+        primary.rename(aside)
+    replica.rename(primary)
+
+
+def _aside(settings: Settings, told: dict[str, Any]) -> Path:
+    primary = Primary(settings).server.data
+    return primary.with_name(f"{primary.name}.before-failover-{told['at']}")
+
+
+def _refuse_without_slot(replica, progress: Progress) -> None:
+    if not replica.query(SYNCED):
+        progress.say(
+            f"the slot {connector.SLOT} had not reached the replica: './airline resync' is needed"
+        )
+
+
+def _is_promoted(server) -> bool:
+    try:
+        return server.query("select pg_is_in_recovery()") == [(False,)]
+    except psycopg2.OperationalError:
+        return False
+
+
+def _replica_answers(settings: Settings, supervisor: Supervisor):
+    def answers() -> bool:
+        if supervisor.states()["replica"].state not in (RUNNING, STARTING, "BACKOFF"):
+            supervisor.run("replica")
+        return Replica(settings).server.answers()
+
+    return answers
+
+
+def _wait(until, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if until():
+                return
+        except psycopg2.OperationalError:
+            pass
+        if time.monotonic() > deadline:
+            raise AirlineError(what, "see './airline status' and './airline logs replica'")
+        time.sleep(0.2)
+
+
+def _is_wanted() -> bool:
+    print("This stops the primary for some seconds and makes the replica the primary.")
+    if not sys.stdin.isatty():
+        raise AirlineError("failover asks before it begins", "say './airline failover --yes'")
+    if input("Type yes to go on: ").strip().lower() == "yes":
+        return True
+    print("nothing done")
+    return False

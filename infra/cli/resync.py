@@ -1,0 +1,186 @@
+"""`resync`: makes source and vault equal again where the connector missed changes.
+
+A fresh snapshot brings every row that there is now. What was deleted unseen is found by its
+absence, and written into the topics as deletes, so that raw stays the whole history: a vault
+rebuilt from raw is the same vault.
+
+Every step can be repeated; the journal says where to go on after a kill.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import psycopg2
+
+from infra.cli import audit, catch_up, home, landing, missed_deletes, packages
+from infra.cli.journal import Journal, refuse_unfinished
+from infra.cli.progress import Progress, aligned, complain
+from infra.cli.services import Primary
+from infra.connect import connector, signals
+from infra.errors import AirlineError
+from infra.kafka.broker import Broker
+from infra.settings import TABLES, TOPIC_PREFIX, Settings
+
+# How long a slot may stay in use after its reader was stopped, in seconds.
+PATIENCE = 60
+
+
+def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
+    """Reads `table` anew, or without one all tables from a new slot. Returns an exit code."""
+    if table is not None and table not in TABLES:
+        raise AirlineError(f"there is no table {table!r}", f"name one of {', '.join(TABLES)}")
+    progress = Progress()
+    refuse_unfinished(settings, "failover")
+    catch_up.refuse_down(settings)
+    packages.put_in_place(complain)
+    with home.alone(settings, progress.say):
+        journal = Journal(settings, "resync")
+        told = journal.read()
+        if told is None:
+            if not yes and not _is_wanted(settings, table):
+                return 1
+            told = journal.write(table=table, phase="begun")
+        else:
+            progress.say(f"going on with the resync of {told['table'] or 'all tables'}")
+        _steps(settings, journal, told, progress)
+        catch_up.land(settings, progress)
+        catch_up.build(settings, progress, catch_up.VAULT)
+        journal.end()
+    return _compare(settings)
+
+
+def _steps(settings: Settings, journal: Journal, told: dict[str, Any], progress: Progress) -> None:
+    table: str | None = told["table"]
+    tables = TABLES if table is None else (table,)
+    if told["phase"] == "snapshot" and table is None and not _slot_is_there(settings):
+        # Lost again meanwhile: what the first snapshot brought is history like any other.
+        told = journal.write(table=table, phase="begun")
+    if told["phase"] == "begun":
+        with progress.step("snapshot"):
+            told = _snapshot(settings, journal, table, progress)
+    if told["phase"] == "snapshot":
+        if table is None:
+            connector.resume(settings)
+            connector.wait_until_running(settings)
+        progress.say("waiting until the snapshot has landed")
+        catch_up.land(settings, progress)
+        told = journal.write(**{**told, "phase": "deletes"})
+    if told["phase"] == "deletes":
+        with progress.step("missed deletes"):
+            # Nothing may come between the question what is missing and the answer in the topic.
+            connector.stop(settings)
+            _write_deletes(settings, tables, told["start"], progress)
+            connector.resume(settings)
+            connector.wait_until_running(settings)
+
+
+def _snapshot(
+    settings: Settings, journal: Journal, table: str | None, progress: Progress
+) -> dict[str, Any]:
+    """Has every row of the tables read anew, or begins it where all tables are."""
+    if table is not None:
+        connector.resume(settings)
+        connector.wait_until_running(settings)
+        _refuse_lost_slot(settings)
+        start = _ends(settings)
+        signals.snapshot(settings, [table], progress.say)
+    else:
+        connector.stop(settings)
+        connector.forget_position(settings)
+        _drop_slot(settings)
+        progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
+        start = _ends(settings)
+    return journal.write(table=table, phase="snapshot", start=start)
+
+
+def _write_deletes(
+    settings: Settings, tables: tuple[str, ...], start: dict[str, int], progress: Progress
+) -> None:
+    landing.wait_until_staged(settings, Broker(settings).end_offsets(settings.topics), progress.say)
+    for name in tables:
+        first = {
+            int(key.rsplit(":", 1)[1]): offset
+            for key, offset in start.items()
+            if key.rsplit(":", 1)[0] == f"{TOPIC_PREFIX}.public.{name}"
+        }
+        missed = missed_deletes.find(settings, name, first)
+        if missed:
+            missed_deletes.write(settings, name, first, missed)
+            progress.say(f"{name}: {len(missed):,} rows were deleted unseen, and now are in raw")
+    landing.wait_until_staged(settings, Broker(settings).end_offsets(settings.topics), progress.say)
+
+
+def _ends(settings: Settings) -> dict[str, int]:
+    """ "topic:partition" -> the offset from which on the topic's events are this resync's."""
+    ends = Broker(settings).end_offsets(settings.topics)
+    return {f"{topic}:{partition}": end for (topic, partition), end in ends.items()}
+
+
+def _is_wanted(settings: Settings, table: str | None) -> bool:
+    what = f"all rows of {table}" if table else "all rows of all tables, from a new slot"
+    print(f"This reads {what}, and loads what differs. It takes about as long as the first 'up'.")
+    if not sys.stdin.isatty():
+        raise AirlineError("resync asks before it begins", "say './airline resync --yes'")
+    if input("Type yes to go on: ").strip().lower() == "yes":
+        return True
+    print("nothing done")
+    return False
+
+
+def _slot_is_there(settings: Settings) -> bool:
+    rows = Primary(settings).server.query(
+        "select wal_status <> 'lost' from pg_replication_slots "
+        f"where slot_name = '{connector.SLOT}'"
+    )
+    # Not there: the connector that is resumed makes it.
+    return rows != [(False,)]
+
+
+def _refuse_lost_slot(settings: Settings) -> None:
+    rows = Primary(settings).server.query(
+        f"select wal_status from pg_replication_slots where slot_name = '{connector.SLOT}'"
+    )
+    if rows in ([], [("lost",)]):
+        Journal(settings, "resync").end()
+        raise AirlineError(
+            f"the slot {connector.SLOT} is lost, so every table missed changes",
+            "'./airline resync' without a table reads all of them",
+        )
+
+
+def _drop_slot(settings: Settings) -> None:
+    server = Primary(settings).server
+    slot = f"slot_name = '{connector.SLOT}'"
+    deadline = time.monotonic() + PATIENCE
+    while server.query(f"select 1 from pg_replication_slots where {slot}"):
+        try:
+            server.query(
+                f"select pg_drop_replication_slot(slot_name) from pg_replication_slots where {slot}"
+            )
+        except psycopg2.errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise AirlineError(
+                    f"the slot {connector.SLOT} is in use by another program than the connector",
+                    "end it (select * from pg_stat_replication says who it is), "
+                    "then './airline resync' goes on",
+                ) from None
+            time.sleep(0.3)
+
+
+def _compare(settings: Settings) -> int:
+    """Prints the audit; returns its exit code."""
+    results = list(audit.audit(settings.dsn("primary"), settings.dsn("dwh")))
+    rows = [(each.table, each.source_rows, each.vault_rows, each.differences) for each in results]
+    print(aligned(rows, ("table", "source", "vault", "differences"), ""))
+    differences = sum(each.differences for each in results)
+    if differences:
+        print(
+            f"{differences:,} differences: changes may have come meanwhile; "
+            "'./airline audit' loads them and compares again"
+        )
+    else:
+        print("source and vault are equal")
+    return 1 if differences else 0

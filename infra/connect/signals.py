@@ -1,0 +1,91 @@
+"""Signals to the running connector: a fresh snapshot of one table, and word that it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+
+from infra.connect import connector
+from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC
+from infra.errors import AirlineError
+from infra.kafka.broker import Broker
+from infra.settings import TOPIC_PREFIX, Settings
+
+# How long the connector may take to begin a snapshot that it was told to take, in seconds.
+PATIENCE = 120
+
+
+def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], None]) -> None:
+    """Has the running connector read the tables anew; returns when all their rows are in Kafka.
+
+    Streaming waits meanwhile and goes on from where it was: nothing is missed or repeated.
+    """
+    before = Broker(settings).end_offsets([NOTIFICATION_TOPIC]).get((NOTIFICATION_TOPIC, 0), 0)
+    collections = [f"public.{table}" for table in tables]
+    _send(
+        settings,
+        {
+            "id": f"resync-{time.time_ns()}",
+            "type": "execute-snapshot",
+            "data": {"data-collections": collections, "type": "BLOCKING"},
+        },
+    )
+    begun = False
+    deadline = time.monotonic() + PATIENCE
+    with closing(
+        KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            group_id=None,
+        )
+    ) as consumer:
+        partition = TopicPartition(NOTIFICATION_TOPIC, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, before)
+        while True:
+            for records in consumer.poll(500).values():
+                for record in records:
+                    told = json.loads(record.value)
+                    match told.get("type"):
+                        case "STARTED":
+                            begun = True
+                            say(f"reading {', '.join(collections)} anew")
+                        case "COMPLETED" if begun:
+                            return
+                        case "ABORTED" | "SKIPPED":
+                            raise AirlineError(
+                                f"the connector {connector.NAME} gave the snapshot up",
+                                "see './airline logs connect'; './airline resync' tries again",
+                                json.dumps(told),
+                            )
+            state = connector.state(settings)
+            if state is None or not state.is_running or (not begun and time.monotonic() > deadline):
+                raise AirlineError(
+                    f"the connector {connector.NAME} did not "
+                    + ("finish the snapshot" if begun else "take the signal for a snapshot"),
+                    "see './airline status' and './airline logs connect'; "
+                    "'./airline resync' tries again",
+                )
+
+
+def _send(settings: Settings, signal: dict) -> None:
+    with closing(KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")) as producer:
+        try:
+            producer.send(
+                SIGNAL_TOPIC,
+                # The connector listens only to signals with its own name for a key.
+                key=TOPIC_PREFIX.encode(),
+                value=json.dumps(signal).encode(),
+                partition=0,
+            ).get(timeout=30)
+        except KafkaError as error:
+            raise AirlineError(
+                f"the signal for a snapshot could not be written to {SIGNAL_TOPIC} ({error})",
+                "see './airline status'; './airline resync' tries again",
+            ) from None

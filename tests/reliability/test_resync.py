@@ -1,0 +1,172 @@
+"""A slot that cannot fill the disk, and `resync` where it was lost or changes were missed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from infra.cli.journal import Journal
+from infra.connect import connector
+from infra.settings import ROOT
+
+pytestmark = pytest.mark.timeout(1800)
+
+SLOT = f"from pg_replication_slots where slot_name = '{connector.SLOT}'"
+
+
+@pytest.fixture
+def small_slot(stack) -> Iterator[None]:
+    """A slot that may keep 48 MB of the log instead of 16 GB."""
+    stack.sql("primary", "alter system set max_slot_wal_keep_size = '48MB'")
+    stack.sql("primary", "select pg_reload_conf()")
+    yield
+    stack.sql("primary", "alter system reset max_slot_wal_keep_size")
+    stack.sql("primary", "select pg_reload_conf()")
+
+
+def write_log(stack, megabytes: int) -> None:
+    """Fills the primary's log, and waits until the replica has it: its slot must not be lost."""
+    stack.sql(
+        "primary",
+        "select count(pg_logical_emit_message(false, 'airline-heartbeat', repeat('x', 1000000)))"
+        " from generate_series(1, %s)",
+        megabytes,
+    )
+    stack.wait(
+        lambda: (
+            stack.sql(
+                "primary",
+                "select pg_current_wal_lsn() <= restart_lsn from pg_replication_slots"
+                " where slot_name = 'airline_replica'",
+            )
+            == [(True,)]
+        ),
+        "the replica has the log",
+    )
+
+
+def run_until(stack, phase: str, *arguments: str) -> None:
+    """Runs ./airline and kills it as soon as its journal says `phase`."""
+    journal = Journal(stack.settings, arguments[0])
+    process = subprocess.Popen(
+        ["./airline", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    while (journal.read() or {}).get("phase") != phase:
+        assert process.poll() is None, f"ended before {phase}:\n{process.stdout.read()}"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def made_deletes(stack, table: str) -> list[dict]:
+    """The keys of the deletes that resync has written into raw."""
+    return [
+        key
+        for (key,) in stack.sql(
+            "dwh",
+            f"select key from staging.{table} where value -> 'source' ->> 'connector' ="
+            " 'airline-resync' order by kafka_offset",
+        )
+    ]
+
+
+def test_an_idle_source_moves_the_slot(stack):
+    """Wrong if it fails: a source without changes in our tables keeps its log for ever."""
+    stack.sql("primary", "create table if not exists not_published (filler text)")
+    stack.sql("primary", "insert into not_published select repeat('x', 1000000)")
+    stack.sql("primary", "drop table not_published")
+    [(mark,)] = stack.sql("primary", "select pg_current_wal_lsn()")
+    stack.wait(
+        lambda: stack.sql("primary", f"select confirmed_flush_lsn >= %s {SLOT}", mark) == [(True,)],
+        "a heartbeat has moved the slot",
+    )
+
+
+def test_a_lost_slot_is_said_before_and_after_and_resync_finds_every_change(stack, small_slot):
+    """Wrong if it fails: the slot is lost without a word, or a change made meanwhile stays
+    missed; or a resync that was killed cannot go on.
+    """
+    stack.commit("delete from airports where airport_code like 'QR%'")
+    stack.assert_audit_clean()
+    known = made_deletes(stack, "boarding_passes")
+    connector.stop(stack.settings)
+    stack.commit(
+        "insert into airports values ('QRS', 'Resync Airport', 'Resync', 1, 2, 'UTC')",
+        "update airports set city = city || ' (unseen)' where airport_code <> 'QRS'",
+    )
+    deleted = stack.sql(
+        "primary",
+        "delete from boarding_passes where (ticket_no, flight_id) in"
+        " (select ticket_no, flight_id from boarding_passes order by 1, 2 limit 7)"
+        " returning ticket_no, flight_id",
+    )
+    write_log(stack, 30)
+    slot = stack.status()["checks"]["slot"]
+    assert slot["wal_status"] != "lost"
+    assert "before it is lost" in slot["problem"]
+
+    write_log(stack, 40)
+    stack.sql("primary", "select pg_switch_wal()")
+    stack.sql("primary", "checkpoint")
+    assert stack.sql("primary", f"select wal_status {SLOT}") == [("lost",)]
+    told = stack.airline("status", check=False)
+    assert told.returncode == 1
+    assert "./airline resync" in told.stdout
+    asked = stack.airline("resync", check=False)
+    assert asked.returncode == 1
+    assert "--yes" in asked.stderr
+
+    for phase in ("snapshot", "deletes"):
+        run_until(stack, phase, "resync", "--yes")
+        told = stack.status()
+        assert told["healthy"] is False
+        assert told["checks"]["under way"]["verbs"] == ["resync"]
+    done = stack.airline("resync")
+    assert "source and vault are equal" in done.stdout
+    keys = [(key["ticket_no"], key["flight_id"]) for key in made_deletes(stack, "boarding_passes")]
+    assert sorted(keys[len(known) :]) == sorted(deleted)
+    assert stack.sql("dwh", "select city from dwh_business.current_airports"
+                     " where airport_code = 'QRS'") == [("Resync",)]  # fmt: skip
+    stack.wait(lambda: stack.status()["healthy"], "everything is well again")
+
+
+def test_resync_of_a_table_finds_what_audit_says_is_missing(stack):
+    """Wrong if it fails: changes that the connector skipped in a table can only be had by reading
+    all tables, or its deletes are not found.
+    """
+    stack.commit(
+        "delete from airports where airport_code like 'QR%'",
+        "insert into airports values ('QRA', 'To Be Deleted', 'Resync', 1, 2, 'UTC')",
+        "insert into airports values ('QRB', 'To Be Changed', 'Resync', 1, 2, 'UTC')",
+    )
+    stack.assert_audit_clean()
+    known = len(made_deletes(stack, "airports"))
+    connector.stop(stack.settings)
+    stack.commit(
+        "delete from airports where airport_code = 'QRA'",
+        "update airports set city = 'Changed Unseen' where airport_code = 'QRB'",
+    )
+    # As if Debezium had lost them: the slot is past these changes.
+    stack.sql(
+        "primary", f"select pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) {SLOT}"
+    )
+    connector.resume(stack.settings)
+    connector.wait_until_running(stack.settings)
+    assert stack.audit()["differences"] == 2
+    done = stack.airline("resync", "airports", "--yes")
+    assert "source and vault are equal" in done.stdout
+    assert made_deletes(stack, "airports")[known:] == [{"airport_code": "QRA"}]
+    assert stack.airline("resync", "airplanes", "--yes", check=False).returncode == 1
+    stack.commit("delete from airports where airport_code like 'QR%'")
+    stack.assert_audit_clean()
