@@ -28,6 +28,7 @@ PORTS = {
     "kafka controller": ("kafka_controller_port", "AIRLINE_KAFKA_CONTROLLER_PORT", 9093),
     "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
     "docs": ("docs_port", "AIRLINE_DOCS_PORT", 8001),
+    "metrics": ("metrics_port", "AIRLINE_METRICS_PORT", 9463),
     "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
     # The first ingester's; the others follow, one port each.
     "ingest metrics": ("ingest_metrics_port", "AIRLINE_INGEST_METRICS_PORT", 9464),
@@ -66,6 +67,7 @@ class Settings:
     kafka_controller_port: int
     connect_port: int
     docs_port: int
+    metrics_port: int
     superset_port: int
     ingest_metrics_port: int
     source_db: str

@@ -9,13 +9,14 @@ import json
 
 from infra import runtime
 from infra.cli.services import Connect, Ingest, Kafka, Primary, Replica, Service, Warehouse
+from infra.metrics.service import Metrics
 from infra.project.service import Docs
 from infra.settings import Settings
 from infra.superset.services import Superset
 
 # part -> its services, in an order in which they can be started; `down` goes the other way
 PARTS: dict[str, tuple[type[Service], ...]] = {
-    "core": (Primary, Warehouse, Kafka, Replica, Connect, Ingest),
+    "core": (Primary, Warehouse, Kafka, Replica, Connect, Ingest, Metrics),
     "superset": (Superset,),
     "docs": (Docs,),
 }

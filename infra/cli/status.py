@@ -38,10 +38,15 @@ class Finding:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def examine(settings: Settings) -> tuple[list[Finding], list[Finding]]:
-    """(the services, everything else) as they are now; for the screen and for the metrics."""
-    services = _services(settings)
+def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Finding], list[Finding]]:
+    """(the services, everything else) as they are now; for the screen and for the metrics.
+
+    In containers the services are not `supervised`: then each is asked as if it ran.
+    """
+    services = _services(settings) if supervised else []
     running = {each.name for each in services if not each.problem}
+    if not supervised:
+        running = {each.name for each in registry(settings)}
     checks: list[tuple[str, set[str], Callable[[Settings], Finding]]] = [
         ("replication", {"primary", "replica"}, _replication),
         ("slot", {"primary"}, _slot),

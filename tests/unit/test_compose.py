@@ -21,7 +21,7 @@ from infra.settings import ROOT, Settings
 
 FILE = ROOT / "infra" / "compose.yaml"
 # The services that the file has, as settings.PORTS names them.
-PUBLISHED = ("primary", "replica", "dwh", "kafka", "connect", "docs", "superset")
+PUBLISHED = ("primary", "replica", "dwh", "kafka", "connect", "docs", "superset", "metrics")
 
 
 @pytest.fixture(scope="module")

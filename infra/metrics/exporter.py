@@ -1,0 +1,229 @@
+"""What `./airline status` asks, and what each ingester says of itself, as Prometheus metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.cli import status
+from infra.cli.services import Ingest
+from infra.cli.status import Finding
+from infra.cli.supervision import Supervisor
+from infra.settings import Settings
+
+# How long an ingester may take to answer, in seconds.
+PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number of a finding: which finding's, its metric's name, its meaning, and where it is in
+    the finding's values.
+    """
+
+    check: str
+    name: str
+    what: str
+    value: Callable[[dict[str, Any]], float | None]
+
+
+def _number(key: str) -> Callable[[dict[str, Any]], float | None]:
+    def read(values: dict[str, Any]) -> float | None:
+        value = values.get(key)
+        return None if value is None else float(value)
+
+    return read
+
+
+def _age(*keys: str) -> Callable[[dict[str, Any]], float | None]:
+    """Seconds since the first of these moments that there is."""
+
+    def read(values: dict[str, Any]) -> float | None:
+        for key in keys:
+            moment = values.get(key)
+            if isinstance(moment, datetime):
+                return (datetime.now(UTC) - moment).total_seconds()
+        return None
+
+    return read
+
+
+READINGS = (
+    Reading(
+        "replication",
+        "airline_replication_streaming",
+        "1 if the replica streams",
+        lambda values: float(values.get("state") == "streaming"),
+    ),
+    Reading(
+        "replication",
+        "airline_replication_lag_bytes",
+        "Log that the replica has not replayed",
+        _number("lag_bytes"),
+    ),
+    Reading(
+        "replication",
+        "airline_replication_lag_seconds",
+        "How long the replica takes to replay what is committed",
+        _number("lag_seconds"),
+    ),
+    Reading(
+        "replication",
+        "airline_replication_slot_synchronised",
+        "1 if the replica has CDC's slot, so that a failover keeps it",
+        _number("slot_synchronised"),
+    ),
+    Reading(
+        "slot",
+        "airline_slot_active",
+        "1 if somebody reads CDC's slot",
+        _number("active"),
+    ),
+    Reading(
+        "slot",
+        "airline_slot_retained_bytes",
+        "Log that the primary keeps for CDC's slot",
+        _number("retained_bytes"),
+    ),
+    Reading(
+        "slot",
+        "airline_slot_limit_bytes",
+        "Log that it may keep; past this the slot is lost",
+        _number("limit_bytes"),
+    ),
+    Reading(
+        "slot",
+        "airline_slot_lost",
+        "1 if the log that CDC needs is gone",
+        lambda values: float(values.get("wal_status") == "lost"),
+    ),
+    Reading(
+        "connector",
+        "airline_connector_running",
+        "1 if connector and task run",
+        lambda values: float(
+            values.get("connector") == "RUNNING" and values.get("task") == "RUNNING"
+        ),
+    ),
+    Reading(
+        "consumer lag",
+        "airline_unlanded_offsets",
+        "Offsets that are in Kafka and not in staging",
+        _number("total"),
+    ),
+    Reading(
+        "landed",
+        "airline_landed_age_seconds",
+        "Since events landed in staging last",
+        _age("newest"),
+    ),
+    Reading(
+        "dead letters",
+        "airline_dead_letters",
+        "Events in staging.dead_letter",
+        _number("count"),
+    ),
+    Reading(
+        "load batch",
+        "airline_load_batch",
+        "Number of the newest load batch",
+        _number("load_batch_id"),
+    ),
+    Reading(
+        "load batch",
+        "airline_load_batch_open",
+        "1 if the newest load batch is open: being loaded, or left by a load that failed",
+        lambda values: float(values.get("closed_at") is None) if values else None,
+    ),
+    Reading(
+        "load batch",
+        "airline_load_batch_age_seconds",
+        "Since the newest load batch was closed, or opened where it is open",
+        _age("closed_at", "opened_at"),
+    ),
+    Reading(
+        "load batch",
+        "airline_unread_offsets",
+        "Landed offsets that no load batch has read",
+        _number("unread"),
+    ),
+    Reading(
+        "newest mart row",
+        "airline_newest_mart_row_age_seconds",
+        "Since the newest row of the presentation tables was written",
+        _age("at"),
+    ),
+)
+
+
+def collect(settings: Settings) -> list[Metric]:
+    """Everything as it is now."""
+    supervised = Supervisor(settings).is_alive()
+    services, findings = status.examine(settings, supervised=supervised)
+    return [
+        *_services(services),
+        *_findings(findings),
+        *_ingesters(settings, [each.name for each in Ingest.instances(settings)]),
+        GaugeMetricFamily(
+            "airline_examined_timestamp_seconds", "When all this was asked", value=time.time()
+        ),
+    ]
+
+
+def _services(services: list[Finding]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("airline_service_up", "1 if the service runs", labels=["service"])
+    restarts = GaugeMetricFamily(
+        "airline_service_restarts",
+        "How often the service ended by itself since the supervisor runs",
+        labels=["service"],
+    )
+    for each in services:
+        up.add_metric([each.name], float(not each.problem))
+        restarts.add_metric([each.name], each.values["restarts"])
+    yield from (up, restarts)
+
+
+def _findings(findings: list[Finding]) -> Iterator[Metric]:
+    problem = GaugeMetricFamily(
+        "airline_problem", "1 if './airline status' says what to do about this", labels=["check"]
+    )
+    for each in findings:
+        problem.add_metric([each.name], float(bool(each.problem)))
+    yield problem
+    values = {each.name: each.values for each in findings}
+    for reading in READINGS:
+        value = reading.value(values[reading.check])
+        family = GaugeMetricFamily(reading.name, reading.what)
+        if value is not None:
+            family.add_metric([], value)
+        yield family
+
+
+def _ingesters(settings: Settings, services: Iterable[str]) -> Iterator[Metric]:
+    """The ingesters' own metrics, each with the label `ingester`."""
+    up = GaugeMetricFamily("airline_ingester_up", "1 if it answers", labels=["ingester"])
+    families: dict[str, Metric] = {}
+    for name in services:
+        try:
+            url = f"http://{settings.host}:{settings.port(f'{name} metrics')}/metrics"
+            answer = requests.get(url, timeout=PATIENCE)
+            told = list(text_string_to_metric_families(answer.text)) if answer.ok else []
+        except requests.RequestException:
+            told = []
+        up.add_metric([name], float(bool(told)))
+        for family in told:
+            merged = families.setdefault(
+                family.name, Metric(family.name, family.documentation, family.type)
+            )
+            for sample in family.samples:
+                labels = {**sample.labels, "ingester": name}
+                merged.samples.append(sample._replace(labels=labels))
+    yield up
+    yield from families.values()

@@ -1,0 +1,75 @@
+"""Everything that can be seen is on one endpoint, and each alert asks for something it serves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import requests
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.settings import ROOT
+
+pytestmark = pytest.mark.timeout(900)
+
+ALERTS = ROOT / "infra" / "metrics" / "alerts.yaml"
+# Words of the rules' expressions that are no metrics.
+WORDS = {"time", "increase", "rate", "and", "or", "unless", "sum", "max", "by", "m", "h"}
+
+
+@pytest.fixture(scope="module")
+def served(stack) -> dict[str, list]:
+    """Name of each series that the endpoint serves -> its samples."""
+    url = f"http://{stack.settings.host}:{stack.settings.port('metrics')}/metrics"
+
+    def ask() -> dict[str, list]:
+        found: dict[str, list] = {}
+        for family in text_string_to_metric_families(requests.get(url, timeout=30).text):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append(sample)
+        return found
+
+    stack.wait(lambda: "airline_examined_timestamp_seconds" in ask(), "the first round is done")
+    return ask()
+
+
+def test_the_endpoint_tells_what_status_tells(stack, served):
+    """Wrong if it fails: dashboards and alerts are blind to a part of the pipeline."""
+    told = stack.status()
+    up = {sample.labels["service"]: sample.value for sample in served["airline_service_up"]}
+    assert up.keys() == told["services"].keys()
+    assert set(up.values()) == {1.0}
+    for name in (
+        "airline_slot_active",
+        "airline_connector_running",
+        "airline_replication_streaming",
+    ):
+        assert served[name][0].value == 1, name
+    assert served["airline_slot_limit_bytes"][0].value == 16 << 30
+    assert served["airline_newest_mart_row_age_seconds"][0].value > 0
+    problems = {sample.labels["check"] for sample in served["airline_problem"]}
+    assert problems <= told["checks"].keys() and "slot" in problems
+
+
+def test_every_ingester_is_on_it(stack, served):
+    """Wrong if it fails: an ingester that stands still is not seen."""
+    wanted = {name for name in stack.status()["services"] if name.startswith("ingest")}
+    up = {sample.labels["ingester"]: sample.value for sample in served["airline_ingester_up"]}
+    assert up == dict.fromkeys(wanted, 1.0)
+    assert {sample.labels["ingester"] for sample in served["airline_ingest_healthy"]} == wanted
+
+
+def rules() -> list[dict]:
+    return [
+        rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
+    ]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_asks_for_what_is_served(served, rule):
+    """Wrong if it fails: an alert can never fire, because its metric has another name."""
+    names = set(re.findall(r"[a-z_]+", rule["expr"])) - WORDS
+    assert names and names <= served.keys()
+    assert rule["annotations"]["summary"] and rule["annotations"]["runbook"]
+    assert rule["labels"]["severity"] in ("critical", "warning")
