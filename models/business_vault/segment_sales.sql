@@ -19,10 +19,19 @@ from {{ ref('sat_ticket_flight_status') }} as presence
 inner join {{ ref('link_ticket_flight') }} as segment on presence.ticket_flight_hash_key = segment.ticket_flight_hash_key
 inner join {{ ref('hub_flights') }} as flight on segment.flight_hash_key = flight.flight_hash_key
 inner join {{ ref('hub_tickets') }} as ticket on segment.ticket_hash_key = ticket.ticket_hash_key
--- the newest version, deleted or not: a refund takes the whole booking away
-inner join {{ newest('sat_ticket_details', 'ticket_hash_key') }} as details on segment.ticket_hash_key = details.ticket_hash_key
-inner join {{ ref('link_ticket_booking') }} as holder on details.ticket_booking_hash_key = holder.ticket_booking_hash_key
-inner join {{ newest('sat_booking_details', 'booking_hash_key') }} as booking on holder.booking_hash_key = booking.booking_hash_key
+-- the booking that the ticket was of then: its reference may have been corrected since
+left join lateral (
+    select version.ticket_booking_hash_key
+    from {{ ref('sat_ticket_details') }} as version
+    where
+        version.ticket_hash_key = segment.ticket_hash_key
+        and version.load_date <= presence.load_date
+    order by version.load_date desc
+    limit 1
+) as details on true
+left join {{ ref('link_ticket_booking') }} as holder on details.ticket_booking_hash_key = holder.ticket_booking_hash_key
+-- deleted or not: a refund takes the whole booking away
+left join {{ newest('sat_booking_details', 'booking_hash_key') }} as booking on holder.booking_hash_key = booking.booking_hash_key
 left join {{ ref('sat_booking_status') }} as booked_then
     on
         holder.booking_hash_key = booked_then.booking_hash_key

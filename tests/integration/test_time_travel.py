@@ -71,7 +71,15 @@ class History:
 
     def go_on(self, commits: int) -> None:
         """Transactions of every kind, a second to an hour apart."""
-        kinds = [self.book, self.refund, self.rebook, self.operate, self.swap, self.rename]
+        kinds = [
+            self.book,
+            self.refund,
+            self.rebook,
+            self.correct,
+            self.operate,
+            self.swap,
+            self.rename,
+        ]
         for _ in range(commits):
             self.source.clock += timedelta(seconds=self.dice.randrange(3600))
             self.dice.choice(kinds)()
@@ -113,6 +121,17 @@ class History:
         self._returned(row)
         self.sales.setdefault((row["ticket_no"], other), []).append(
             reference.Sale(other, self.source.clock)
+        )
+
+    def correct(self) -> None:
+        """A booking's reference was mistyped: its key changes, and nothing was sold or returned."""
+        row = self.dice.choice(list(self.source.rows["tickets"].values()))
+        old = self.source.rows["bookings"][row["book_ref"],]
+        new = f"{'C' if row['book_ref'][0] == 'B' else 'B'}{row['book_ref'][1:]}"
+        self.source.commit(
+            ("d", "bookings", old),
+            ("c", "bookings", old | {"book_ref": new}),
+            ("u", "tickets", row | {"book_ref": new}),
         )
 
     def operate(self) -> None:
