@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError
 
 _TIMEOUT = 5.0  # seconds
 
@@ -67,6 +67,10 @@ class Broker:
                 # A fresh client next time: whatever state this one is in.
                 self._drop()
                 raise
+            except (OSError, AssertionError) as error:
+                # What the client lets through when a connection breaks at the wrong moment.
+                self._drop()
+                raise KafkaConnectionError(str(error)) from error
 
     def _drop(self) -> None:
         client, self._client = self._client, None

@@ -319,7 +319,9 @@ class Reader:
             return None
         if not all(p.topic in found for p in positions):
             return None
-        refuse_recreated({p.topic: at.topic_id for p, at in positions.items()}, found)
+        # A new partition of a known topic has no id yet.
+        known = {p.topic: at.topic_id for p, at in positions.items() if at.topic_id}
+        refuse_recreated(known, found)
         for partition, stored in positions.items():
             if not first[partition] <= stored.offset <= last[partition]:
                 raise faults.OffsetOutOfRange(

@@ -21,6 +21,8 @@ _REFUSED = (
     "does not exist",
     "permission denied",
     "not permitted to log in",
+    # A server before PostgreSQL 17, which has no transaction_timeout.
+    "unrecognized configuration parameter",
 )
 
 

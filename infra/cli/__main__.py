@@ -12,6 +12,7 @@ from pathlib import Path
 from infra import runtime
 from infra.cli import (
     audit,
+    bench,
     catch_up,
     dbt,
     dead_letters,
@@ -30,7 +31,7 @@ from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
 
 # Verbs whose arguments are another program's.
-PASSED_THROUGH = ("dbt", "simulate", "audit", "dead-letters")
+PASSED_THROUGH = ("dbt", "simulate", "audit", "dead-letters", "bench")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--discard", action="store_true", help="remove the former primary's data instead of keeping"
     )
+    verb("bench", "measure landing or loading on servers of its own; see 'bench --help'")
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
@@ -176,6 +178,8 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         from infra import source
 
         return source.main(["simulate", *arguments], prog="./airline")
+    if verb == "bench":
+        return bench.main(arguments)
     if verb == "dead-letters":
         return dead_letters.main(settings, arguments)
     return audit.main(

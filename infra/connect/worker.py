@@ -16,10 +16,11 @@ HEAP = "768m"
 
 
 class Worker:
-    """The one Kafka Connect process of a stack."""
+    """The one Kafka Connect process of a stack. `plugins`: other ones than the stack's."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, plugins: Path | None = None) -> None:
         self.settings = settings
+        self._plugins = plugins or artifacts.plugin_path(settings)
         self._configuration = settings.home / "config" / "worker.properties"
 
     @property
@@ -38,7 +39,7 @@ class Worker:
             bootstrap=self.settings.kafka_bootstrap,
             host=self.settings.host,
             port=self.settings.connect_port,
-            plugins=artifacts.plugin_path(self.settings),
+            plugins=self._plugins,
         )
         return write_configuration(self.settings, "worker.properties", text)
 

@@ -76,6 +76,19 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) ->
     return True
 
 
+def fetch_plugin(settings: Settings, path: str, digest: str, folder: Path) -> None:
+    """Fetches a plugin of Connect that no stack has and unpacks it, unless `folder` has it."""
+    mark = folder / f"{digest}.complete"
+    if mark.exists():
+        return
+    runtime.make_folder(settings, folder)
+    archive = folder / path.rsplit("/", 1)[1]
+    _fetch_one(path, digest, archive)
+    _unpack(archive, folder)
+    archive.unlink()
+    mark.touch()
+
+
 def _repositories() -> list[str]:
     configured = GlobalSettings.load().repositories.values()
     return [url.rstrip("/") for url in (*configured, *MavenContext().remote_repos.values())]

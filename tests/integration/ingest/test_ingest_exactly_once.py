@@ -216,6 +216,23 @@ def test_a_recreated_topic_is_refused_even_when_it_has_grown(pipeline):
     assert pipeline.stored("flights") == 10
 
 
+def test_a_recreated_topic_is_refused_where_a_partition_is_new(pipeline):
+    """One partition that nothing has landed from yet would hide that the topic is another one."""
+    pipeline.create_topic("flights", partitions=2)
+    pipeline.produce("flights", events(0, 10))
+    ingester = pipeline.start()
+    pipeline.wait_landed("flights")
+    assert ingester.terminate() == 0
+    pipeline.delete_topic("flights")
+    pipeline.create_topic("flights", partitions=2)
+    for partition in range(2):
+        pipeline.produce("flights", events(100, 130), partition)
+    ingester = pipeline.start()
+    assert ingester.wait() == 1
+    assert ingester.events("failed")[0]["kind"] == "TopicRecreated"
+    assert numbers(pipeline, "flights") == list(range(10))
+
+
 def test_a_topic_recreated_under_a_running_ingester_is_refused(pipeline):
     """Events of the new topic from the old one's offset on would land as if nothing was missing."""
     pipeline.produce("flights", events(0, 10))

@@ -1,0 +1,51 @@
+"""What a person sees and does of landing on a whole stack."""
+
+from __future__ import annotations
+
+import json
+
+import requests
+from kafka import KafkaProducer
+
+from infra.settings import Settings
+
+TOPIC = "airline.public.seats"
+
+
+def test_a_dead_letter_is_seen_and_decided(stack):
+    """A bad message would stop the stack, or nobody would be told of it and what to do."""
+    producer = KafkaProducer(bootstrap_servers=stack.settings.kafka_bootstrap)
+    sent = producer.send(TOPIC, key=b'{"aircraft_code": "SU9"}', value=b"no json \x00").get(60)
+    producer.close()
+    event = f"{TOPIC}:{sent.partition}:{sent.offset}"
+    stack.wait(
+        lambda: stack.status()["checks"]["dead letters"]["count"] == 1, "status counts the letter"
+    )
+    shown = stack.airline("status", check=False)
+    assert shown.returncode == 1
+    assert "./airline dead-letters" in shown.stdout
+    (letter,) = json.loads(stack.airline("dead-letters", "list", "--json").stdout)
+    assert letter["event"] == event
+    assert event in stack.airline("dead-letters").stdout
+    assert "6e 6f 20 6a 73 6f 6e 20 00" in stack.airline("dead-letters", "show", event).stdout
+    stack.airline("dead-letters", "discard", event)
+    assert stack.status()["checks"]["dead letters"]["count"] == 0
+    stack.assert_audit_clean()
+
+
+def test_a_second_ingester_is_one_setting_away(stack):
+    """More ingesters would not share the topics, or take the first one's port."""
+    two = {"AIRLINE_INGESTERS": "2"}
+    stack.airline("up", **two)
+    settings = Settings.from_environment({**stack.settings.environment(), **two})
+
+    def owned() -> list[int]:
+        ports = [settings.port("ingest metrics"), settings.port("ingest-2 metrics")]
+        answers = [requests.get(f"http://{settings.host}:{port}/health").json() for port in ports]
+        return [len(answer["partitions"]) for answer in answers]
+
+    stack.wait(lambda: all(owned()), "both have partitions")
+    stack.assert_audit_clean()
+    stack.airline("up")
+    assert "ingest-2" not in stack.status()["services"]
+    stack.assert_audit_clean()
