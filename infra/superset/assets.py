@@ -48,7 +48,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "default_endpoint": None,
         "offset": 0,
         "cache_timeout": None,
-        "catalog": None,
         "sql": None,
         "params": None,
         "template_params": None,
@@ -101,7 +100,7 @@ METRIC_DEFAULTS = {
 # Computed by the browser, or the same for every object.
 VOLATILE = {
     "databases": ("version",),
-    "datasets": ("version", "external_url", "is_managed_externally"),
+    "datasets": ("version", "external_url", "is_managed_externally", "catalog"),
     "charts": ("version", "external_url", "is_managed_externally", "tags"),
     "dashboards": ("version", "external_url", "is_managed_externally", "tags"),
 }
@@ -261,6 +260,9 @@ def for_import(bundle: Bundle, settings: Settings) -> dict[str, str]:
         given = copy.deepcopy(asset) | {"version": VERSION}
         if kind_of(name) == "databases":
             given["sqlalchemy_uri"] = uri(settings)
+        if kind_of(name) == "datasets":
+            # PostgreSQL's database. Without it a role's schema is not taken for the dataset's.
+            given["catalog"] = settings.dwh_db
         contents[name] = yaml.safe_dump(given, allow_unicode=True, sort_keys=False)
     return contents
 
