@@ -16,9 +16,10 @@ DBT = "airline_dbt"
 BI = "airline_bi"
 MONITOR = "airline_monitor"
 SUPERSET = "airline_superset"
+AIRFLOW = "airline_airflow"
 
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: ""}
-WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", MONITOR: ""}
+WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONITOR: ""}
 
 
 def make(settings: Settings, server: str, dsn: str) -> None:

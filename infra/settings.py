@@ -32,6 +32,7 @@ PORTS = {
     "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
     # The first ingester's; the others follow, one port each.
     "ingest metrics": ("ingest_metrics_port", "AIRLINE_INGEST_METRICS_PORT", 9464),
+    "airflow": ("airflow_port", "AIRLINE_AIRFLOW_PORT", 8080),
 }
 TABLES = (
     "airports",
@@ -70,12 +71,18 @@ class Settings:
     metrics_port: int
     superset_port: int
     ingest_metrics_port: int
+    airflow_port: int
     source_db: str
     dwh_db: str
     admin_user: str
     admin_password: str
     superset_user: str
     superset_password: str
+    airflow_user: str
+    airflow_password: str
+    load_minutes: int
+    retention_gb: int
+    retention_days: int
     service_user: str
     topic_partitions: int
     ingesters: int
@@ -115,6 +122,11 @@ class Settings:
             admin_password=text("AIRLINE_ADMIN_PASSWORD", DEMO_PASSWORD),
             superset_user=text("AIRLINE_SUPERSET_USER", "admin"),
             superset_password=text("AIRLINE_SUPERSET_PASSWORD", "admin"),
+            airflow_user=text("AIRLINE_AIRFLOW_USER", "admin"),
+            airflow_password=text("AIRLINE_AIRFLOW_PASSWORD", "admin"),
+            load_minutes=_number(environ, "AIRLINE_LOAD_MINUTES", 5, 1, 1440),
+            retention_gb=_number(environ, "AIRLINE_RETENTION_GB", 50, 0, 1_000_000),
+            retention_days=_number(environ, "AIRLINE_RETENTION_DAYS", 30, 0, 36500),
             service_user=service_user,
             topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
             ingesters=_number(environ, "AIRLINE_INGESTERS", 1, 1, 50),
@@ -153,6 +165,10 @@ class Settings:
     @property
     def superset_url(self) -> str:
         return f"http://{self.host}:{self.superset_port}"
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://{self.host}:{self.airflow_port}"
 
     @property
     def topics(self) -> list[str]:
@@ -215,6 +231,11 @@ class Settings:
             "AIRLINE_ADMIN_PASSWORD": self.admin_password,
             "AIRLINE_SUPERSET_USER": self.superset_user,
             "AIRLINE_SUPERSET_PASSWORD": self.superset_password,
+            "AIRLINE_AIRFLOW_USER": self.airflow_user,
+            "AIRLINE_AIRFLOW_PASSWORD": self.airflow_password,
+            "AIRLINE_LOAD_MINUTES": str(self.load_minutes),
+            "AIRLINE_RETENTION_GB": str(self.retention_gb),
+            "AIRLINE_RETENTION_DAYS": str(self.retention_days),
             "AIRLINE_SERVICE_USER": self.service_user,
             "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
             "AIRLINE_INGESTERS": str(self.ingesters),

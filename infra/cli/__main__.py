@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from infra import runtime
+from infra.airflow import command as airflow_command
 from infra.cli import (
     audit,
     bench,
@@ -31,7 +32,7 @@ from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
 
 # Verbs whose arguments are another program's.
-PASSED_THROUGH = ("dbt", "simulate", "audit", "dead-letters", "bench")
+PASSED_THROUGH = ("dbt", "airflow", "simulate", "audit", "dead-letters", "bench")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument("server", choices=SERVERS)
     each.add_argument("arguments", nargs=argparse.REMAINDER, help="psql's own")
     verb("dbt", "dbt with the stack's environment; arguments are dbt's own")
+    verb("airflow", "Airflow's command line on this stack; see 'airflow --help'")
     each = verb("load", "replace the source's rows by eight CSV files, and build the marts")
     each.add_argument(
         "folder",
@@ -112,7 +114,10 @@ def parser() -> argparse.ArgumentParser:
     for suite in ("lint", *testing.SUITES):
         each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
     each.add_argument(
-        "--long", action="store_true", help="200 faults instead of one of each kind: some hours"
+        "--long",
+        action="store_true",
+        help="also what takes hours: 200 faults, twenty loads under streaming bookings, a month's"
+        " backfill",
     )
     each.add_argument(
         "--keep",
@@ -174,6 +179,8 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
     if verb == "dbt":
         packages.put_in_place(complain)
         return dbt.call(settings, arguments)
+    if verb == "airflow":
+        return airflow_command.call(settings, arguments)
     if verb == "simulate":
         from infra import source
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra import roles
+from infra import roles, runtime
 from infra.cli import packages
 from infra.errors import AirlineError
 from infra.settings import Settings
@@ -76,6 +77,38 @@ def build(
         _stamp(settings).write_text(project_digest(settings))
 
 
+def publish_manifest(settings: Settings, folder: Path) -> None:
+    """Puts the project's manifest, and the parsed project that spares dbt a parse, into `folder`.
+
+    Whole or not at all, and only when the project changed. Raises AirlineError with what dbt says.
+    """
+    mark = project_digest(settings, (*PROJECT, "tests/data"))
+    stamp = folder / "project"
+    if stamp.exists() and stamp.read_text() == mark:
+        return
+    runtime.make_folder(settings, folder)
+    done = subprocess.run(
+        command("--quiet", "parse"),
+        cwd=settings.root,
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise AirlineError(
+            "dbt cannot parse the project",
+            "mend what it names, then './airline dbt parse'",
+            (done.stdout + done.stderr)[-3000:],
+        )
+    target = Path(environment(settings).get("DBT_TARGET_PATH", settings.root / "target"))
+    for name in ("manifest.json", "partial_parse.msgpack"):
+        half = folder / f"{name}.half"
+        shutil.copyfile(target / name, half)
+        half.replace(folder / name)
+    stamp.write_text(mark)
+
+
 def is_built(settings: Settings) -> bool:
     """Whether the project as it is now has been built by `build` before."""
     try:
@@ -84,10 +117,10 @@ def is_built(settings: Settings) -> bool:
         return False
 
 
-def project_digest(settings: Settings) -> str:
-    """Changes when anything changes that dbt builds from."""
+def project_digest(settings: Settings, names: Sequence[str] = PROJECT) -> str:
+    """Changes when anything changes that dbt builds from, or in the files and folders `names`."""
     digest = hashlib.sha256(packages.in_use().encode())
-    for name in PROJECT:
+    for name in names:
         start = settings.root / name
         files = [start] if start.is_file() else sorted(start.rglob("*"))
         for file in files:

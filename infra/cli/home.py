@@ -15,7 +15,7 @@ from infra.settings import Settings
 # A default stack with its logs and WAL takes about 1.5 GB.
 LEAST_FREE = 2_000_000_000
 # What `reset` removes. The cache, the copies of PostgreSQL and Java and the lock stay.
-MADE_BY_UP = ("data", "config", "run", "secrets", "logs", "dbt")
+MADE_BY_UP = ("data", "config", "run", "secrets", "logs", "dbt", "docs-site", "airflow")
 
 
 def make(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import psycopg2
 
+from infra import warehouse
 from infra.cli.services import Primary, Warehouse
 from infra.connect import connector
 from infra.errors import AirlineError
@@ -99,20 +100,7 @@ def pending(settings: Settings) -> tuple[int, bool]:
     """(landed offsets that no closed load batch has read, whether a load batch is open)."""
     try:
         [(rows, is_open)] = Warehouse(settings).server.query(
-            """
-            select
-                coalesce(sum(position.next_offset - coalesce(loaded.to_offset, 0)), 0),
-                exists (select from dwh_control.load_batch where closed_at is null)
-            from staging.ingest_offset as position
-            left join dwh_control.load_batch_range as loaded
-                on position.topic = loaded.topic
-                and position.kafka_partition = loaded.kafka_partition
-                and loaded.load_batch_id = (
-                    select max(load_batch_id) from dwh_control.load_batch
-                    where outcome = 'loaded'
-                )
-            where position.topic like '%.public.%'
-            """,
+            warehouse.PENDING.read_text(),
             dbname=settings.dwh_db,
         )
     except psycopg2.errors.UndefinedTable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from infra import runtime
+from infra.airflow.services import SERVICES as AIRFLOW
 from infra.cli.services import Connect, Ingest, Kafka, Primary, Replica, Service, Warehouse
 from infra.metrics.service import Metrics
 from infra.project.service import Docs
@@ -19,6 +20,7 @@ PARTS: dict[str, tuple[type[Service], ...]] = {
     "core": (Primary, Warehouse, Kafka, Replica, Connect, Ingest, Metrics),
     "superset": (Superset,),
     "docs": (Docs,),
+    "airflow": AIRFLOW,
 }
 
 

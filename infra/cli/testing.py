@@ -31,6 +31,8 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     chosen = [suite for suite in SUITES if getattr(options, suite)]
     everything = not chosen and not options.lint
     environment = isolated(os.environ, settings)
+    if options.long:
+        environment["AIRLINE_TEST_LONG"] = "1"
     kept = _kept(environment) if options.keep else None
     environment["AIRLINE_PORT_OFFSET"] = str(free_offset(OFFSETS) if kept is None else kept)
     mine = Settings.from_environment(environment)
@@ -77,6 +79,8 @@ def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
         # A fault of one ingester must leave another one to go on.
         "AIRLINE_INGESTERS": "2",
         **{name: value for name, value in environ.items() if name == "AIRLINE_TEST_SEED"},
+        # Tests start the loads they are about.
+        "AIRLINE_LOAD_MINUTES": "1440",
     }
 
 

@@ -50,6 +50,12 @@ def build(settings: Settings, say: Callable[[str], None]) -> None:
             "the warehouse must run ('./airline up'); see what dbt says below",
             done.stdout[-3000:],
         )
+    publish(settings, target)
+    say(f"docs site made of {_count(folder(settings))} models")
+
+
+def publish(settings: Settings, target: Path) -> None:
+    """Puts what `dbt docs generate` wrote into `target` in the place of the site."""
     site = folder(settings)
     new = site.with_name(f"{site.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -69,7 +75,6 @@ def build(settings: Settings, say: Callable[[str], None]) -> None:
         site.rename(old)
     new.rename(site)
     shutil.rmtree(old, ignore_errors=True)
-    say(f"docs site made of {_count(manifest)} models")
 
 
 def _put_compiled_sql(manifest: dict, target: Path) -> None:
@@ -82,7 +87,8 @@ def _put_compiled_sql(manifest: dict, target: Path) -> None:
                 node["compiled"] = True
 
 
-def _count(manifest: dict) -> int:
+def _count(site: Path) -> int:
+    manifest = json.loads((site / "manifest.json").read_text())
     return sum(node["resource_type"] == "model" for node in manifest["nodes"].values())
 
 

@@ -15,6 +15,8 @@ from infra.postgres import Server
 from infra.settings import Settings
 
 SCHEMAS = Path(__file__).with_name("schemas.sql")
+# What landed and is not loaded; ./airline and the DAG vault_load ask the same.
+PENDING = Path(__file__).with_name("pending.sql")
 
 
 def make(settings: Settings, server: Server) -> bool:

@@ -1,0 +1,66 @@
+"""
+### Passenger flow between airports
+
+Daily at 01:00 UTC: flights and passengers between each pair of airports on the day the data
+interval begins on (the day that has just ended), into `presentation.airport_passenger_flow`; and
+again each earlier day whose flights changed since.
+
+1. `create_schema` · 2. `clean_stale_data` · 3. `compute_and_load` (dbt) · 4. `validate` (dbt
+   tests)
+
+A backfill of thirty days gives what thirty daily runs give, and running a day again changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from cosmos.constants import TestBehavior
+from cosmos.operators.local import DbtTestLocalOperator
+
+from infra.airflow import defaults, warehouse
+from infra.airflow.dbt_project import DBT, dbt_tasks
+
+MODELS = ["airport_passenger_flow"]
+# A run that somebody starts by hand without an interval is about the last whole day.
+VARIABLES = {
+    "flow_date": "{{ (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1))"
+    " | ds }}"
+}
+
+with DAG(
+    "airport_passenger_flow_mart",
+    description="Flights and passengers by day and pair of airports",
+    doc_md=__doc__,
+    schedule="0 1 * * *",
+    start_date=defaults.START,
+    max_active_runs=1,
+    default_args=defaults.task_defaults(),
+    deadline=defaults.deadline(timedelta(hours=1)),
+    tags=["mart"],
+):
+    create_schema = PythonOperator(
+        task_id="create_schema",
+        python_callable=warehouse.create_schema,
+        op_args=["presentation"],
+    )
+    clean_stale_data = PythonOperator(
+        task_id="clean_stale_data",
+        python_callable=warehouse.clean_stale,
+        op_args=["presentation", "airport_passenger_flow"],
+    )
+    compute_and_load = dbt_tasks(
+        "compute_and_load", MODELS, tests=TestBehavior.NONE, variables=VARIABLES
+    )
+    validate = DbtTestLocalOperator(
+        task_id="validate",
+        select=MODELS,
+        vars=VARIABLES,
+        dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
+        outlets=[defaults.mart("airport_passenger_flow")],
+        **DBT,
+    )
+    create_schema >> clean_stale_data >> compute_and_load >> validate

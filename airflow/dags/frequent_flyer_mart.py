@@ -1,0 +1,62 @@
+"""
+### Frequent flyers
+
+Daily at 00:00 UTC: every passenger who flew in the year before the run's date, with flights,
+purchases, home airport and customer group, into `presentation.frequent_flyers`; the groups'
+history into a snapshot.
+
+1. `create_schema` · 2. `clean_stale_data` · 3. `compute_and_load` (dbt) · 4. `validate` (dbt
+   tests)
+
+Running a day again gives the same rows.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from cosmos.constants import TestBehavior
+from cosmos.operators.local import DbtTestLocalOperator
+
+from infra.airflow import defaults, warehouse
+from infra.airflow.dbt_project import DBT, dbt_tasks
+
+MODELS = ["customer_group_thresholds", "frequent_flyers", "customer_group_history"]
+# The day the run's data interval ends on: the year before it is looked at.
+VARIABLES = {"run_date": "{{ (dag_run.data_interval_end or dag_run.run_after) | ds }}"}
+
+with DAG(
+    "frequent_flyer_mart",
+    description="Passengers by flights and purchases of the last year",
+    doc_md=__doc__,
+    schedule="0 0 * * *",
+    start_date=defaults.START,
+    max_active_runs=1,
+    default_args=defaults.task_defaults(),
+    deadline=defaults.deadline(timedelta(hours=1)),
+    tags=["mart"],
+):
+    create_schema = PythonOperator(
+        task_id="create_schema",
+        python_callable=warehouse.create_schema,
+        op_args=["presentation"],
+    )
+    clean_stale_data = PythonOperator(
+        task_id="clean_stale_data",
+        python_callable=warehouse.clean_stale,
+        op_args=["presentation", "frequent_flyers"],
+    )
+    compute_and_load = dbt_tasks(
+        "compute_and_load", MODELS, tests=TestBehavior.NONE, variables=VARIABLES
+    )
+    validate = DbtTestLocalOperator(
+        task_id="validate",
+        select=MODELS,
+        vars=VARIABLES,
+        dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
+        outlets=[defaults.mart("frequent_flyers")],
+        **DBT,
+    )
+    create_schema >> clean_stale_data >> compute_and_load >> validate

@@ -1,0 +1,38 @@
+"""
+### Upkeep
+
+Daily at 03:00 UTC, all at once:
+
+- `source_freshness`: has every source table had an event lately? A stale one is a warning, then a
+  failure.
+- `remove_consumed_events`: raw events that every batch has long read are removed once `staging`
+  is larger than `AIRLINE_RETENTION_GB`; below that nothing happens.
+- `generate_docs`: the dbt docs site, shown here under Browse → dbt docs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from cosmos.operators.local import DbtSourceLocalOperator
+
+from infra.airflow import defaults, retention
+from infra.airflow.dbt_project import DBT
+from infra.airflow.operators import GenerateDocs
+
+with DAG(
+    "maintenance",
+    description="Source freshness, retention of raw events, dbt docs",
+    doc_md=__doc__,
+    schedule="0 3 * * *",
+    start_date=defaults.START,
+    max_active_runs=1,
+    default_args=defaults.task_defaults(),
+    deadline=defaults.deadline(timedelta(hours=2)),
+    tags=["upkeep"],
+):
+    DbtSourceLocalOperator(task_id="source_freshness", select="source:staging", **DBT)
+    PythonOperator(task_id="remove_consumed_events", python_callable=retention.remove_consumed)
+    GenerateDocs(task_id="generate_docs", **DBT)

@@ -1,0 +1,47 @@
+"""Where a missed deadline is told of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import urllib.request
+from typing import Any
+
+from infra.airflow import build_log
+
+log = logging.getLogger(__name__)
+
+# An Airflow Connection of this name is told as well, where there is one: its host is a URL that
+# takes JSON (a chat's or pager's webhook).
+WEBHOOK = "deadline_webhook"
+
+
+async def deadline_missed(allowed: str, context: dict[str, Any] | None = None) -> None:
+    """The callback of every DAG's deadline; runs in the triggerer."""
+    run = (context or {}).get("dag_run") or {}
+    dag_id, run_id = run.get("dag_id"), run.get("dag_run_id") or run.get("run_id")
+    text = f"DAG {dag_id} missed its deadline: run {run_id} is not over {allowed} after its start"
+    log.error(text)
+    with (build_log.home() / "deadlines.log").open("a") as file:
+        file.write(text + "\n")
+    url = await asyncio.to_thread(_webhook)
+    if url:
+        await asyncio.to_thread(_post, url, {"text": text, "dag_id": dag_id, "run_id": run_id})
+
+
+def _webhook() -> str:
+    from airflow.exceptions import AirflowNotFoundException
+    from airflow.sdk import Connection
+
+    try:
+        return Connection.get(WEBHOOK).host or ""
+    except AirflowNotFoundException:
+        return ""
+
+
+def _post(url: str, told: dict[str, Any]) -> None:
+    request = urllib.request.Request(
+        url, json.dumps(told).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=30).close()

@@ -1,0 +1,94 @@
+"""Airflow's REST API, as far as the stack asks it anything; as the operator's account."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from infra.airflow import config
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+
+class Api:
+    """One login. Raises AirlineError where Airflow refuses or does not answer."""
+
+    def __init__(self, settings: Settings, user: str = "", password: str = "") -> None:
+        self._url = settings.airflow_url
+        self._token = ""
+        told = self.ask(
+            "POST",
+            "/auth/token",
+            {
+                "username": user or config.OPERATOR,
+                "password": password or settings.secret("airflow_operator"),
+            },
+        )
+        self._token = told["access_token"]
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(
+            self._url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                text = response.read()
+                return json.loads(text) if text else {}
+        except urllib.error.HTTPError as error:
+            raise AirlineError(
+                f"Airflow answered {error.code} to {method} {path}",
+                "see './airline logs airflow-api-server'",
+                error.read().decode(errors="replace")[:500],
+            ) from None
+        except OSError as error:
+            raise AirlineError(
+                f"Airflow does not answer at {self._url} ({error})",
+                "see './airline status'; './airline up' starts what does not run",
+            ) from None
+
+    def dags(self) -> dict[str, bool]:
+        """DAG id -> whether it is paused; the ones Airflow has parsed."""
+        told = self.ask("GET", "/api/v2/dags?limit=100")
+        return {dag["dag_id"]: dag["is_paused"] for dag in told["dags"]}
+
+    def import_errors(self) -> list[str]:
+        """What keeps DAG files from being parsed, the last line of each."""
+        told = self.ask("GET", "/api/v2/importErrors")
+        return [
+            f"{each['filename']}: {each['stack_trace'].strip().splitlines()[-1]}"
+            for each in told["import_errors"]
+        ]
+
+    def pause(self, dag_id: str, paused: bool) -> None:
+        self.ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": paused})
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The newest runs of a DAG, the newest first."""
+        told = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=20&order_by=-run_after")
+        return told["dag_runs"]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of a run."""
+        run = urllib.parse.quote(run_id, safe="")
+        told = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances?limit=100")
+        instances = told["task_instances"]
+        while len(instances) < told["total_entries"]:
+            told = self.ask(
+                "GET",
+                f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances"
+                f"?limit=100&offset={len(instances)}",
+            )
+            instances += told["task_instances"]
+        return instances
+
+    def trigger(self, dag_id: str, **body: Any) -> str:
+        """Starts a run now; returns its id."""
+        told = self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None} | body)
+        return told["dag_run_id"]

@@ -1,0 +1,165 @@
+"""Airflow's configuration, all of it environment variables made from the one settings module.
+
+Nobody edits an airflow.cfg, and secrets are read from `AIRLINE_HOME/secrets` when a process starts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from infra import roles
+from infra.project import site
+from infra.settings import Settings
+
+# The metadata's database, in the warehouse's server.
+DATABASE = "airflow"
+# The Airflow Connection that dbt and the DAGs' own tasks log in to the warehouse with.
+WAREHOUSE_CONNECTION = "warehouse"
+# The same for the upkeep of what the ingester landed, as the ingester's role.
+LANDING_CONNECTION = "landing"
+# The pool of the tasks that run dbt: so many at a time, whatever else is due.
+DBT_POOL, DBT_SLOTS = "dbt", 2
+# The account that `up` unpauses DAGs with; people have their own.
+OPERATOR = "airline"
+
+
+def folder(settings: Settings) -> Path:
+    """AIRFLOW_HOME: task logs, Cosmos's caches."""
+    return settings.home / "airflow"
+
+
+def dags(settings: Settings) -> Path:
+    return settings.root / "airflow" / "dags"
+
+
+def dag_ids(settings: Settings) -> list[str]:
+    """A DAG's id is its file's name."""
+    return sorted(file.stem for file in dags(settings).glob("*.py"))
+
+
+def dbt_artifacts(settings: Settings) -> Path:
+    """Where `up` puts the manifest that every DAG file is rendered from."""
+    return settings.home / "dbt" / "airflow"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every process of Airflow runs with, and nothing of the admin's."""
+    variables = settings.environment()
+    del variables["AIRLINE_ADMIN_PASSWORD"]
+    del variables["AIRLINE_AIRFLOW_PASSWORD"]
+    account = f"{roles.AIRFLOW}:{quote(settings.secret(roles.AIRFLOW), safe='')}"
+    database = f"{account}@{settings.host}:{settings.dwh_port}/{DATABASE}"
+    options = {
+        "core": {
+            "dags_folder": dags(settings),
+            "plugins_folder": folder(settings) / "plugins",
+            "load_examples": False,
+            "executor": "LocalExecutor",
+            "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+            "execution_api_server_url": f"{settings.airflow_url}/execution/",
+            "fernet_key": _fernet_key(settings.secret("airflow_fernet")),
+            # Processes, not threads: this many tasks at a time, in all DAGs together.
+            "parallelism": 6,
+            "max_active_tasks_per_dag": 6,
+            "max_active_runs_per_dag": 1,
+            # `up` unpauses them once the first build is there to work on.
+            "dags_are_paused_at_creation": True,
+            "dagbag_import_timeout": 120,
+            "hostname_callable": "infra.airflow.config.hostname",
+        },
+        "database": {
+            "sql_alchemy_conn": f"postgresql+psycopg2://{database}",
+            "sql_alchemy_conn_async": f"postgresql+asyncpg://{database}",
+        },
+        "api": {
+            "host": settings.host,
+            "port": settings.airflow_port,
+            "base_url": settings.airflow_url,
+            "workers": 1,
+            "secret_key": settings.secret("airflow_api"),
+            "expose_config": False,
+            "instance_name": "Airline",
+        },
+        "api_auth": {
+            "jwt_secret": settings.secret("airflow_jwt"),
+            "jwt_issuer": "airline",
+        },
+        "scheduler": {
+            # A daily run at midnight is about the day that ended then.
+            "create_cron_data_intervals": True,
+            "catchup_by_default": False,
+            # Tasks of a scheduler that was killed are taken up by the next one this soon.
+            "orphaned_tasks_check_interval": 30,
+            "task_instance_heartbeat_timeout": 60,
+            "scheduler_idle_sleep_time": 1,
+        },
+        # A laptop under load answers late, and a task that only waited must not fail for that.
+        "workers": {"execution_api_timeout": 60},
+        "dag_processor": {
+            "parsing_processes": 1,
+            # DAG files change with a deploy, and then `up` asks for them.
+            "min_file_process_interval": 120,
+            "refresh_interval": 30,
+            "dag_file_processor_timeout": 120,
+            "print_stats_interval": 600,
+        },
+        "logging": {
+            "base_log_folder": folder(settings) / "logs",
+            "dag_processor_child_process_log_directory": folder(settings) / "logs" / "dags",
+            "logging_level": "INFO",
+            "colored_console_log": False,
+        },
+        "cosmos": {
+            "cache_dir": folder(settings) / "cosmos",
+            "enable_telemetry": False,
+            "enable_memory_optimised_imports": True,
+            # The manifest is made by `up`; the files below the root are hashed for nothing.
+            "enable_cache_dbt_ls": False,
+            "project_hash_excluded_dirs": _not_dbts(settings),
+            "dbt_docs_projects": json.dumps(
+                {"airline": {"dir": str(site.folder(settings)), "name": "dbt docs"}}
+            ),
+        },
+        "usage_data_collection": {"enabled": False},
+    }
+    variables |= {
+        f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
+        for section, values in options.items()
+        for name, value in values.items()
+    }
+    if sys.platform == "darwin":
+        # Tasks are forked, and macOS ends a forked process that asks it for its proxies.
+        variables |= {"no_proxy": "*", "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
+    return variables | {
+        "AIRFLOW_HOME": str(folder(settings)),
+        # Nobody hears of how a stack is used.
+        "DO_NOT_TRACK": "1",
+        "SCARF_NO_ANALYTICS": "true",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def hostname() -> str:
+    """Everything runs on one machine; a name that does not resolve must not cost time."""
+    return "localhost"
+
+
+def _fernet_key(secret: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode()
+
+
+def _not_dbts(settings: Settings) -> str:
+    """Every folder of the project that dbt does not read."""
+    dbts = {"models", "macros", "seeds", "snapshots", "tests", "dbt_packages"}
+    return ",".join(
+        sorted(
+            entry.name
+            for entry in settings.root.iterdir()
+            if entry.is_dir() and entry.name not in dbts
+        )
+    )

@@ -1,0 +1,101 @@
+"""The dbt project as Airflow runs it: one project, one profile, one way to render and to execute.
+
+DAG files take `dbt_tasks` and say which models they are about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import TaskGroup
+from cosmos.airflow.task_group import DbtTaskGroup
+from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+from cosmos.constants import DbtResourceType, ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos.profiles.postgres import PostgresUserPasswordProfileMapping
+
+from infra.airflow import config, operators
+from infra.settings import Settings
+
+SETTINGS = Settings.from_environment()
+MANIFEST = config.dbt_artifacts(SETTINGS) / "manifest.json"
+BUILD = "dbt_build"
+
+PROFILE = ProfileConfig(
+    profile_name="airline",
+    target_name="warehouse",
+    profile_mapping=PostgresUserPasswordProfileMapping(
+        conn_id=config.WAREHOUSE_CONNECTION,
+        # As profiles.yml has it: dbt knows the parsed project again by that.
+        profile_args={"role": "airline_dbt", "schema": "dwh_marts", "threads": 4},
+    ),
+)
+# For every task that runs dbt, whether Cosmos makes it or a DAG file.
+DBT = {
+    "project_dir": str(SETTINGS.root),
+    "profile_config": PROFILE,
+    "install_deps": False,
+    "invocation_mode": InvocationMode.DBT_RUNNER,
+    "emit_datasets": False,
+    "pool": config.DBT_POOL,
+}
+
+
+def dbt_tasks(
+    group_id: str,
+    select: list[str],
+    *,
+    exclude: list[str] | None = None,
+    tests: TestBehavior = TestBehavior.AFTER_EACH,
+    variables: dict[str, Any] | None = None,
+) -> TaskGroup:
+    """The models that dbt's `select` names, each a task with its tests behind it.
+
+    One `dbt build` does the work: dbt starts once, not once a model. The tasks follow it.
+    """
+    build_task_id = f"{group_id}.{BUILD}"
+    group = DbtTaskGroup(
+        group_id=group_id,
+        project_config=ProjectConfig(
+            dbt_project_path=SETTINGS.root,
+            manifest_path=MANIFEST,
+            install_dbt_deps=False,
+            dbt_vars=variables,
+        ),
+        profile_config=PROFILE,
+        execution_config=ExecutionConfig(
+            execution_mode=ExecutionMode.LOCAL,
+            invocation_mode=InvocationMode.DBT_RUNNER,
+        ),
+        operator_args={"pool": config.DBT_POOL},
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            select=select,
+            exclude=exclude or [],
+            test_behavior=tests,
+            emit_datasets=False,
+            enable_mock_profile=False,
+            node_conversion_by_task_group=False,
+            node_converters={
+                kind: operators.converter(operator, build_task_id)
+                for kind, operator in (
+                    (DbtResourceType.MODEL, operators.DbtModelInBuild),
+                    (DbtResourceType.SEED, operators.DbtSeedInBuild),
+                    (DbtResourceType.SNAPSHOT, operators.DbtSnapshotInBuild),
+                    (DbtResourceType.TEST, operators.DbtTestsInBuild),
+                )
+            },
+        ),
+    )
+    with group:
+        operators.DbtBuild(
+            task_id=BUILD,
+            manifest=str(MANIFEST),
+            select=select,
+            exclude=exclude or [],
+            vars=variables,
+            dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS
+            if tests is TestBehavior.AFTER_EACH
+            else ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"],
+            **DBT,
+        )
+    return group

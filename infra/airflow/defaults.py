@@ -1,0 +1,53 @@
+"""What every DAG has in common: retries, timeouts, and whom a late run tells."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import Asset, DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.callback import AsyncCallback
+
+from infra.settings import Settings
+
+SETTINGS = Settings.from_environment()
+
+START: datetime = pendulum.datetime(2025, 1, 1, tz="UTC")
+# How often the vault is loaded.
+LOAD_SCHEDULE = timedelta(minutes=SETTINGS.load_minutes)
+# Announced when a load batch is in the vault.
+VAULT = Asset("vault", uri="airline://warehouse/dwh_detailed")
+
+
+def mart(name: str) -> Asset:
+    """Announced when a mart is computed and valid."""
+    return Asset(name, uri=f"airline://warehouse/presentation/{name}")
+
+
+def task_defaults(
+    *,
+    retries: int = 3,
+    first_delay: timedelta = timedelta(seconds=30),
+    timeout: timedelta = timedelta(minutes=30),
+) -> dict[str, Any]:
+    """Retries wait twice as long each time, ten minutes at most."""
+    return {
+        "owner": "data platform",
+        "retries": retries,
+        "retry_delay": first_delay,
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": timeout,
+    }
+
+
+def deadline(interval: timedelta) -> DeadlineAlert:
+    """Tells of a run that is not over this long after it was queued."""
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=interval,
+        callback=AsyncCallback(
+            "infra.airflow.alerts.deadline_missed", kwargs={"allowed": str(interval)}
+        ),
+    )

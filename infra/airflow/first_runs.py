@@ -1,0 +1,92 @@
+"""Unpauses the DAGs of a new stack, once, and waits for their first runs.
+
+What a person pauses later stays paused.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from infra.airflow import config
+from infra.airflow.api import Api
+from infra.cli.progress import Progress
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+# Until Airflow has read the DAG files, and until a run is over; in seconds.
+PATIENCE = 300
+PATIENCE_FOR_RUNS = 1200
+
+
+def make(settings: Settings, progress: Progress) -> None:
+    """Idempotent: a DAG that was unpaused here before is left as it is."""
+    wanted = [dag for dag in config.dag_ids(settings) if dag not in _unpaused(settings)]
+    if not wanted:
+        return
+    api = Api(settings)
+    _wait_until_parsed(api, wanted)
+    for dag_id in wanted:
+        api.pause(dag_id, False)
+    _stamp(settings).write_text(json.dumps(config.dag_ids(settings)))
+    progress.say(f"{len(wanted)} DAGs unpaused; their first runs begin")
+    failed = _wait_for_first_runs(api, wanted, progress)
+    if failed:
+        raise AirlineError(
+            f"the first run of {', '.join(failed)} failed",
+            f"see {settings.airflow_url}, or './airline airflow tasks logs {failed[0]}'; Airflow "
+            "runs it again when it is next due",
+        )
+
+
+def _wait_until_parsed(api: Api, wanted: list[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while missing := [dag for dag in wanted if dag not in api.dags()]:
+        errors = api.import_errors()
+        if time.monotonic() > deadline or errors:
+            raise AirlineError(
+                f"Airflow has not read the DAGs {', '.join(missing)}",
+                "mend what it names, or see './airline logs airflow-dag-processor'",
+                "\n".join(errors),
+            )
+        time.sleep(0.5)
+
+
+def _wait_for_first_runs(api: Api, wanted: list[str], progress: Progress) -> list[str]:
+    """Returns the DAGs whose first run failed."""
+    begin = time.monotonic()
+    waiting, failed = list(wanted), []
+    told = begin
+    while waiting:
+        for dag_id in list(waiting):
+            runs = api.runs(dag_id)
+            state = runs[-1]["state"] if runs else "none"
+            if state not in ("success", "failed"):
+                continue
+            waiting.remove(dag_id)
+            if state == "failed":
+                failed.append(dag_id)
+            progress.say(f"{dag_id}: first run {state} ({time.monotonic() - begin:.0f} s)")
+        if time.monotonic() - begin > PATIENCE_FOR_RUNS:
+            raise AirlineError(
+                f"the first run of {', '.join(waiting)} did not end in {PATIENCE_FOR_RUNS} s",
+                "see './airline logs airflow-scheduler'",
+            )
+        if waiting and time.monotonic() - told > 15:
+            told = time.monotonic()
+            progress.say(f"waiting for {', '.join(waiting)}")
+        time.sleep(1)
+    return failed
+
+
+def _unpaused(settings: Settings) -> list[str]:
+    try:
+        return json.loads(_stamp(settings).read_text())
+    except (OSError, ValueError):
+        return []
+
+
+def _stamp(settings: Settings) -> Path:
+    # Beside the warehouse's data, in which Airflow's database is: it goes with that.
+    return settings.home / "data" / "airflow-unpaused"

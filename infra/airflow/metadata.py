@@ -1,0 +1,97 @@
+"""Airflow's database: made, migrated, and furnished with roles, users and the Connection.
+
+A stamp beside the warehouse's data says for which releases and settings it was done, so that a
+second `up` asks Airflow nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from infra import roles, runtime
+from infra.airflow import config
+from infra.cli.services import Warehouse
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+PACKAGES = ("apache-airflow-core", "apache-airflow-providers-fab", "astronomer-cosmos")
+
+
+def make(settings: Settings) -> None:
+    """Brings database, users and Connection up to these settings. Raises AirlineError."""
+    runtime.make_folder(settings, config.folder(settings))
+    is_new = roles.make_database(
+        Warehouse(settings).server.dsn(), config.DATABASE, owner=roles.AIRFLOW
+    )
+    stamp = settings.home / "data" / "airflow-furnished"
+    mark = _mark(settings)
+    if not is_new and stamp.exists() and stamp.read_text() == mark:
+        return
+    run(settings, "-m", "airflow", "db", "migrate")
+    run(settings, "-m", "infra.airflow.furnish", standard_input=json.dumps(_furniture(settings)))
+    stamp.write_text(mark)
+
+
+def run(settings: Settings, *arguments: str, standard_input: str | None = None) -> str:
+    """Runs a Python with Airflow's environment; returns what it printed. Raises AirlineError."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=settings.root,
+        env=_environment(settings),
+        input=standard_input,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise AirlineError(
+            f"Airflow could not be set up ('{' '.join(arguments)}' failed)",
+            "mend what it says below, then './airline up'",
+            "\n".join((done.stdout + done.stderr).splitlines()[-12:]),
+        )
+    return done.stdout
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ
+    } | config.environment(settings)
+
+
+def _furniture(settings: Settings) -> dict[str, Any]:
+    """What infra/airflow/furnish.py is told; over its standard input, as there are passwords."""
+    return {
+        "admin": {"name": settings.airflow_user, "password": settings.airflow_password},
+        "operator": {"name": config.OPERATOR, "password": settings.secret("airflow_operator")},
+        "pool": {"pool": config.DBT_POOL, "slots": config.DBT_SLOTS},
+        "connections": [
+            _connection(settings, config.WAREHOUSE_CONNECTION, roles.DBT),
+            _connection(settings, config.LANDING_CONNECTION, roles.INGEST),
+        ],
+    }
+
+
+def _connection(settings: Settings, name: str, role: str) -> dict[str, str | int]:
+    return {
+        "conn_id": name,
+        "host": settings.host,
+        "port": settings.dwh_port,
+        "schema": settings.dwh_db,
+        "login": role,
+        "password": settings.secret(role),
+    }
+
+
+def _mark(settings: Settings) -> str:
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    told = json.dumps(
+        [versions, _furniture(settings), Path(__file__).with_name("furnish.py").read_text()],
+        sort_keys=True,
+    )
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""Airflow's four processes, as services of the stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+
+from infra.airflow import config, first_runs, metadata
+from infra.cli import dbt
+from infra.cli.progress import Progress
+from infra.cli.services import Service
+from infra.cli.supervision import Program
+
+
+class Component(Service):
+    """One of Airflow's processes; `command` is Airflow's word for it, `health` its key in the API's
+    report.
+    """
+
+    lock = "airflow"
+    needs: tuple[str, ...] = ("airflow-api-server",)
+    command: tuple[str, ...] = ()
+    health = ""
+
+    def program(self) -> Program:
+        environment = self.settings.environment()
+        # They log in with roles of their own and have no business with the admin's.
+        del environment["AIRLINE_ADMIN_PASSWORD"]
+        del environment["AIRLINE_AIRFLOW_PASSWORD"]
+        return Program(
+            self.name,
+            [sys.executable, "-m", "infra.airflow", *self.command],
+            self.settings.root,
+            environment,
+            # A load that is under way is begun again by the next scheduler: nobody waits for it.
+            stop_seconds=15,
+            as_servers=False,
+        )
+
+    def answers(self) -> bool:
+        try:
+            url = f"{self.settings.airflow_url}/api/v2/monitor/health"
+            with urllib.request.urlopen(url, timeout=10) as response:
+                told = json.load(response)
+        except (OSError, ValueError):
+            return False
+        return (told.get(self.health) or {}).get("status") == "healthy"
+
+
+class ApiServer(Component):
+    name = "airflow-api-server"
+    needs = ("dwh",)
+    ports = ("airflow",)
+    command = ("api-server",)
+    health = "metadatabase"
+
+    def prepare(self) -> bool:
+        metadata.make(self.settings)
+        return False
+
+    def address(self) -> str:
+        return f"{self.settings.airflow_url} (user {self.settings.airflow_user})"
+
+    def fill(self, progress: Progress) -> None:
+        first_runs.make(self.settings, progress)
+
+
+class Scheduler(Component):
+    name = "airflow-scheduler"
+    # So that a stack that comes up loads what landed once, and not Airflow beside it.
+    after_steps = ("marts",)
+    # Logs are read from the folder, so nobody has to serve them.
+    command = ("scheduler", "--skip-serve-logs")
+    health = "scheduler"
+
+
+class DagProcessor(Component):
+    name = "airflow-dag-processor"
+    after_steps = ("AutomateDV",)
+    command = ("dag-processor",)
+    health = "dag_processor"
+
+    def prepare(self) -> bool:
+        """Makes the manifest that DAG files are rendered from."""
+        dbt.publish_manifest(self.settings, config.dbt_artifacts(self.settings))
+        return False
+
+
+class Triggerer(Component):
+    name = "airflow-triggerer"
+    command = ("triggerer", "--skip-serve-logs")
+    health = "triggerer"
+
+
+SERVICES: tuple[type[Service], ...] = (ApiServer, Scheduler, DagProcessor, Triggerer)

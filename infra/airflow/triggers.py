@@ -1,0 +1,108 @@
+"""Follows one node of a `dbt build` from the triggerer: no process for each model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from infra.airflow import build_log
+
+# How often the build's file and, where that does not say enough, the build's task are looked at.
+EVERY = 0.5
+ASK_EVERY = 3.0
+# A killed build is tried again: the scheduler notices after its heartbeat is this old, and more.
+GRACE = 180.0
+OVER = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+ALONE = {"alone": True}
+
+
+class NodeOutcome(BaseTrigger):
+    """Ends its task as dbt's build of the same DAG run ended `node` (or the tests of `node`).
+
+    Where the build cannot tell - it is over and left the node out, or the task is tried again - it
+    hands over to a worker, which has dbt run this node alone.
+    """
+
+    def __init__(self, node: str, is_tests: bool, build_task_id: str) -> None:
+        super().__init__()
+        self.node = node
+        self.is_tests = is_tests
+        self.build_task_id = build_task_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "node": self.node,
+                "is_tests": self.is_tests,
+                "build_task_id": self.build_task_id,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        what = f"tests of {self.node}" if self.is_tests else self.node
+        self.log.info("Following %s in the dbt build of task %s", what, self.build_task_id)
+        instance = self.task_instance
+        file = build_log.place(
+            build_log.home(), instance.dag_id, instance.run_id, self.build_task_id
+        )
+        is_first_try = instance.try_number <= 1
+        asked, state, dead_since = 0.0, None, None
+        while True:
+            attempt = build_log.read(file)
+            outcome = attempt and self._outcome(attempt)
+            status = outcome["status"] if outcome else ""
+            if status in build_log.GOOD and (is_first_try or not attempt.end):
+                self.log.info("%s: %s (%.2f s)", status, outcome["message"], outcome["seconds"])
+                yield TaskSuccessEvent()
+                return
+            if status and status != build_log.SKIPPED and is_first_try:
+                self.log.error("%s: %s", status, outcome["message"])
+                yield TaskFailedEvent()
+                return
+            if status and not attempt.end:
+                # Tried again, or let begin by a task that was, while the build goes on.
+                yield TriggerEvent(ALONE)
+                return
+            # The file is that of a build that is over, dead, or has still to begin.
+            if time.monotonic() - asked > ASK_EVERY:
+                asked, state = time.monotonic(), await self._state_of_build()
+            if state in OVER:
+                if state != "success" and is_first_try and (not attempt or attempt.end == "failed"):
+                    self.log.error("dbt build itself failed: see task %s", self.build_task_id)
+                    yield TaskFailedEvent()
+                else:
+                    self.log.info("The build is over (%s); dbt runs %s alone", state, what)
+                    yield TriggerEvent(ALONE)
+                return
+            if attempt and attempt.is_dead:
+                dead_since = dead_since or time.monotonic()
+                if time.monotonic() - dead_since > GRACE:
+                    self.log.warning("The build's process is gone; dbt runs %s alone", what)
+                    yield TriggerEvent(ALONE)
+                    return
+            else:
+                dead_since = None
+            await asyncio.sleep(EVERY)
+
+    def _outcome(self, attempt: build_log.Attempt) -> dict[str, Any] | None:
+        if self.is_tests:
+            return attempt.outcome_of_tests(self.node)
+        return attempt.outcomes.get(self.node)
+
+    async def _state_of_build(self) -> str | None:
+        instance = self.task_instance
+        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+            dag_id=instance.dag_id,
+            task_ids=[self.build_task_id],
+            run_ids=[instance.run_id],
+        )
+        state = states.get(instance.run_id, {}).get(self.build_task_id)
+        return None if state is None else str(getattr(state, "value", state))

@@ -1,0 +1,71 @@
+"""What DAGs ask of the warehouse besides dbt: short statements through its Connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg2 import errors, sql
+
+from infra import warehouse
+from infra.airflow import config
+
+log = logging.getLogger(__name__)
+
+
+def something_landed() -> bool:
+    """Whether there is anything to load: events that no batch has read, or a batch left open."""
+    unread, is_open = pending()
+    log.info("%s offsets landed and not loaded; load batch open: %s", unread, is_open)
+    return is_open or unread > 0
+
+
+def pending() -> tuple[int, bool]:
+    """(landed offsets that no closed batch has read, whether a batch is open)."""
+    try:
+        with _cursor() as cursor:
+            cursor.execute(warehouse.PENDING.read_text())
+            unread, is_open = cursor.fetchone()
+    except errors.UndefinedTable:
+        # dbt has never run here: it makes the batches' tables.
+        return 1, False
+    return int(unread), is_open
+
+
+def create_schema(schema: str) -> None:
+    """Makes the schema unless it is there; dbt makes the table in it, as its contract says."""
+    with _cursor() as cursor:
+        cursor.execute("select from pg_namespace where nspname = %s", (schema,))
+        if cursor.rowcount:
+            log.info("schema %s is there", schema)
+            return
+        cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        log.info("schema %s created", schema)
+
+
+def clean_stale(schema: str, table: str) -> None:
+    """Drops what a killed run of dbt left beside the table: a copy that nobody would ever refresh.
+
+    The table's own stale rows go in the transaction that writes the new ones, so that no dashboard
+    ever sees a gap.
+    """
+    with _cursor() as cursor:
+        cursor.execute(
+            "select tablename from pg_tables where schemaname = %s and tablename like %s",
+            (schema, f"{table}\\_\\_dbt\\_%"),
+        )
+        left = [name for (name,) in cursor.fetchall()]
+        for name in left:
+            cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(schema, name)))
+    log.info("dropped %s", ", ".join(left) if left else "nothing: no run left anything behind")
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    """A cursor as dbt's role; commits at the end."""
+    hook = PostgresHook(postgres_conn_id=config.WAREHOUSE_CONNECTION)
+    with closing(hook.get_conn()) as connection, connection, connection.cursor() as cursor:
+        yield cursor

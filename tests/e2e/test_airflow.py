@@ -1,0 +1,306 @@
+"""Each DAG against the real stack: what it does, also when something fails, and who may do what."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra import roles, warehouse
+from infra.airflow import config
+from infra.airflow.api import Api
+from infra.errors import AirlineError
+from infra.settings import ROOT
+
+pytestmark = pytest.mark.timeout(3600)
+
+# ./airline test --long: as the issue asks; otherwise a few, which takes minutes instead of an hour.
+LONG = bool(os.environ.get("AIRLINE_TEST_LONG"))
+LOADS = 20 if LONG else 2
+DAYS = 30 if LONG else 2
+
+FLOW = """
+    select flight_date, airport_code, linked_airport_code, flights_in, flights_out,
+        passengers_in, passengers_out
+    from presentation.airport_passenger_flow order by 1, 2, 3
+"""
+
+
+class Dags:
+    """Runs DAGs as a person would who presses the button and watches."""
+
+    def __init__(self, stack) -> None:
+        self.stack = stack
+        self.api = Api(stack.settings)
+
+    def start(self, dag_id: str) -> str:
+        return self.api.trigger(dag_id)
+
+    def wait(self, dag_id: str, run_id: str, minutes: int = 15) -> str:
+        """Waits until the run is over; its state."""
+        deadline = time.monotonic() + minutes * 60
+        while True:
+            [run] = [run for run in self.api.runs(dag_id) if run["dag_run_id"] == run_id]
+            if run["state"] in ("success", "failed"):
+                return run["state"]
+            assert time.monotonic() < deadline, f"{dag_id} {run_id} is {run['state']}"
+            time.sleep(1)
+
+    def run(self, dag_id: str) -> tuple[str, dict[str, dict[str, Any]]]:
+        """Runs a DAG; its state and its tasks by id."""
+        run_id = self.start(dag_id)
+        return self.wait(dag_id, run_id), self.tasks(dag_id, run_id)
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        return {task["task_id"]: task for task in self.api.tasks(dag_id, run_id)}
+
+
+@pytest.fixture(scope="module")
+def dags(stack) -> Dags:
+    return Dags(stack)
+
+
+def states(tasks: dict[str, dict[str, Any]]) -> dict[str, int]:
+    return dict(Counter(task["state"] for task in tasks.values()))
+
+
+def land(stack, *statements: str) -> None:
+    """Commits at the source, and waits until it is in staging."""
+    stack.commit(*statements)
+    stack.wait(lambda: unread(stack) > 0, "it has landed")
+
+
+def unread(stack) -> int:
+    [(rows, _)] = stack.sql("dwh", warehouse.PENDING.read_text())
+    return rows
+
+
+def airport(code: str, city: str) -> str:
+    return f"INSERT INTO airports VALUES ('{code}', 'Airport {code}', '{city}', 0, 0, 'UTC')"
+
+
+def test_after_up_every_dag_is_on_and_its_first_run_is_done(stack, dags):
+    """Wrong if it fails: a new stack shows paused or failed DAGs."""
+    paused = dags.api.dags()
+    assert sorted(paused) == config.dag_ids(stack.settings)
+    for dag_id, is_paused in paused.items():
+        assert not is_paused, dag_id
+        assert dags.api.runs(dag_id)[-1]["state"] == "success", dag_id
+    assert dags.api.import_errors() == []
+
+
+def test_a_load_goes_model_by_model_and_skips_when_nothing_landed(stack, dags):
+    """Wrong if it fails: Airflow loads nothing, hides a model, or leaves the batch open."""
+    land(stack, airport("AF1", "before"), "DELETE FROM airports WHERE airport_code = 'AF1'")
+    state, tasks = dags.run("vault_load")
+    assert state == "success", states(tasks)
+    assert states(tasks) == {"success": len(tasks)}
+    assert all(task["try_number"] == 1 for task in tasks.values())
+    hub = "select count(*) from dwh_detailed.hub_airports where airport_code = 'AF1'"
+    assert stack.sql("dwh", hub) == [(1,)]
+    assert stack.sql("dwh", "select from dwh_control.load_batch where closed_at is null") == []
+    events = dags.api.ask("GET", "/api/v2/assets/events?source_dag_id=vault_load")
+    assert events["total_entries"] >= 1, "the asset was not announced"
+
+    state, tasks = dags.run("vault_load")
+    assert state == "success"
+    assert states(tasks) == {"success": 1, "skipped": len(tasks) - 1}
+    stack.assert_audit_clean()
+
+
+def test_a_failing_model_is_retried_fails_and_the_next_run_recovers(stack, dags):
+    """Wrong if it fails: a failure is hidden, runs what depends on it, or loses the batch."""
+    refused = "alter table dwh_detailed.hub_airports"
+    stack.sql("dwh", f"{refused} add constraint refused check (false) not valid")
+    try:
+        land(stack, airport("AF2", "never seen before"))
+        state, tasks = dags.run("vault_load")
+    finally:
+        stack.sql("dwh", f"{refused} drop constraint refused")
+    assert state == "failed"
+    failed = tasks["load.hub_airports.run"]
+    assert (failed["state"], failed["try_number"]) == ("failed", 2), "it was not tried again"
+    for after in ("load.hub_airports.test", "close_load_batch"):
+        assert tasks[after]["state"] == "upstream_failed"
+    assert tasks["load.hub_tickets.run"]["state"] == "success", "others had to wait for it"
+    [(batch,)] = stack.sql(
+        "dwh", "select load_batch_id from dwh_control.load_batch where closed_at is null"
+    )
+    log = stack.airline("airflow", "tasks", "logs", "vault_load", "load.hub_airports.run").stdout
+    assert "refused" in log, "the log does not say what failed"
+
+    state, tasks = dags.run("vault_load")
+    assert state == "success", states(tasks)
+    assert stack.sql(
+        "dwh", "select outcome from dwh_control.load_batch where load_batch_id = %s", batch
+    ) == [("loaded",)]
+    stack.commit("DELETE FROM airports WHERE airport_code = 'AF2'")
+    stack.assert_audit_clean()
+
+
+def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
+    """Wrong if it fails: a load is lost, stuck or doubled when the scheduler dies."""
+    stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "41")
+    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    run_id = dags.start("vault_load")
+    stack.wait(
+        lambda: (
+            dags.tasks("vault_load", run_id).get("load.dbt_build", {}).get("state") == "running"
+        ),
+        "the load is under way",
+    )
+    stack.kill("airflow-scheduler")
+    assert dags.wait("vault_load", run_id, minutes=30) == "success"
+    stack.assert_audit_clean()
+
+
+def test_marts_stay_right_while_bookings_stream_in(stack, dags):
+    """Wrong if it fails: a load beside live bookings makes a mart contradict itself."""
+    with subprocess.Popen(
+        ["./airline", "simulate", "--rate", "10", "--seed", "42"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as bookings:
+        try:
+            for _ in range(LOADS):
+                stack.wait(lambda: unread(stack) > 0, "bookings land")
+                state, tasks = dags.run("vault_load")
+                assert state == "success", states(tasks)
+                stack.airline("dbt", "test", "--select", "path:models/marts,test_type:data")
+        finally:
+            bookings.terminate()
+            bookings.wait(60)
+    stack.assert_audit_clean()
+
+
+def test_frequent_flyers_again_gives_the_same_rows(stack, dags):
+    """Wrong if it fails: running the mart's DAG fails, or changes rows although nothing changed."""
+    rows = """
+        select passenger_id, flights_number, purchase_sum, home_airport, customer_group
+        from presentation.frequent_flyers order by 1
+    """
+    state, tasks = dags.run("frequent_flyer_mart")
+    assert state == "success", states(tasks)
+    before = stack.sql("dwh", rows)
+    assert len(before) > 100
+    stack.sql("dwh", "create table presentation.frequent_flyers__dbt_backup as select 1 as left")
+    state, tasks = dags.run("frequent_flyer_mart")
+    assert state == "success", states(tasks)
+    assert stack.sql("dwh", rows) == before
+    left = "select to_regclass('presentation.frequent_flyers__dbt_backup')"
+    assert stack.sql("dwh", left) == [(None,)], "stale data was not cleaned"
+
+
+def test_a_backfill_gives_what_daily_runs_give(stack, dags):
+    """Wrong if it fails: a backfilled day is not as its daily run, or a run again changes rows."""
+    state, tasks = dags.run("airport_passenger_flow_mart")
+    assert state == "success", states(tasks)
+    before = stack.sql("dwh", FLOW)
+    today = datetime.now(UTC).replace(hour=1, minute=0, second=0, microsecond=0)
+    # Intervals that begin at 01:00; the newest whole one ended today at 01:00 at the latest.
+    last = today - timedelta(days=2)
+    first = last - timedelta(days=DAYS - 1)
+    for again in range(2):
+        if not again:
+            stack.sql(
+                "dwh",
+                "delete from presentation.airport_passenger_flow"
+                " where flight_date between %s and %s",
+                first.date(),
+                last.date(),
+            )
+        made = dags.api.ask(
+            "POST",
+            "/api/v2/backfills",
+            {
+                "dag_id": "airport_passenger_flow_mart",
+                "from_date": first.isoformat(),
+                "to_date": last.isoformat(),
+                "reprocess_behavior": "completed",
+                "max_active_runs": 1,
+            },
+        )
+        deadline = time.monotonic() + DAYS * 300
+        while not dags.api.ask("GET", f"/api/v2/backfills/{made['id']}")["completed_at"]:
+            assert time.monotonic() < deadline, "the backfill is not over"
+            time.sleep(2)
+        assert stack.sql("dwh", FLOW) == before
+
+
+def test_upkeep_makes_docs_that_airflow_shows(stack, dags):
+    """Wrong if it fails: freshness or docs cannot be had, or the UI has no docs site."""
+    made = stack.home / "docs-site" / "manifest.json"
+    before = made.stat().st_mtime if made.exists() else 0
+    state, tasks = dags.run("maintenance")
+    assert state == "success", states(tasks)
+    assert made.stat().st_mtime > before
+    url = f"{stack.settings.airflow_url}/cosmos/airline/dbt_docs_index.html"
+    with urllib.request.urlopen(url) as page:
+        assert b"dbt" in page.read()
+
+
+def test_a_viewer_looks_and_does_not_touch(stack, dags):
+    """Wrong if it fails: somebody with the role Viewer starts or pauses a DAG."""
+    stack.airline(
+        *("airflow", "users", "create", "--role", "Viewer", "--username", "viewer"),
+        *("--password", "only-looks", "--firstname", "V", "--lastname", "V"),
+        *("--email", "viewer@airline.example"),
+    )
+    viewer = Api(stack.settings, "viewer", "only-looks")
+    assert "vault_load" in viewer.dags()
+    for attempt in (
+        lambda: viewer.trigger("vault_load"),
+        lambda: viewer.pause("vault_load", True),
+        lambda: viewer.ask("GET", "/api/v2/connections"),
+    ):
+        with pytest.raises(AirlineError, match="403"):
+            attempt()
+    with pytest.raises(AirlineError, match="401"):
+        Api(stack.settings, "viewer", "guessed")
+    admin = Api(stack.settings, stack.settings.airflow_user, stack.settings.airflow_password)
+    assert admin.ask("GET", "/api/v2/connections")["total_entries"] == 2
+
+
+def test_no_password_is_in_a_log_or_a_rendered_template(stack, dags):
+    """Wrong if it fails: whoever may read logs can log in to the warehouse."""
+    secrets = [
+        stack.settings.secret(name)
+        for name in (roles.DBT, roles.INGEST, roles.AIRFLOW, "airflow_operator", "airflow_jwt")
+    ]
+    looked_at = 0
+    for folder in (config.folder(stack.settings), stack.home / "logs"):
+        for file in folder.rglob("*"):
+            if file.is_file() and file.suffix in (".log", ".jsonl", ".yml", ".out"):
+                looked_at += 1
+                text = file.read_text(errors="replace")
+                assert not any(secret in text for secret in secrets), file
+    assert looked_at > 50
+    for dag_id in config.dag_ids(stack.settings):
+        for task in dags.api.tasks(dag_id, dags.api.runs(dag_id)[0]["dag_run_id"]):
+            told = str(task["rendered_fields"])
+            assert not any(secret in told for secret in secrets), (dag_id, task["task_id"])
+
+
+def test_the_seeds_commands_work(stack, dags):
+    """Wrong if it fails: a command of the user's description no longer does what it says."""
+    listed = stack.airline("airflow", "dags", "list").stdout
+    assert all(dag_id in listed for dag_id in config.dag_ids(stack.settings))
+    runs = stack.airline("airflow", "dags", "list-runs", "-d", "frequent_flyer_mart").stdout
+    assert "success" in runs
+    assert stack.airline("airflow", "dags", "list-runs", "frequent_flyer_mart").stdout == runs
+    log = stack.airline("airflow", "tasks", "logs", "frequent_flyer_mart", "create_schema").stdout
+    assert "schema presentation is there" in log
+
+
+def test_nobody_gets_in_without_a_password(stack):
+    """Wrong if it fails: Airflow's API answers strangers."""
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{stack.settings.airflow_url}/api/v2/dags")

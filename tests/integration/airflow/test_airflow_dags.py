@@ -1,0 +1,113 @@
+"""The DAG files: they import, they are quick to parse, and their tasks and edges are as written."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.airflow import config
+from infra.cli import dbt, home
+from infra.settings import ROOT, Settings
+
+pytestmark = pytest.mark.timeout(600)
+
+SNAPSHOT = Path(__file__).with_name("dags.json")
+DAG_FILES = sorted((ROOT / "airflow" / "dags").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> dict[str, Any]:
+    """What Airflow makes of the DAG files, with a manifest of the project as it is now."""
+    folder = tmp_path_factory.mktemp("airline")
+    folder.chmod(0o755)
+    settings = Settings.from_environment({**os.environ, "AIRLINE_HOME": str(folder)})
+    home.make(settings)
+    dbt.publish_manifest(settings, config.dbt_artifacts(settings))
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("describe_dags.py")),
+            str(config.dags(settings)),
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **config.environment(settings),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_dag_files_import(told):
+    """Wrong if it fails: a DAG is missing in Airflow, or its id is not its file's name."""
+    assert told["errors"] == {}
+    assert sorted(told["dags"]) == [file.stem for file in DAG_FILES]
+    assert {
+        "vault_load",
+        "frequent_flyer_mart",
+        "airport_passenger_flow_mart",
+        "maintenance",
+    } <= set(told["dags"])
+
+
+def test_a_dag_file_is_parsed_well_under_a_second(told):
+    """Wrong if it fails: a parse runs dbt, or hashes the environments, instead of one manifest."""
+    assert told["seconds"] < 1
+
+
+def test_tasks_and_edges_are_as_written(told):
+    """Wrong if it fails: a change of models or DAG files changed what Airflow runs, or in which
+    order; look at the difference, then AIRLINE_WRITE_SNAPSHOTS=1 writes it down.
+    """
+    if os.environ.get("AIRLINE_WRITE_SNAPSHOTS"):
+        SNAPSHOT.write_text(json.dumps(told["dags"], indent=1) + "\n")
+    assert told["dags"] == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(told):
+    """Wrong if it fails: a model is loaded without Airflow showing it, or its tests are not."""
+    tasks = told["dags"]["vault_load"]["tasks"]
+    models = {
+        file.stem
+        for folder in ("staging", "vault_stage", "raw_vault")
+        for file in (ROOT / "models" / folder).rglob("*.sql")
+    }
+    shown = {name.removeprefix("load.").removesuffix("_run").removesuffix(".run") for name in tasks}
+    assert models <= shown
+    for name, task in tasks.items():
+        if name.endswith(".run"):
+            assert task["then"] == [f"{name.removesuffix('.run')}.test"]
+
+
+def test_every_run_is_retried_documented_and_has_a_deadline(told):
+    """Wrong if it fails: a passing trouble fails a DAG, or nobody hears that one is late."""
+    for dag_id, dag in told["dags"].items():
+        assert dag["documented"] and dag["deadline"], dag_id
+        assert dag["max_active_runs"] == 1 and dag["catchup"] is False, dag_id
+        assert all(task["retries"] >= 1 for task in dag["tasks"].values()), dag_id
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_a_dag_file_is_configuration(file):
+    """Wrong if it fails: SQL, a function or a secret stands in a DAG file."""
+    tree = ast.parse(file.read_text())
+    assert ast.get_docstring(tree)
+    for node in ast.walk(tree):
+        assert not isinstance(
+            node, ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.If | ast.For | ast.Try
+        ), f"{file.name}:{node.lineno} is logic"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words = node.value.lower().split()
+            assert not {"select", "insert", "delete"} & set(words[:1]), node.value
+            assert "password" not in words
