@@ -31,8 +31,6 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     chosen = [suite for suite in SUITES if getattr(options, suite)]
     everything = not chosen and not options.lint
     environment = isolated(os.environ, settings)
-    if options.long:
-        environment["AIRLINE_TEST_LONG"] = "1"
     kept = _kept(environment) if options.keep else None
     environment["AIRLINE_PORT_OFFSET"] = str(free_offset(OFFSETS) if kept is None else kept)
     mine = Settings.from_environment(environment)

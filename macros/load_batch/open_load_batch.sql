@@ -3,6 +3,7 @@
 {% macro open_load_batch() %}
 {%- if load_batch_is_wanted() -%}
 {%- do check_history_is_complete() -%}
+{%- do check_raw_is_complete() -%}
 {%- set load_batch = load_batch_relation('load_batch') -%}
 {%- set load_batch_range = load_batch_relation('load_batch_range') -%}
 {{ load_batch_role() }}
