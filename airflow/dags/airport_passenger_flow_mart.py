@@ -22,7 +22,7 @@ from cosmos.constants import TestBehavior
 from cosmos.operators.local import DbtTestLocalOperator
 
 from infra.airflow import defaults, warehouse
-from infra.airflow.dbt_project import DBT, dbt_tasks
+from infra.airflow.dbt_project import dbt, dbt_tasks
 
 MODELS = ["airport_passenger_flow"]
 # A run that somebody starts by hand without an interval is about the last whole day.
@@ -58,9 +58,8 @@ with DAG(
     validate = DbtTestLocalOperator(
         task_id="validate",
         select=MODELS,
-        vars=VARIABLES,
         dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
         outlets=[defaults.mart("airport_passenger_flow")],
-        **DBT,
+        **dbt(VARIABLES),
     )
     create_schema >> clean_stale_data >> compute_and_load >> validate

@@ -21,7 +21,7 @@ from cosmos.constants import TestBehavior
 from cosmos.operators.local import DbtTestLocalOperator
 
 from infra.airflow import defaults, warehouse
-from infra.airflow.dbt_project import DBT, dbt_tasks
+from infra.airflow.dbt_project import dbt, dbt_tasks
 
 MODELS = ["customer_group_thresholds", "frequent_flyers", "customer_group_history"]
 # The day the run's data interval ends on: the year before it is looked at.
@@ -54,9 +54,8 @@ with DAG(
     validate = DbtTestLocalOperator(
         task_id="validate",
         select=MODELS,
-        vars=VARIABLES,
         dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
         outlets=[defaults.mart("frequent_flyers")],
-        **DBT,
+        **dbt(VARIABLES),
     )
     create_schema >> clean_stale_data >> compute_and_load >> validate

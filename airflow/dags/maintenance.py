@@ -19,7 +19,7 @@ from airflow.sdk import DAG
 from cosmos.operators.local import DbtSourceLocalOperator
 
 from infra.airflow import defaults, retention
-from infra.airflow.dbt_project import DBT
+from infra.airflow.dbt_project import dbt
 from infra.airflow.operators import GenerateDocs
 
 with DAG(
@@ -33,6 +33,6 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=2)),
     tags=["upkeep"],
 ):
-    DbtSourceLocalOperator(task_id="source_freshness", select="source:staging", **DBT)
+    DbtSourceLocalOperator(task_id="source_freshness", select="source:staging", **dbt())
     PythonOperator(task_id="remove_consumed_events", python_callable=retention.remove_consumed)
-    GenerateDocs(task_id="generate_docs", **DBT)
+    GenerateDocs(task_id="generate_docs", **dbt())

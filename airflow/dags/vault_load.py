@@ -23,7 +23,7 @@ from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.sdk import DAG
 
 from infra.airflow import defaults, warehouse
-from infra.airflow.dbt_project import DBT, dbt_tasks
+from infra.airflow.dbt_project import dbt, dbt_tasks
 from infra.airflow.operators import CloseLoadBatch
 
 with DAG(
@@ -42,6 +42,6 @@ with DAG(
     )
     load = dbt_tasks("load", ["tag:vault"])
     close = CloseLoadBatch(
-        task_id="close_load_batch", selector="vault", outlets=[defaults.VAULT], **DBT
+        task_id="close_load_batch", selector="vault", outlets=[defaults.VAULT], **dbt()
     )
     check >> load >> close

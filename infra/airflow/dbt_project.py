@@ -29,15 +29,22 @@ PROFILE = ProfileConfig(
         profile_args={"role": "airline_dbt", "schema": "dwh_marts", "threads": 4},
     ),
 )
-# For every task that runs dbt, whether Cosmos makes it or a DAG file.
-DBT = {
-    "project_dir": str(SETTINGS.root),
-    "profile_config": PROFILE,
-    "install_deps": False,
-    "invocation_mode": InvocationMode.DBT_RUNNER,
-    "emit_datasets": False,
-    "pool": config.DBT_POOL,
-}
+
+
+def dbt(variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Arguments of every task that runs dbt, whether Cosmos makes it or a DAG file."""
+    # dbt parses the project anew when variables change: each set of them has a parsed one.
+    parsed = config.dbt_artifacts(SETTINGS).joinpath(*sorted(variables or ()))
+    return {
+        "project_dir": str(SETTINGS.root),
+        "profile_config": PROFILE,
+        "install_deps": False,
+        "invocation_mode": InvocationMode.DBT_RUNNER,
+        "emit_datasets": False,
+        "pool": config.DBT_POOL,
+        "vars": variables,
+        "cache_dir": parsed,
+    }
 
 
 def dbt_tasks(
@@ -92,10 +99,9 @@ def dbt_tasks(
             manifest=str(MANIFEST),
             select=select,
             exclude=exclude or [],
-            vars=variables,
             dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS
             if tests is TestBehavior.AFTER_EACH
             else ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"],
-            **DBT,
+            **dbt(variables),
         )
     return group

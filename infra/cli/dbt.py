@@ -102,9 +102,10 @@ def publish_manifest(settings: Settings, folder: Path) -> None:
             (done.stdout + done.stderr)[-3000:],
         )
     target = Path(environment(settings).get("DBT_TARGET_PATH", settings.root / "target"))
-    for name in ("manifest.json", "partial_parse.msgpack"):
+    runtime.make_folder(settings, folder / "target")
+    for name in ("target/manifest.json", "target/partial_parse.msgpack", "manifest.json"):
         half = folder / f"{name}.half"
-        shutil.copyfile(target / name, half)
+        shutil.copyfile(target / Path(name).name, half)
         half.replace(folder / name)
     stamp.write_text(mark)
 

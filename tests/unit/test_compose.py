@@ -21,7 +21,17 @@ from infra.settings import ROOT, Settings
 
 FILE = ROOT / "infra" / "compose.yaml"
 # The services that the file has, as settings.PORTS names them.
-PUBLISHED = ("primary", "replica", "dwh", "kafka", "connect", "docs", "superset", "metrics")
+PUBLISHED = (
+    "primary",
+    "replica",
+    "dwh",
+    "kafka",
+    "connect",
+    "docs",
+    "superset",
+    "airflow",
+    "metrics",
+)
 
 
 @pytest.fixture(scope="module")
