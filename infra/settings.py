@@ -245,9 +245,6 @@ class Settings:
             "PYTHONUNBUFFERED": "1",
             "DBT_PROJECT_DIR": str(self.root),
             "DBT_PROFILES_DIR": str(self.root),
-            # Said to dbt as Airflow says it: a project parsed for one is parsed for the other.
-            "DBT_PROFILE": "airline",
-            "DBT_TARGET": "warehouse",
         }
         if self.wanted_home != ROOT / ".airline":
             # A stack beside the usual one must not overwrite what dbt knows about that.

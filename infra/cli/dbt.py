@@ -38,6 +38,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **settings.environment(),
+        # Said as Airflow says it: a project parsed for one is parsed for the other.
+        "DBT_PROFILE": "airline",
+        "DBT_TARGET": "warehouse",
         "AIRLINE_DBT_USER": roles.DBT,
         "AIRLINE_DBT_PASSWORD": settings.secret(roles.DBT),
     }
