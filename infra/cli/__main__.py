@@ -32,7 +32,16 @@ from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
 
 # Verbs whose arguments are another program's.
-PASSED_THROUGH = ("dbt", "airflow", "simulate", "audit", "dead-letters", "bench")
+PASSED_THROUGH = (
+    "dbt",
+    "airflow",
+    "simulate",
+    "audit",
+    "dead-letters",
+    "load-loop",
+    "retention",
+    "bench",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder with <table>.csv for each of the eight tables, or a tar archive of it",
     )
+    verb("load-loop", "load batch after batch until stopped; see 'load-loop --help'")
+    verb("retention", "drop raw events that were loaded long ago; see 'retention --help'")
     verb("simulate", "live booking traffic against the primary; see 'simulate --help'")
     verb("audit", "compare source and vault row for row; see 'audit --help'")
     verb(
@@ -189,6 +200,14 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         return bench.main(arguments)
     if verb == "dead-letters":
         return dead_letters.main(settings, arguments)
+    if verb == "load-loop":
+        from infra.cli import load_loop
+
+        return load_loop.main(settings, arguments)
+    if verb == "retention":
+        from infra.cli import retention
+
+        return retention.main(settings, arguments)
     return audit.main(
         arguments,
         settings.dsn("primary"),

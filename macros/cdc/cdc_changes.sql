@@ -25,7 +25,10 @@ from (
         select
             landed.*,
             case
-                when landed.transaction_id is distinct from lag(landed.transaction_id) over in_order then 1
+                when
+                    landed.transaction_id is distinct from
+                    lag(landed.transaction_id, 1, landed.snapshot_before) over in_order
+                    then 1
                 else 0
             end as begins_transaction
         from (
@@ -33,14 +36,34 @@ from (
                 change.kafka_partition,
                 change.kafka_offset,
                 change.value ->> 'op' as op,
-                change.value -> 'source' ->> 'txId' as transaction_id,
+                {{ transaction_of('change') }} as transaction_id,
+                batch.snapshot_before,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
                 case
                     when change.value ->> 'op' = 'd' then change.value -> 'before'
                     else coalesce(restored.row_image, change.value -> 'after')
                 end as row_image,
                 (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
-            from {{ load_batch_relation('load_batch_range') }} as batch
+            from (
+                select
+                    batch_range.*,
+                    -- a snapshot that the batch before had begun goes on as one
+                    (
+                        select {{ transaction_of('raw') }}
+                        from {{ source('staging', table_name) }} as raw
+                        where
+                            raw.kafka_partition = batch_range.kafka_partition
+                            and raw.kafka_offset = (
+                                select max(earlier.kafka_offset)
+                                from {{ source('staging', table_name) }} as earlier
+                                where
+                                    earlier.kafka_partition = batch_range.kafka_partition
+                                    and earlier.kafka_offset < batch_range.from_offset
+                            )
+                            and raw.value ->> 'op' = 'r'
+                    ) as snapshot_before
+                from {{ load_batch_relation('load_batch_range') }} as batch_range
+            ) as batch
             -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
             cross join lateral (
                 select
@@ -81,6 +104,12 @@ from (
 ) as event
 window in_order as (partition by event.kafka_partition order by event.kafka_offset)
 {% endmacro %}
+
+
+{#- The transaction of an event; all rows of a snapshot are one. -#}
+{% macro transaction_of(event) -%}
+    case when {{ event }}.value ->> 'op' = 'r' then 'snapshot ' else '' end || ({{ event }}.value -> 'source' ->> 'txId')
+{%- endmacro %}
 
 
 {% macro cdc_topic(table_name) -%}

@@ -1,11 +1,11 @@
-{#- on-run-end: closes the load batch when every vault model succeeded in this invocation; otherwise leaves
+{#- on-run-end: closes the load batch when every vault table was loaded in this invocation; otherwise leaves
     it open, and the next run loads it again. See _load_batch__macros.yml. -#}
 {% macro close_load_batch(results) %}
 {%- if load_batch_is_wanted() -%}
     {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
-    {%- set missing = load_batch_models() | reject('in', succeeded) | list -%}
+    {%- set missing = load_batch_tables_to_build() | reject('in', succeeded) | list -%}
     {%- if missing -%}
-        {%- do log("Load batch left open: " ~ missing | length ~ " of " ~ load_batch_models() | length ~ " vault models were not built in this run. The next run loads it again.", info=true) -%}
+        {%- do log("Load batch left open: " ~ missing | length ~ " of " ~ load_batch_tables_to_build() | length ~ " vault tables were not built in this run. The next run loads it again.", info=true) -%}
     {%- else -%}
         {{ finish_load_batch() }}
     {%- endif -%}

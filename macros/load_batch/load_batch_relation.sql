@@ -15,6 +15,16 @@
 {% endmacro %}
 
 
+{#- Of those, the ones that hold something of a batch: a view shows it without being built again. -#}
+{% macro load_batch_tables_to_build() %}
+    {%- set ids = [] -%}
+    {%- for id in load_batch_models() if graph.nodes[id].config.materialized != 'view' -%}
+        {%- do ids.append(id) -%}
+    {%- endfor -%}
+    {{ return(ids) }}
+{% endmacro %}
+
+
 {#- The source tables whose changes are loaded, in a stable order. -#}
 {% macro load_batch_tables() %}
     {%- set names = [] -%}

@@ -53,6 +53,17 @@ class Stack:
             assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
         return done
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """`./airline` with these arguments, beside whatever else goes on."""
+        return subprocess.Popen(
+            ["./airline", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def status(self) -> dict[str, Any]:
         """What `./airline status --json` says."""
         return json.loads(self.airline("status", "--json", check=False).stdout)

@@ -37,6 +37,7 @@ class Source:
         self.next_offset: dict[str, int] = defaultdict(int)
         self.next_transaction = 700
         self.clock = datetime(2026, 3, 1, tzinfo=UTC)
+        self.snapshots = 0
         self.lsn = 20_000_000
         self.pending: list[tuple[str, dict | None, dict | None]] = []
         self.landed: list[tuple[str, dict | None, dict | None]] = []
@@ -45,6 +46,7 @@ class Source:
 
     def snapshot(self, table: str, *rows: dict[str, Any]) -> None:
         """Rows as the connector reads them when it starts: `op` r, no transaction."""
+        self.snapshots += 1
         for row in rows:
             self._event(table, "r", row, None)
 
@@ -104,7 +106,7 @@ class Source:
                 "name": "airline",
                 "schema": "public",
                 "table": table,
-                "txId": int(transaction["id"].split(":")[0]) if transaction else 1,
+                "txId": int(transaction["id"].split(":")[0]) if transaction else self.snapshots,
                 "ts_us": round(moment.timestamp() * 1_000_000),
                 "lsn": self.lsn,
             },

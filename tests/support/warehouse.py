@@ -39,6 +39,7 @@ class Warehouse:
             }
         )
         warehouse.make(settings, server.server)
+        self.settings = settings
         self.dsn = server.dsn(name)
         self.folder = folder
         self.environment = {

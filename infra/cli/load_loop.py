@@ -1,0 +1,157 @@
+"""`load-loop`: loads batch after batch in one process, which parses the project once.
+
+A load by `./airline dbt run` spends most of its time on starting Python and reading the project.
+Here dbt stays in memory: what was committed at the source is in the marts a few seconds later. It
+may run beside other loads: where two meet, one says so and its next turn goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+
+from infra.cli import dbt, packages
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+# The vault alone: the views on it show new rows by themselves.
+LOAD = ("run", "--selector", "vault", "--exclude", "config.materialized:view", "--quiet")
+# How often to look whether something has landed, in seconds.
+LOOK_EVERY = 0.2
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+
+PENDING = """
+select
+    (select coalesce(bool_or(position.next_offset > coalesce(loaded.to_offset, 0)), false)
+    from staging.ingest_offset as position
+    left join dwh_control.load_batch_range as loaded
+        on position.topic = loaded.topic
+        and position.kafka_partition = loaded.kafka_partition
+        and loaded.load_batch_id = (
+            select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
+        )
+    where position.topic like '%.public.%')
+    or exists (select from dwh_control.load_batch where closed_at is null)
+"""
+
+
+class Loader:
+    """dbt in this process, with the project in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        os.environ.update(dbt.environment(settings))
+        from dbt.cli.main import dbtRunner
+
+        self._runner = dbtRunner
+        self._manifest = self._invoke("parse", "--quiet").result
+
+    def load(self) -> None:
+        """Loads one batch. Raises AirlineError with what failed."""
+        done = self._invoke(*LOAD)
+        if not done.success:
+            raise AirlineError(
+                "a batch was not loaded; it stays open", "the next turn loads it", _errors(done)
+            )
+
+    def _invoke(self, *arguments: str) -> Any:
+        runner = self._runner(manifest=getattr(self, "_manifest", None))
+        done = runner.invoke(
+            [
+                *arguments,
+                *("--project-dir", str(self._settings.root)),
+                *("--profiles-dir", str(self._settings.root)),
+                # Apart from what a person's dbt writes meanwhile.
+                *("--target-path", str(self._settings.home / "dbt" / "load-loop")),
+                *("--log-path", str(self._settings.home / "dbt" / "load-loop")),
+                *("--log-level-file", "none", "--no-write-json"),
+            ]
+        )
+        if done.exception is not None:
+            raise AirlineError("dbt stopped", "see below", str(done.exception))
+        return done
+
+
+def main(settings: Settings, arguments: list[str]) -> int:
+    """Loads until SIGTERM or SIGINT, which end it after the batch in hand. Returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="airline load-loop",
+        description="Loads the vault batch after batch until it is stopped (SIGTERM or Ctrl-C:"
+        " after the batch in hand). Start it again after a change of the dbt project.",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end as soon as nothing that landed is left to load"
+    )
+    options = parser.parse_args(arguments)
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    packages.put_in_place(lambda text: say(text))
+
+    loader = Loader(settings)
+    say("ready")
+    retry = FIRST_RETRY
+    while not stopping:
+        try:
+            if not is_pending(settings):
+                if options.once:
+                    break
+                _rest(LOOK_EVERY, stopping)
+                continue
+            begun = time.monotonic()
+            loader.load()
+            say("loaded", seconds=round(time.monotonic() - begun, 2))
+            retry = FIRST_RETRY
+        except (AirlineError, psycopg2.Error) as error:
+            detail = getattr(error, "detail", "") or ""
+            say("failed, trying again", error=str(error).strip(), detail=detail, in_seconds=retry)
+            _rest(retry, stopping)
+            retry = min(retry * 2, LAST_RETRY)
+    say("stopped")
+    return 0
+
+
+def is_pending(settings: Settings) -> bool:
+    """Whether something landed that no closed batch has read."""
+    with (
+        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
+        connection.cursor() as cursor,
+    ):
+        try:
+            cursor.execute(PENDING)
+        except psycopg2.errors.UndefinedTable:
+            return True  # nothing was ever loaded
+        return bool(cursor.fetchone()[0])
+
+
+def say(event: str, **details: Any) -> None:
+    """One line of JSON, as the other services log."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
+    print(json.dumps(line | details, ensure_ascii=False), flush=True)
+
+
+def _rest(seconds: float, stopping: list[int]) -> None:
+    deadline = time.monotonic() + seconds
+    while not stopping and time.monotonic() < deadline:
+        time.sleep(min(0.2, seconds))
+
+
+def _errors(done: Any) -> str:
+    return "\n".join(
+        f"{result.node.name}: {result.message}"
+        for result in done.result or []
+        if result.status not in ("success", "pass", "skipped")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Settings.from_environment(), sys.argv[1:]))
