@@ -123,10 +123,11 @@ def _run(cursor: Any, options: argparse.Namespace, progress: Progress) -> None:
         cursor.execute(DROPPABLE, {"days": options.keep_days})
     except psycopg2.errors.UndefinedTable:
         raise AirlineError("nothing was ever loaded", "run './airline up' first") from None
-    total = 0
+    droppable = cursor.fetchall()
     if not options.dry_run:
         cursor.execute(REMOVED)
-    for topic, partition, below in cursor.fetchall():
+    total = 0
+    for topic, partition, below in droppable:
         total += _drop(cursor, topic, partition, below, options.dry_run)
     word = "would be dropped" if options.dry_run else "dropped"
     progress.say(f"{total:,} raw events {word}")
