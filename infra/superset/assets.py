@@ -274,7 +274,9 @@ def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> 
     file whose object is gone from Superset is removed. Returns the paths that changed.
     """
     there = {path: yaml.safe_load(path.read_text()) for path in files(folder)}
-    by_uuid = {asset["uuid"]: path for path, asset in there.items()}
+    # Into an empty folder it goes under the project's own names.
+    by_uuid = {asset["uuid"]: folder / name for name, asset in read().items()}
+    by_uuid |= {asset["uuid"]: path for path, asset in there.items()}
     ours = _ours({name: yaml.safe_load(text) for name, text in exported.items()}, set(by_uuid))
     changed, kept = [], set()
     for name, asset in ours.items():

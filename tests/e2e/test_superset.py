@@ -1,0 +1,408 @@
+"""The dashboards in a real browser, over the whole stack; who may see what; files and UI."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import uuid
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg2
+import pytest
+import yaml
+
+from infra import roles
+from infra.settings import ROOT
+from infra.superset import assets, commands
+from tests.support.superset import Client, browser_path, opened, text_of
+
+pytestmark = pytest.mark.timeout(1200)
+
+BUNDLE = assets.read()
+BOARDS = {each["slug"]: each for each in assets.of_kind(BUNDLE, "dashboards").values()}
+needs_browser = pytest.mark.skipif(
+    browser_path() is None,
+    reason="no browser for the dashboards' tests: apt-get install chromium (Debian), or Chrome",
+)
+# The window's figures move with the clock; a comparison that met such a moment is made again.
+TRIES = 5
+
+
+@pytest.fixture(scope="module")
+def admin(stack) -> Client:
+    return Client(stack.settings, stack.settings.superset_user, stack.settings.superset_password)
+
+
+@pytest.fixture(scope="module")
+def numbers(admin) -> dict[str, int]:
+    """File name of a chart -> its id in this Superset."""
+    by_uuid = {}
+    for each in admin.list("chart"):
+        told = admin.call("GET", f"chart/{each['id']}").json()["result"]
+        by_uuid[told["uuid"]] = each["id"]
+    return {
+        Path(name).stem: by_uuid[chart["uuid"]]
+        for name, chart in assets.of_kind(BUNDLE, "charts").items()
+    }
+
+
+@pytest.fixture(scope="module")
+def datasets(admin) -> dict[str, int]:
+    return {each["table_name"]: each["id"] for each in admin.list("dataset")}
+
+
+@pytest.fixture(scope="module")
+def dashboard(stack):
+    """A browser in which the admin has logged in."""
+    with opened(stack.settings) as opened_dashboard:
+        opened_dashboard.log_in(stack.settings.superset_user, stack.settings.superset_password)
+        yield opened_dashboard
+
+
+def add_user(admin: Client, stack, role: str) -> Client:
+    """A new user with one role, logged in."""
+    [number] = [each["id"] for each in admin.list("security/roles") if each["name"] == role]
+    name, password = f"{role}_{secrets.token_hex(4)}", secrets.token_hex(12)
+    answer = admin.call(
+        "POST",
+        "security/users/",
+        json={
+            "username": name,
+            "password": password,
+            "first_name": role,
+            "last_name": "test",
+            "email": f"{name}@localhost.invalid",
+            "active": True,
+            "roles": [number],
+        },
+    )
+    assert answer.status_code == 201, answer.text
+    return Client(stack.settings, name, password)
+
+
+@needs_browser
+@pytest.mark.parametrize("slug", sorted(BOARDS))
+def test_each_dashboard_opens_with_data_in_every_chart(stack, dashboard, numbers, slug):
+    """Wrong if it fails: a person opens a dashboard and finds an error or an empty chart."""
+    charts = list(assets.charts_of(BOARDS[slug]))
+    dashboard.open(slug, len(charts))
+    folder = Path(os.environ.get("AIRLINE_SCREENSHOTS") or stack.home / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    bottom = dashboard.page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.dashboard-component-chart-holder')]"
+        ".map((each) => each.getBoundingClientRect().bottom))"
+    )
+    dashboard.page.wait_for_timeout(2000)
+    dashboard.page.screenshot(
+        path=folder / f"superset-{slug}.png",
+        clip={"x": 0, "y": 0, "width": 1440, "height": bottom + 16},
+    )
+    assert dashboard.errors() == []
+    assert BOARDS[slug]["dashboard_title"] in dashboard.page.title()
+    failed = [(number, status) for number, status, _, _ in dashboard.answers if status != 200]
+    assert not failed
+    by_uuid = {chart["uuid"]: Path(n).stem for n, chart in assets.of_kind(BUNDLE, "charts").items()}
+    for each in charts:
+        assert dashboard.rows(numbers[by_uuid[each]]), f"{by_uuid[each]} got no data"
+
+
+@needs_browser
+def test_the_figures_are_the_marts(stack, dashboard, numbers):
+    """Wrong if it fails: a chart shows something else than the mart says."""
+    asked = {
+        "active_airports_30d": (
+            "select max(active_airports_30d) from dwh_marts.v_active_airports_30d"
+        ),
+        "unique_passengers_30d": (
+            "select max(unique_passengers_30d) from dwh_marts.v_passenger_metrics_30d"
+        ),
+        "avg_check_30d": "select max(avg_check_30d) from dwh_marts.v_passenger_metrics_30d",
+        "flights_per_passenger_30d": (
+            "select max(avg_flights_per_passenger_30d) from dwh_marts.v_passenger_metrics_30d"
+        ),
+        "revenue_by_day": (
+            "select revenue from dwh_marts.v_passenger_metrics_30d order by revenue"
+        ),
+        "unique_passengers_by_day": (
+            "select unique_passengers from dwh_marts.v_passenger_metrics_30d order by 1"
+        ),
+        "active_airports_by_day": (
+            "select active_airports from dwh_marts.v_active_airports_30d order by 1"
+        ),
+        "revenue_by_group": (
+            "select group_revenue from dwh_marts.v_passenger_groups_revenue order by 1"
+        ),
+        "flight_share": (
+            "select flight_share_percent from (select * from dwh_marts.v_airport_traffic_share"
+            " order by flight_share_percent desc limit 15) as top order by 1"
+        ),
+        "passenger_share": (
+            "select passenger_share_percent from (select * from dwh_marts.v_airport_traffic_share"
+            " order by passenger_share_percent desc limit 15) as top order by 1"
+        ),
+        "flyers_revenue": "select sum(purchase_sum) from presentation.frequent_flyers",
+        "passengers_carried": "select sum(passengers_out) from presentation.airport_passenger_flow",
+    }
+    metric = {
+        Path(name).stem: (chart["params"].get("metric") or chart["params"].get("metrics", [""])[0])
+        for name, chart in assets.of_kind(BUNDLE, "charts").items()
+    }
+
+    def marts() -> dict[str, list[Decimal]]:
+        return {
+            name: [Decimal(str(value)) for (value,) in stack.sql("dwh", statement)]
+            for name, statement in asked.items()
+        }
+
+    labels = {
+        each["metric_name"]: each["verbose_name"]
+        for dataset in assets.of_kind(BUNDLE, "datasets").values()
+        for each in dataset["metrics"]
+    }
+
+    def charts() -> dict[str, list[Decimal]]:
+        found = {}
+        for slug, board in BOARDS.items():
+            dashboard.open(slug, len(list(assets.charts_of(board))))
+            for name in asked:
+                rows = dashboard.rows(numbers[name])
+                if rows:
+                    key = metric[name] if metric[name] in rows[0] else labels[metric[name]]
+                    found[name] = sorted(Decimal(str(row[key])) for row in rows)
+        return found
+
+    for _ in range(TRIES):
+        before, shown, after = marts(), charts(), marts()
+        if before == after:
+            break
+    assert shown.keys() == before.keys()
+    for name in asked:
+        assert shown[name] == pytest.approx(before[name]), name
+
+
+@needs_browser
+def test_a_filter_changes_the_figures(stack, dashboard, numbers):
+    """Wrong if it fails: a filter is there for show, or filters what it should leave alone."""
+    charts = len(list(assets.charts_of(BOARDS["passengers"])))
+    dashboard.open("passengers", charts)
+    before = dashboard.rows(numbers["revenue_by_group"])
+    assert len(before) == 3
+    dashboard.choose("Группа пассажиров", "Regular Customer")
+    stack.wait(
+        lambda: dashboard.page.wait_for_timeout(200) or dashboard.rows(numbers["passenger_groups"]),
+        "the filter was applied",
+    )
+    dashboard.wait_until_drawn(charts)
+    [only] = dashboard.rows(numbers["revenue_by_group"])
+    assert only["passenger_group"] == "Regular Customer"
+    asked = {number for number, *_ in dashboard.answers}
+    assert numbers["revenue_by_day"] not in asked, "a chart by day was filtered by group"
+
+    charts = len(list(assets.charts_of(BOARDS["airports"])))
+    dashboard.open("airports", charts)
+    [code, *_] = max(
+        dashboard.rows(numbers["airport_traffic"]), key=lambda row: row["passengers"]
+    ).values()
+    dashboard.choose("Аэропорт", code)
+    stack.wait(
+        lambda: dashboard.page.wait_for_timeout(200) or dashboard.rows(numbers["airport_traffic"]),
+        "the filter was applied",
+    )
+    assert [row["airport_code"] for row in dashboard.rows(numbers["airport_traffic"])] == [code]
+
+
+@needs_browser
+def test_a_booking_shows_up_without_touching_superset(stack, dashboard, numbers):
+    """Wrong if it fails: dashboards show yesterday's copy, or do not refresh by themselves."""
+    dashboard.open("passengers", len(list(assets.charts_of(BOARDS["passengers"]))))
+
+    def revenue() -> Decimal:
+        rows = dashboard.rows(numbers["revenue_by_group"])
+        return sum(
+            (
+                Decimal(str(value))
+                for row in rows
+                for value in row.values()
+                if isinstance(value, int | float)
+            ),
+            Decimal(0),
+        )
+
+    before = revenue()
+    [(flight,)] = stack.sql(
+        "primary",
+        "select flight_id from flights where status = 'Arrived' and scheduled_departure"
+        " between now() - interval '20 days' and now() - interval '2 days' limit 1",
+    )
+    amount = 98_765_432
+    stack.commit(
+        "insert into bookings (book_ref, book_date, total_amount)"
+        f" values ('ZZSUP1', now() - interval '25 days', {amount})",
+        "insert into tickets (ticket_no, book_ref, passenger_id, passenger_name, contact_data)"
+        " values ('9999900000001', 'ZZSUP1', '9999 900001', 'SUPERSET TEST', '{}')",
+        "insert into ticket_flights (ticket_no, flight_id, fare_conditions, amount)"
+        f" values ('9999900000001', {flight}, 'Economy', {amount})",
+    )
+    try:
+        stack.assert_audit_clean()
+        # The page stays open and nobody touches it: it refreshes every minute.
+        stack.wait(
+            lambda: dashboard.page.wait_for_timeout(1000) or revenue() > before + amount // 2,
+            "the open dashboard shows the booking",
+        )
+    finally:
+        stack.commit(
+            "delete from ticket_flights where ticket_no = '9999900000001'",
+            "delete from tickets where ticket_no = '9999900000001'",
+            "delete from bookings where book_ref = 'ZZSUP1'",
+        )
+        stack.assert_audit_clean()
+
+
+def test_an_analyst_reads_all_marts_and_changes_nothing(stack, admin, datasets):
+    """Wrong if it fails: an analyst cannot work, or can alter dashboards or leave the marts."""
+    analyst = add_user(admin, stack, "airline_analyst")
+    titles = {each["dashboard_title"] for each in analyst.list("dashboard")}
+    assert titles == {each["dashboard_title"] for each in BOARDS.values()}
+    answer = analyst.query(datasets["v_passenger_groups_revenue"], ["group_revenue_total"])
+    assert answer.status_code == 200, answer.text
+
+    [database] = [each["id"] for each in admin.list("database")]
+    read = analyst.sql(database, "select count(*) as n from presentation.frequent_flyers")
+    assert read.status_code == 200, text_of(read)
+    for table in ("dwh_detailed.sat_passenger_details", "staging.tickets"):
+        refused = analyst.sql(database, f"select * from {table} limit 1")
+        assert refused.status_code >= 400, f"{table}: {text_of(refused)}"
+    refused = analyst.sql(database, "delete from presentation.frequent_flyers")
+    assert refused.status_code >= 400, text_of(refused)
+
+    [board] = [each for each in analyst.list("dashboard") if each["slug"] == "airports"]
+    changed = analyst.call("PUT", f"dashboard/{board['id']}", json={"dashboard_title": "mine"})
+    assert changed.status_code in (403, 404), text_of(changed)
+    assert analyst.call("GET", "security/users/").status_code in (401, 403)
+
+
+def test_operations_see_airports_only(stack, admin, datasets):
+    """Wrong if it fails: somebody who needs airports sees passengers' names or revenue."""
+    operations = add_user(admin, stack, "airline_ops")
+    assert {each["slug"] for each in operations.list("dashboard")} == {"airports"}
+    assert {each["table_name"] for each in operations.list("dataset")} == {
+        "v_active_airports_30d",
+        "v_airport_traffic_share",
+        "v_airport_map",
+    }
+    allowed = operations.query(
+        datasets["v_airport_traffic_share"], ["flight_share"], ["airport_code"]
+    )
+    assert allowed.status_code == 200, text_of(allowed)
+    for table, metric in (
+        ("v_passenger_groups_revenue", "group_revenue_total"),
+        ("v_passenger_metrics_30d", "revenue_window"),
+        ("frequent_flyers", "purchases"),
+        ("airport_passenger_flow", "passengers_departed"),
+    ):
+        refused = operations.query(datasets[table], [metric])
+        assert refused.status_code in (401, 403), f"{table}: {text_of(refused)}"
+    [database] = [each["id"] for each in admin.list("database")]
+    refused = operations.sql(database, "select * from dwh_marts.v_airport_traffic_share")
+    assert refused.status_code in (401, 403), text_of(refused)
+
+
+@needs_browser
+def test_operations_open_their_dashboard_in_the_browser(stack, admin, numbers):
+    """Wrong if it fails: the role lacks what Superset's own pages need."""
+    operations = add_user(admin, stack, "airline_ops")
+    with opened(stack.settings) as dashboard:
+        dashboard.log_in(operations.user, operations.password)
+        dashboard.open("airports", len(list(assets.charts_of(BOARDS["airports"]))))
+        assert dashboard.errors() == []
+        assert dashboard.rows(numbers["flight_share"])
+
+
+def test_the_connections_role_reads_marts_and_nothing_else(stack):
+    """Wrong if it fails: whoever gets the dashboards' password gets personal data or writes."""
+    settings = stack.settings
+    dsn = settings.dsn("dwh", user=roles.BI, password=settings.secret(roles.BI))
+    with closing(psycopg2.connect(dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for table in ("dwh_marts.v_airport_traffic_share", "presentation.frequent_flyers"):
+                cursor.execute(f"select 1 from {table} limit 1")
+                assert cursor.fetchall()
+            for statement in (
+                "select 1 from dwh_detailed.sat_passenger_details",
+                "select 1 from dwh_business.current_tickets",
+                "select 1 from staging.tickets",
+                "select 1 from dwh_control.load_batch",
+                "delete from presentation.frequent_flyers",
+                "create table dwh_marts.mine (n int)",
+                "create table public.mine (n int)",
+                "create temporary table mine (n int)",
+            ):
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(statement)
+    for database in (commands.DATABASE,):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            psycopg2.connect(
+                settings.dsn(
+                    "dwh", dbname=database, user=roles.BI, password=settings.secret(roles.BI)
+                )
+            )
+
+
+def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, numbers, tmp_path):
+    """Wrong if it fails: export loses a change or rewrites other files; import keeps it."""
+    number = numbers["revenue_by_day"]
+    before = admin.call("GET", f"chart/{number}").json()["result"]["slice_name"]
+    answer = admin.call("PUT", f"chart/{number}", json={"slice_name": "Выручка, иначе названная"})
+    assert answer.status_code == 200, answer.text
+    try:
+        folder = tmp_path / "assets"
+        shutil.copytree(assets.FOLDER, folder)
+        said = stack.airline("superset", "export", "--to", str(folder)).stdout
+        assert said.strip() == f"changed: {folder / 'charts' / 'revenue_by_day.yaml'}"
+        old = (assets.FOLDER / "charts" / "revenue_by_day.yaml").read_text().splitlines()
+        new = (folder / "charts" / "revenue_by_day.yaml").read_text().splitlines()
+        assert [line for line in new if line not in old] == ["slice_name: Выручка, иначе названная"]
+    finally:
+        stack.airline("superset", "import")
+    after = admin.call("GET", f"chart/{number}").json()["result"]["slice_name"]
+    assert after == before
+    said = stack.airline("superset", "export", "--to", str(tmp_path / "again")).stdout
+    for name in BUNDLE:
+        [made] = [
+            path
+            for path in (tmp_path / "again").rglob("*.yaml")
+            if yaml.safe_load(path.read_text())["uuid"] == BUNDLE[name]["uuid"]
+        ]
+        assert made.read_text() == (assets.FOLDER / name).read_text()
+
+
+def test_a_chart_taken_out_of_the_files_is_gone(stack, admin, tmp_path):
+    """Wrong if it fails: an edit of the files is not what is shown, or old charts stay for ever."""
+    folder = tmp_path / "assets"
+    shutil.copytree(assets.FOLDER, folder)
+    extra = str(uuid.uuid4())
+    chart = yaml.safe_load((folder / "charts" / "avg_check_30d.yaml").read_text())
+    chart |= {"uuid": extra, "slice_name": "Ещё один чек"}
+    (folder / "charts" / "extra.yaml").write_text(assets.dump(chart))
+    bring = lambda source, stale: commands.run_inside(  # noqa: E731
+        stack.settings,
+        "import",
+        str(source),
+        AIRLINE_BI_PASSWORD=stack.settings.secret(roles.BI),
+        AIRLINE_SUPERSET_STALE=stale,
+    )
+    bring(folder, "[]")
+    assert "Ещё один чек" in {each["slice_name"] for each in admin.list("chart")}
+    bring(assets.FOLDER, f'["{extra}"]')
+    assert "Ещё один чек" not in {each["slice_name"] for each in admin.list("chart")}
+
+
+def test_a_second_up_imports_nothing(stack):
+    """Wrong if it fails: every `up` pays for an import and undoes what people tried in the UI."""
+    assert "dashboards imported" not in stack.airline("up").stdout
+    assert (ROOT / "infra" / "superset" / "assets").exists()
