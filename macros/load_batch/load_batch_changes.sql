@@ -16,9 +16,7 @@ select
         partition by change.kafka_partition, change.transaction_id, change.total_order, change.lsn
         order by change.kafka_offset
     ) as occurrence
-from (
-    {{ load_batch_landed() | indent(4) }}
-) as landed
+from load_batch_landed as landed
 -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
 cross join lateral (
     select
@@ -43,8 +41,9 @@ where landed.topic = '{{ load_batch_topic(table_name) }}'
 {% endmacro %}
 
 
-{#- Per topic and partition: from where the last loaded batch ended up to what has landed. One statement, one
-    snapshot: offsets move in the transaction that lands their rows. -#}
+{#- Per topic and partition: from where the last loaded batch ended up to what has landed. Kept in a table of the
+    transaction that opens the batch; offsets move in the transaction that lands their rows, so what lies before
+    them is there for every later statement. -#}
 {% macro load_batch_landed() %}
 select
     position.topic,

@@ -4,7 +4,7 @@
 {%- set transaction_topic = load_batch_topic('transaction') | trim -%}
 {%- set patience = "interval '" ~ var('transaction_patience') ~ "'" -%}
 with landed as (
-    {{ load_batch_landed() | indent(4) }}
+    select * from load_batch_landed
 ),
 
 -- END of a transaction says how many events it has in each table.

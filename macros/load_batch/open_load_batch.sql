@@ -34,6 +34,9 @@ begin
         delete from {{ load_batch_relation('landed_lsn') }};
         delete from {{ load_batch_relation('repeated_event') }};
         {%- endif %}
+        -- Asked once: more lands meanwhile, and each statement would see another end.
+        create temporary table load_batch_landed on commit drop as
+        {{ load_batch_landed() }};
         create temporary table load_batch_change on commit drop as
         {{ load_batch_changes() }};
         analyze load_batch_change;

@@ -118,6 +118,39 @@ def test_half_landed_transaction_waits(warehouse):
     assert warehouse.rows("select count(*) from dwh_business.current_ticket_flights") == [(2,)]
 
 
+def test_what_lands_while_a_batch_is_opened_waits_for_the_next(warehouse):
+    """A transaction would be split: the batch would end beyond the events it was cut by."""
+    warehouse.source.commit(
+        ("c", "bookings", booking("LATEAA", total_amount="100.00")),
+        ("c", "tickets", ticket("0000000000009", book_ref="LATEAA")),
+        ("c", "ticket_flights", segment("0000000000009", 1)),
+    )
+    # BEGIN and the booking; the rest of the transaction is still on its way.
+    warehouse.source.land(upto=2)
+    # The booking lands at the worst moment: after opening has looked at the events.
+    offset = "topic = 'airline.public.bookings'"
+    warehouse.rows(
+        "create table late as select * from staging.bookings order by kafka_offset desc limit 1;"
+        "delete from staging.bookings where kafka_offset = (select kafka_offset from late);"
+        f"update staging.ingest_offset set next_offset = next_offset - 1 where {offset};"
+        "create function land_late() returns trigger language plpgsql security definer as $$ begin"
+        " insert into staging.bookings select * from late;"
+        f" update staging.ingest_offset set next_offset = next_offset + 1 where {offset};"
+        " return null; end $$;"
+        "create trigger land_late before insert on dwh_control.repeated_event"
+        " for each statement execute function land_late()"
+    )
+    bookings = warehouse.rows("select count(*) from dwh_detailed.hub_bookings")
+    try:
+        done = warehouse.dbt("run", "--selector", "loading")
+    finally:
+        warehouse.rows("drop function land_late cascade; drop table late")
+    assert done.success, messages(done)
+    assert warehouse.rows("select count(*) from dwh_detailed.hub_bookings") == bookings
+    warehouse.load()
+    assert warehouse.rows("select 1 from dwh_business.current_bookings where book_ref = 'LATEAA'")
+
+
 def test_partial_full_refresh_is_refused(warehouse):
     """`--full-refresh --select hub_airports` would keep the newest batch and drop the history."""
     warehouse.source.commit(("c", "airports", airport("PFR")))
