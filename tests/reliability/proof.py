@@ -5,6 +5,7 @@ the vault is what raw gives when it is loaded from nothing.
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -43,7 +44,9 @@ def prove(stack) -> Proof:
     with one made from raw. Nothing may change at the source meanwhile.
     """
     proof = Proof()
-    audit = stack.audit()
+    done = stack.airline("audit", "--json", check=False)
+    assert done.stdout, done.stderr
+    audit = json.loads(done.stdout)
     proof.differences += [
         f"audit: {table['table']}: {line}" for table in audit["tables"] for line in table["named"]
     ]

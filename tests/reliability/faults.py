@@ -1,0 +1,202 @@
+"""What can go wrong while the pipeline runs, each as a function that does it to a stack.
+
+A fault returns when its cause is over (the process is killed, the servers answer again); that the
+pipeline comes back from it, by itself and with everything, is what the test asks afterwards.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import psycopg2
+
+from infra.cli.registry import registry
+from infra.connect import connector, signals
+from infra.kafka.broker import Broker
+from infra.settings import ROOT
+
+# Rows of the transaction that Connect is killed in.
+LARGE = 100_000
+SMALL_TABLES = ("airports", "aircrafts", "seats", "flights")
+
+
+@dataclass
+class Scene:
+    """A stack under traffic, and the dice."""
+
+    stack: Any
+    dice: Random
+    long: bool
+
+    def services(self, name: str) -> list[str]:
+        """The running services whose name begins so."""
+        states = self.stack.supervisor.states()
+        return sorted(each for each in states if each.startswith(name) and states[each].pid)
+
+    def wait_for_connector(self) -> None:
+        def runs() -> bool:
+            try:
+                now = connector.state(self.stack.settings)
+            except Exception:
+                return False
+            return now is not None and now.is_running
+
+        self.stack.wait(runs, "the connector runs by itself")
+
+
+def killed(name: str) -> Callable[[Scene], None]:
+    """kill -9 of a service, or of one of several that bear the name."""
+
+    def fault(scene: Scene) -> None:
+        services = scene.services(name)
+        if services:
+            scene.stack.kill(scene.dice.choice(services))
+
+    return fault
+
+
+def warehouse_refuses(scene: Scene) -> None:
+    """Nobody listens on the warehouse's port for a minute."""
+    scene.stack.supervisor.halt("dwh")
+    time.sleep(60 if scene.long else 8)
+    scene.stack.supervisor.run("dwh")
+
+
+def rival_ingester(scene: Scene) -> None:
+    """An ingester of another consumer group: it believes that every partition is its own."""
+    [program, *_] = [
+        service.program()
+        for service in registry(scene.stack.settings)
+        if service.name.startswith("ingest")
+    ]
+    rival = subprocess.Popen(
+        program.command,
+        cwd=program.directory,
+        env={
+            **os.environ,
+            **program.environment,
+            "AIRLINE_INGEST_GROUP": "airline-rival",
+            "AIRLINE_INGEST_METRICS_PORT": "0",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(scene.dice.uniform(8, 15))
+    rival.kill() if scene.dice.random() < 0.5 else rival.terminate()
+    rival.wait()
+
+
+def frozen_ingester(scene: Scene) -> None:
+    """An ingester stands still until its partitions are another's, and then goes on with them."""
+    pid = scene.stack.pid(scene.dice.choice(scene.services("ingest")))
+    os.kill(pid, signal.SIGSTOP)
+    # Kafka gives the partitions away after ten seconds of silence.
+    time.sleep(scene.dice.uniform(11, 14))
+    os.kill(pid, signal.SIGCONT)
+
+
+def load_killed(scene: Scene) -> None:
+    """A dbt run is killed in the middle of a load, with the sessions it had."""
+    load = subprocess.Popen(
+        ["./airline", "dbt", "run", "--selector", "vault"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    scene.stack.wait(
+        lambda: (
+            load.poll() is not None
+            or scene.stack.sql(
+                "dwh",
+                "select 1 from pg_stat_activity where usename = 'airline_dbt' and query like %s",
+                "%dwh_detailed%",
+            )
+        ),
+        "dbt loads the vault",
+    )
+    time.sleep(scene.dice.uniform(0, 3))
+    if load.poll() is None:
+        os.killpg(load.pid, signal.SIGKILL)
+    load.wait()
+
+
+def registered_again(scene: Scene) -> None:
+    """The connector is deleted, and registered again."""
+    scene.wait_for_connector()
+    connector.forget(scene.stack.settings)
+    time.sleep(scene.dice.uniform(0, 3))
+    connector.register(scene.stack.settings)
+
+
+def large_transaction(scene: Scene) -> None:
+    """One transaction of 100,000 rows, and Connect is killed while it is on its way."""
+    scene.wait_for_connector()
+    settings, topic = scene.stack.settings, ("airline.public.bookings", 0)
+    before = Broker(settings).end_offsets([topic[0]])[topic]
+    [(newest,)] = scene.stack.sql(
+        "primary", """select max(book_ref collate "C") from bookings where book_ref like 'ZZ%'"""
+    )
+    first = int(newest[2:], 36) + 1 if newest else 0
+    rows = "".join(
+        f"Z{_base36(number)}\t2026-01-01 00:00:00+00\t0.00\n"
+        for number in range(first, first + LARGE)
+    )
+    with (
+        closing(psycopg2.connect(settings.dsn("primary"))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.copy_expert("copy bookings from stdin", io.StringIO(rows))
+    some = before + scene.dice.randrange(1, LARGE // 2)
+    deadline = time.monotonic() + 60
+    while Broker(settings).end_offsets([topic[0]])[topic] < some:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    scene.stack.kill("connect")
+
+
+def second_snapshot(scene: Scene) -> None:
+    """A table that has been read is read again, beside the stream."""
+    scene.wait_for_connector()
+    signals.snapshot(scene.stack.settings, [scene.dice.choice(SMALL_TABLES)], lambda _: None)
+
+
+FAULTS: dict[str, Callable[[Scene], None]] = {
+    "ingester killed": killed("ingest"),
+    "connect killed": killed("connect"),
+    "kafka killed": killed("kafka"),
+    "warehouse killed": killed("dwh"),
+    "primary killed": killed("primary"),
+    "replica killed": killed("replica"),
+    "scheduler killed": killed("airflow-scheduler"),
+    "warehouse refuses": warehouse_refuses,
+    "rival ingester": rival_ingester,
+    "ingester frozen": frozen_ingester,
+    "load killed": load_killed,
+    "registered again": registered_again,
+    "large transaction": large_transaction,
+    "second snapshot": second_snapshot,
+}
+
+
+def _base36(number: int) -> str:
+    """Five digits that begin with Z, so that the simulator's references are others."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    text = ""
+    for _ in range(4):
+        number, rest = divmod(number, 36)
+        text = digits[rest] + text
+    return "Z" + text

@@ -1,0 +1,96 @@
+"""Faults at random moments under live traffic: nothing lost, nothing twice, vault = raw = source.
+
+Short by default; `./airline test --long` does 200 faults. AIRLINE_TEST_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+
+from infra.cli.registry import registry
+from tests.reliability.faults import FAULTS, Scene
+from tests.reliability.proof import prove
+from tests.reliability.traffic import Traffic
+
+LONG = os.environ.get("AIRLINE_TEST_LONG") == "1"
+FAULT_COUNT, FAULTS_A_ROUND = (200, 10) if LONG else (len(FAULTS), 7)
+# Changed rows a second at the source.
+RATE = 600
+
+pytestmark = pytest.mark.timeout(12 * 3600 if LONG else 3600)
+
+
+def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
+    """Wrong if it fails: a fault loses an event, doubles one, or makes the vault differ from the
+    source or from what raw gives.
+    """
+    seed = int(os.environ.get("AIRLINE_TEST_SEED") or time.time())
+    scene = Scene(stack, Random(seed), LONG)
+    names = [name for name in FAULTS if name != "scheduler killed" or scene.services("airflow-s")]
+    count = FAULT_COUNT if LONG else len(names)
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            print(line, flush=True)
+
+    say(f"\nfaults: {count}, seed {seed} (AIRLINE_TEST_SEED={seed} repeats the order)")
+    begun = time.monotonic()
+    planned = plan(names, count, scene.dice)
+    done: Counter[str] = Counter()
+    changes = rounds = events = lost = twice = differences = 0
+    while planned:
+        rounds += 1
+        now, planned = planned[:FAULTS_A_ROUND], planned[FAULTS_A_ROUND:]
+        with Traffic(RATE, seed + rounds) as traffic:
+            for name in now:
+                time.sleep(scene.dice.uniform(0.5, 4))
+                say(f"  {time.monotonic() - begun:6.0f} s  {name}")
+                FAULTS[name](scene)
+                done[name] += 1
+            recover(scene)
+        changed = traffic.stop()
+        changes += changed
+        proof = prove(stack)
+        events = proof.events
+        lost, twice = lost + proof.lost, twice + proof.twice
+        differences += len(proof.differences)
+        say(
+            f"round {rounds}: {len(now)} faults, {changed:,} changes at the source, "
+            f"{events:,} events in all, {proof.lost} lost, {proof.twice} twice, "
+            f"{len(proof.differences)} differences, {time.monotonic() - begun:,.0f} s"
+        )
+        assert proof.holds, f"seed {seed}, round {rounds} ({', '.join(now)}):\n" + "\n".join(
+            proof.differences
+        )
+    say(f"{rounds} rounds, {sum(done.values())} faults in {time.monotonic() - begun:,.0f} s:")
+    for name in names:
+        say(f"  {name:<20}{done[name]:>5}")
+    say(
+        f"{changes:,} changes at the source, {events:,} events in all: "
+        f"{lost} lost, {twice} twice, {differences} differences"
+    )
+
+
+def plan(names: list[str], count: int, dice: Random) -> list[str]:
+    """`count` faults: every kind once before any comes again, in a random order."""
+    planned: list[str] = []
+    while len(planned) < count:
+        planned += dice.sample(names, k=len(names))
+    return planned[:count]
+
+
+def recover(scene: Scene) -> None:
+    """Waits until everything runs and answers again, by itself: nobody is there to help."""
+    supervisor, services = scene.stack.supervisor, registry(scene.stack.settings)
+    scene.stack.wait(
+        lambda: all(each.state == "RUNNING" for each in supervisor.states().values()),
+        "every service runs",
+    )
+    # A database that runs may be at its recovery still.
+    scene.stack.wait(lambda: all(each.answers() for each in services), "every service answers")
+    scene.wait_for_connector()
