@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count, islice
 from random import Random
 from typing import Any
 
@@ -145,13 +146,16 @@ def large_transaction(scene: Scene) -> None:
     scene.wait_for_connector()
     settings, topic = scene.stack.settings, ("airline.public.bookings", 0)
     before = Broker(settings).end_offsets([topic[0]])[topic]
-    [(newest,)] = scene.stack.sql(
-        "primary", """select max(book_ref collate "C") from bookings where book_ref like 'ZZ%'"""
-    )
-    first = int(newest[2:], 36) + 1 if newest else 0
+    # The simulator draws its references from all there are, also from these.
+    taken = {
+        reference
+        for (reference,) in scene.stack.sql(
+            "primary", "select book_ref from bookings where book_ref like 'Z%'"
+        )
+    }
+    free = (reference for number in count() if (reference := _reference(number)) not in taken)
     rows = "".join(
-        f"Z{_base36(number)}\t2026-01-01 00:00:00+00\t0.00\n"
-        for number in range(first, first + LARGE)
+        f"{reference}\t2026-01-01 00:00:00+00\t0.00\n" for reference in islice(free, LARGE)
     )
     with (
         closing(psycopg2.connect(settings.dsn("primary"))) as connection,
@@ -192,11 +196,11 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
 }
 
 
-def _base36(number: int) -> str:
-    """Five digits that begin with Z, so that the simulator's references are others."""
+def _reference(number: int) -> str:
+    """A booking reference that begins with Z."""
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     text = ""
-    for _ in range(4):
+    for _ in range(5):
         number, rest = divmod(number, 36)
         text = digits[rest] + text
     return "Z" + text
