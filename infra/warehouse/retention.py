@@ -1,0 +1,190 @@
+"""Retention: drops raw events and load batches that were loaded long ago.
+
+The vault keeps the history; raw keeps the means to make the vault again. So this is for when raw
+has grown past what that is worth: nothing is dropped while it is small, nothing that was loaded
+lately, nothing that an open or unread batch needs, nor the newest batch, which tests read. What
+was dropped is noted in `staging.removed_event`, and dbt then refuses a full refresh unless told
+that history may be lost.
+
+Two roles do it, each with its own: the ingester's drops events, dbt's knows the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from infra.errors import AirlineError
+from infra.settings import TABLES
+
+LANDED = (*TABLES, "transaction")
+# Offsets per statement: what waits for the locks of one is landed a moment later.
+CHUNK = 100_000
+
+DROPPABLE = """
+with closed as (
+    select max(load_batch_id) as load_batch_id
+    from dwh_control.load_batch
+    where outcome = 'loaded' and closed_at < now() - %(days)s * interval '1 day'
+),
+
+newest as (
+    select max(load_batch_id) as load_batch_id
+    from dwh_control.load_batch
+    where outcome = 'loaded'
+)
+
+select
+    old.topic,
+    old.kafka_partition,
+    -- One event more stays: where a snapshot goes on, a batch looks at the event before it.
+    least(old.to_offset, least(recent.from_offset, unread.from_offset)) - 1
+from dwh_control.load_batch_range as old
+inner join closed using (load_batch_id)
+inner join newest on true
+inner join dwh_control.load_batch_range as recent
+    on recent.load_batch_id = newest.load_batch_id
+    and recent.topic = old.topic and recent.kafka_partition = old.kafka_partition
+left join (
+    select topic, kafka_partition, min(from_offset) as from_offset
+    from dwh_control.load_batch_range
+    inner join dwh_control.load_batch using (load_batch_id)
+    where closed_at is null
+    group by topic, kafka_partition
+) as unread
+    on unread.topic = old.topic and unread.kafka_partition = old.kafka_partition
+order by old.topic, old.kafka_partition
+"""
+
+REMOVED = """
+create table if not exists staging.removed_event (
+    topic text not null,
+    kafka_partition integer not null,
+    below_offset bigint not null,
+    removed_at timestamptz not null default now(),
+    primary key (topic, kafka_partition)
+);
+comment on table staging.removed_event is
+'One row per topic and partition whose oldest events were removed: below that offset there are none.
+With a row here the vault cannot be made again from the first event.'
+"""
+
+# The flow mart finds the days it has to compute again by the batches after the one it knows.
+OLD_BATCHES = """
+select load_batch_id from dwh_control.load_batch
+where closed_at < now() - %(days)s * interval '1 day'
+    and load_batch_id < (
+        select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
+    )
+"""
+
+
+def drop(
+    landing: Any,
+    warehouse: Any,
+    *,
+    keep_days: float,
+    above_gb: float,
+    say: Callable[[str], object],
+    dry_run: bool = False,
+) -> int:
+    """Drops what may go; returns how many raw events. With `dry_run` only counts them.
+
+    `landing` and `warehouse` are connections of the ingester's and of dbt's role, both with
+    autocommit: each step stands by itself, and a run that was cut off is done by the next one.
+    Raises AirlineError where nothing was ever loaded.
+    """
+    with landing.cursor() as events, warehouse.cursor() as batches:
+        size = raw_gb(events)
+        if size <= above_gb:
+            say(f"raw events take {size:.2f} GB, at most {above_gb:g} GB: nothing is dropped")
+            return 0
+        try:
+            batches.execute(DROPPABLE, {"days": keep_days})
+        except psycopg2.errors.UndefinedTable:
+            raise AirlineError("nothing was ever loaded", "run './airline up' first") from None
+        if not dry_run:
+            events.execute(REMOVED)
+        total = 0
+        for topic, partition, below in batches.fetchall():
+            total += _drop_events(events, topic, partition, below, dry_run)
+            if not dry_run:
+                _forget_events(batches, topic, partition, below)
+        if dry_run:
+            say(f"{total:,} raw events would be dropped")
+            return total
+        say(f"{total:,} raw events dropped")
+        dropped = _drop_batches(batches, keep_days)
+        say(f"{dropped:,} load batches dropped; raw events take {raw_gb(events):.2f} GB")
+    return total
+
+
+def raw_gb(cursor: Any) -> float:
+    """What the landed events take on disk, indexes included, in GB."""
+    cursor.execute(
+        "select coalesce(sum(pg_total_relation_size(to_regclass('staging.' || name))), 0)"
+        " from unnest(%s) as name",
+        (list(LANDED),),
+    )
+    return float(cursor.fetchone()[0]) / 1e9
+
+
+def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: bool) -> int:
+    """Drops the events of a topic below an offset, the oldest first; returns how many."""
+    table = sql.Identifier("staging", topic.rsplit(".", 1)[1])
+    cursor.execute(
+        sql.SQL(
+            "select count(*), min(kafka_offset) from {}"
+            " where kafka_partition = %s and kafka_offset < %s"
+        ).format(table),
+        (partition, below),
+    )
+    count, first = cursor.fetchone()
+    if not count or dry_run:
+        return count
+    # Noted first: whatever ends this half-way, a full refresh knows.
+    cursor.execute(
+        "insert into staging.removed_event as known (topic, kafka_partition, below_offset)"
+        " values (%s, %s, %s) on conflict (topic, kafka_partition) do update"
+        " set below_offset = greatest(known.below_offset, excluded.below_offset),"
+        " removed_at = now()",
+        (topic, partition, below),
+    )
+    for start in range(first, below, CHUNK):
+        cursor.execute(
+            sql.SQL(
+                "delete from {} where kafka_partition = %s"
+                " and kafka_offset >= %s and kafka_offset < %s"
+            ).format(table),
+            (partition, start, min(start + CHUNK, below)),
+        )
+    cursor.execute(sql.SQL("vacuum (analyze) {}").format(table))
+    return count
+
+
+def _forget_events(cursor: Any, topic: str, partition: int, below: int) -> None:
+    """Drops what loading noted about events that are gone."""
+    for table, bound in (
+        ("landed_lsn", "(chunk + 1) * 1000 <= %s"),
+        ("repeated_event", "kafka_offset < %s"),
+    ):
+        cursor.execute(
+            f"delete from dwh_control.{table} where topic = %s and kafka_partition = %s"
+            f" and {bound}",
+            (topic, partition, below),
+        )
+
+
+def _drop_batches(cursor: Any, keep_days: float) -> int:
+    cursor.execute("select to_regclass('presentation.airport_passenger_flow')")
+    known = "select max(load_batch_id) from presentation.airport_passenger_flow"
+    needed = f" and load_batch_id < coalesce(({known}), 0)" if cursor.fetchone()[0] else ""
+    old = f"({OLD_BATCHES}{needed})"
+    for table in ("load_batch_range", "load_batch_run", "load_batch"):
+        cursor.execute(
+            f"delete from dwh_control.{table} where load_batch_id in {old}", {"days": keep_days}
+        )
+    return cursor.rowcount
