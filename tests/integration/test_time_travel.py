@@ -39,15 +39,17 @@ class History:
         source, dice = self.source, self.dice
         source.snapshot("airports", *[airport(code) for code in CODES])
         source.snapshot("aircrafts", aircraft("320"), aircraft("321"))
-        for code, seats in (("320", 6), ("321", 9)):
-            for row in range(1, seats + 1):
-                seat = {"aircraft_code": code, "seat_no": f"{row}A", "fare_conditions": "Economy"}
-                source.snapshot("seats", seat)
+        seats = [
+            {"aircraft_code": code, "seat_no": f"{row}A", "fare_conditions": "Economy"}
+            for code, count in (("320", 6), ("321", 9))
+            for row in range(1, count + 1)
+        ]
+        source.snapshot("seats", *seats)
+        flights = []
         for number in range(1, 41):
             origin, target = dice.sample(CODES, 2)
             departure = NOW + timedelta(minutes=dice.randrange(-33 * 1440, 14 * 1440))
-            source.snapshot(
-                "flights",
+            flights.append(
                 flight(
                     number,
                     scheduled_departure=text(departure),
@@ -55,18 +57,22 @@ class History:
                     departure_airport=origin,
                     arrival_airport=target,
                     status="Scheduled",
-                ),
+                )
             )
+        source.snapshot("flights", *flights)
+        bookings, tickets, segments = [], [], []
         for number in range(1, 61):
             book_date = self.source.clock - timedelta(minutes=dice.randrange(40 * 1440))
             ticket_no, flight_id = f"{number:013}", dice.randrange(1, 41)
-            source.snapshot("bookings", booking(f"B{number:05}", book_date=text(book_date)))
-            source.snapshot(
-                "tickets",
-                ticket(ticket_no, book_ref=f"B{number:05}", passenger_id=f"P{number % 17}"),
+            bookings.append(booking(f"B{number:05}", book_date=text(book_date)))
+            tickets.append(
+                ticket(ticket_no, book_ref=f"B{number:05}", passenger_id=f"P{number % 17}")
             )
-            source.snapshot("ticket_flights", segment(ticket_no, flight_id))
+            segments.append(segment(ticket_no, flight_id))
             self.sales[ticket_no, flight_id] = [reference.Sale(flight_id, book_date)]
+        source.snapshot("bookings", *bookings)
+        source.snapshot("tickets", *tickets)
+        source.snapshot("ticket_flights", *segments)
         self._remember()
 
     def go_on(self, commits: int) -> None:

@@ -45,7 +45,10 @@ class Source:
         self.rows: dict[str, dict[tuple, dict[str, Any]]] = {table: {} for table in KEYS}
 
     def snapshot(self, table: str, *rows: dict[str, Any]) -> None:
-        """Rows as the connector reads them when it starts: `op` r, no transaction."""
+        """Rows as the connector reads them when it starts: `op` r, no transaction.
+
+        Each call is a snapshot of its own, that is, another moment.
+        """
         self.snapshots += 1
         for row in rows:
             self._event(table, "r", row, None)
