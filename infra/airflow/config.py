@@ -52,6 +52,9 @@ def environment(settings: Settings) -> dict[str, str]:
     variables = settings.environment()
     del variables["AIRLINE_ADMIN_PASSWORD"]
     del variables["AIRLINE_AIRFLOW_PASSWORD"]
+    # Cosmos runs dbt in copies of the project, and looks in them for what dbt wrote.
+    for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
+        variables.pop(name, None)
     account = f"{roles.AIRFLOW}:{quote(settings.secret(roles.AIRFLOW), safe='')}"
     database = f"{account}@{settings.host}:{settings.dwh_port}/{DATABASE}"
     options = {

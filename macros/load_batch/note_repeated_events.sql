@@ -23,7 +23,7 @@ inner join (
         and change.kafka_partition = reached.kafka_partition
         and change.lsn <= reached.max_lsn;
 
-if found then
+if exists (select from load_batch_suspect) then
     {%- for table_name in load_batch_tables() + ['transaction'] %}
     insert into {{ repeated_event }} (topic, kafka_partition, kafka_offset)
     select distinct suspect.topic, suspect.kafka_partition, suspect.kafka_offset

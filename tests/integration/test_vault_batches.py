@@ -151,6 +151,21 @@ def test_what_lands_while_a_batch_is_opened_waits_for_the_next(warehouse):
     assert warehouse.rows("select 1 from dwh_business.current_bookings where book_ref = 'LATEAA'")
 
 
+def test_what_a_batch_before_had_makes_no_history_when_it_comes_again(warehouse):
+    """Old states would come again as the newest ones, where nothing in the batch itself repeats."""
+    warehouse.source.commit(("c", "airports", airport("REP", city="first")))
+    warehouse.source.commit(("u", "airports", airport("REP", city="second")))
+    warehouse.load()
+    before = warehouse.vault()
+    noted = "select count(*) from dwh_control.repeated_event where topic like '%.airports'"
+    [(known,)] = warehouse.rows(noted)
+    # All of the last two transactions: BEGIN, event, END of each.
+    warehouse.source.repeat(6)
+    warehouse.load()
+    assert warehouse.rows(noted) == [(known + 2,)]
+    assert warehouse.vault() == before
+
+
 def test_partial_full_refresh_is_refused(warehouse):
     """`--full-refresh --select hub_airports` would keep the newest batch and drop the history."""
     warehouse.source.commit(("c", "airports", airport("PFR")))
