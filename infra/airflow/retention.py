@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 
-from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-from infra.airflow import config
+from infra.airflow import config, warehouse
 from infra.settings import Settings
 from infra.warehouse import retention
 
@@ -19,11 +17,11 @@ def remove_consumed() -> None:
     settings = Settings.from_environment()
     with (
         closing(_connect(config.LANDING_CONNECTION)) as landing,
-        closing(_connect(config.WAREHOUSE_CONNECTION)) as warehouse,
+        closing(_connect(config.WAREHOUSE_CONNECTION)) as batches,
     ):
         retention.drop(
             landing,
-            warehouse,
+            batches,
             keep_days=settings.retention_days,
             above_gb=settings.retention_gb,
             say=log.info,
@@ -31,6 +29,6 @@ def remove_consumed() -> None:
 
 
 def _connect(name: str):
-    connection = PostgresHook(postgres_conn_id=name).get_conn()
+    connection = warehouse.connect(name)
     connection.autocommit = True
     return connection

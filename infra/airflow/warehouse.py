@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from airflow.providers.postgres.hooks.postgres import PostgresHook
+import psycopg2
+from airflow.sdk import BaseHook
 from psycopg2 import errors, sql
 
 from infra import warehouse
@@ -63,9 +64,27 @@ def clean_stale(schema: str, table: str) -> None:
     log.info("dropped %s", ", ".join(left) if left else "nothing: no run left anything behind")
 
 
+def connect(name: str) -> psycopg2.extensions.connection:
+    """Logs in by an Airflow Connection.
+
+    Not by PostgresHook: that takes psycopg 3 where it is installed, which is another API.
+    """
+    known = BaseHook.get_connection(name)
+    return psycopg2.connect(
+        host=known.host,
+        port=known.port,
+        dbname=known.schema,
+        user=known.login,
+        password=known.password,
+    )
+
+
 @contextmanager
 def _cursor() -> Iterator[Any]:
     """A cursor as dbt's role; commits at the end."""
-    hook = PostgresHook(postgres_conn_id=config.WAREHOUSE_CONNECTION)
-    with closing(hook.get_conn()) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(connect(config.WAREHOUSE_CONNECTION)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         yield cursor
