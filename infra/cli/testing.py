@@ -17,7 +17,9 @@ from infra.cli.progress import complain
 from infra.errors import AirlineError
 from infra.settings import PORTS, ROOT, Settings
 
-SUITES = ("unit", "integration", "e2e", "reliability")
+SUITES = ("unit", "integration", "e2e", "whole", "reliability")
+# What runs where none is named and it may not take hours: end to end is the core alone.
+USUAL = ("unit", "integration", "e2e")
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
 # In the tests' folder: where the stack that `--keep` left running listens.
@@ -25,7 +27,10 @@ KEPT = "kept-offset"
 
 
 def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) -> int:
-    """Runs what `options` name (all if none); `arguments` go to pytest. Returns an exit code."""
+    """Runs what `options` name; lint and the usual suites if none, all suites with `--long`.
+
+    `arguments` go to pytest. Returns an exit code.
+    """
     # Whatever ends the tests, what they started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [suite for suite in SUITES if getattr(options, suite)]
@@ -44,7 +49,8 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
         target = Path(environment["DBT_TARGET_PATH"])
         if not lint.lint(target, environment, fix=options.fix, accept=options.accept_breaking):
             return 1
-    suites = chosen or (list(SUITES) if everything else [])
+    usual = SUITES if options.long else USUAL
+    suites = chosen or (list(usual) if everything else [])
     if not suites:
         return 0
     try:

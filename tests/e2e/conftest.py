@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -120,13 +120,18 @@ class Stack:
             time.sleep(0.2)
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def bring_up(*arguments: str) -> Stack:
+    """The stack of this run of `./airline test`, brought up with these arguments of `up`."""
     if not os.environ.get("AIRLINE_TESTING"):
         pytest.fail("the end-to-end tests need a stack of their own: run './airline test --e2e'")
     stack = Stack(Settings.from_environment())
-    stack.first_up = stack.airline("up", "--scale", "0.1").stdout
-    yield stack
+    stack.first_up = stack.airline("up", "--scale", "0.1", *arguments).stdout
+    return stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return bring_up("--only", "core")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
