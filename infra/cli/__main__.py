@@ -127,8 +127,9 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--long",
         action="store_true",
-        help="every suite ('whole' is Airflow and Superset in the stack, 'reliability' the faults),"
-        " and what takes hours: 200 faults, twenty loads under streaming bookings, a month's backfill",
+        help="every suite ('whole': Airflow and Superset in the stack, 'reliability': the faults)"
+        " and what takes hours: 200 faults, twenty loads under streaming bookings, a month's"
+        " backfill",
     )
     each.add_argument(
         "--keep",
