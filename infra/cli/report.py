@@ -65,5 +65,6 @@ def addresses(settings: Settings) -> str:
         ("AutomateDV", packages.in_use()),
         ("state, logs", str(settings.home)),
     ]
-    lines = "\n".join(f"  {name:<14}{where}" for name, where in rows)
+    width = max(len(name) for name, _ in rows) + 2
+    lines = "\n".join(f"  {name:<{width}}{where}" for name, where in rows)
     return f"\n{lines}\n\n  next: ./airline status · simulate · audit · psql dwh"
