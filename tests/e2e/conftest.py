@@ -27,8 +27,10 @@ PATIENCE = 300.0
 class Stack:
     """A running stack, and what a person does with it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *arguments: str) -> None:
         self.settings = settings
+        # What `up` is told each time: which parts this stack has.
+        self.arguments = arguments
         self.home = settings.home
         self.supervisor = Supervisor(settings)
         # What the first `up` printed.
@@ -63,6 +65,10 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def up(self, *arguments: str, check: bool = True, **variables: str) -> Any:
+        """`./airline up` for the parts that this stack has."""
+        return self.airline("up", *self.arguments, *arguments, check=check, **variables)
 
     def status(self) -> dict[str, Any]:
         """What `./airline status --json` says."""
@@ -124,8 +130,8 @@ def bring_up(*arguments: str) -> Stack:
     """The stack of this run of `./airline test`, brought up with these arguments of `up`."""
     if not os.environ.get("AIRLINE_TESTING"):
         pytest.fail("the end-to-end tests need a stack of their own: run './airline test --e2e'")
-    stack = Stack(Settings.from_environment())
-    stack.first_up = stack.airline("up", "--scale", "0.1", *arguments).stdout
+    stack = Stack(Settings.from_environment(), *arguments)
+    stack.first_up = stack.up("--scale", "0.1").stdout
     return stack
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def test_a_wrong_password_is_named_and_nothing_is_stopped(stack):
     """Wrong if it fails: `up` hangs, or shows a traceback, where the password is another."""
-    done = stack.airline("up", check=False, AIRLINE_ADMIN_PASSWORD="mistyped")
+    done = stack.up(check=False, AIRLINE_ADMIN_PASSWORD="mistyped")
     assert done.returncode == 1
     assert "AIRLINE_ADMIN_PASSWORD" in done.stderr
     assert "Traceback" not in done.stderr
@@ -30,8 +30,7 @@ def test_a_taken_port_is_refused_by_name_before_anything_starts(stack, tmp_path,
         holder.listen()
         port = holder.getsockname()[1]
         home = tmp_path / "home"
-        done = stack.airline(
-            "up",
+        done = stack.up(
             check=False,
             AIRLINE_HOME=str(home),
             AIRLINE_PORT_OFFSET=str(stack.settings.port_offset + 37),
@@ -63,13 +62,13 @@ def test_a_half_started_stack_is_completed(stack):
     ill = stack.airline("status", check=False)
     assert ill.returncode == 1
     assert "not running" in ill.stdout
-    stack.airline("up")
+    stack.up()
     assert stack.status()["healthy"] is True
 
 
 def test_services_that_outlived_their_supervisor_are_taken_over(stack):
     """Wrong if it fails: after a crash of supervisord `up` finds its own ports taken."""
     os.kill(int((stack.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
-    stack.airline("up")
+    stack.up()
     assert stack.status()["healthy"] is True
     stack.assert_audit_clean()

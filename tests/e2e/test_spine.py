@@ -44,7 +44,7 @@ def test_a_second_up_does_no_work(stack):
     """Wrong if it fails: `up` on a running stack restarts, loads or builds something."""
     pids = {name: state.pid for name, state in stack.supervisor.states().items()}
     batches = stack.sql("dwh", "select count(*) from dwh_control.load_batch")
-    again = stack.airline("up").stdout
+    again = stack.up().stdout
     assert "dbt build" not in again
     assert {name: state.pid for name, state in stack.supervisor.states().items()} == pids
     assert stack.sql("dwh", "select count(*) from dwh_control.load_batch") == batches
@@ -108,7 +108,7 @@ def test_live_traffic_arrives_whole_whatever_is_killed(stack):
     stack.kill("connect")
     stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "13")
     stack.kill("ingest")
-    stack.airline("up")
+    stack.up()
     stack.assert_audit_clean()
     assert landed_events(stack) == topic_events(stack)
 

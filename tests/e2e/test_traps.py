@@ -225,7 +225,7 @@ def test_connector_registered_again_repeats_nothing(trapped):
     )
     requests.delete(f"{url}/offsets", timeout=60).raise_for_status()
     requests.delete(url, timeout=60).raise_for_status()
-    stack.airline("up")
+    stack.up()
     stack.assert_audit_clean()
     assert vault_versions(stack) == history
 

@@ -57,7 +57,7 @@ def test_a_planned_failover_that_is_killed_goes_on_and_nobody_starts_two_primari
     )
     for phase in ("begun", "promoted", "swapped"):
         run_until(stack, phase, "failover", "--yes", "--discard")
-        refused = stack.airline("up", check=False)
+        refused = stack.up(check=False)
         assert refused.returncode == 1
         assert "./airline failover" in refused.stderr
         assert stack.status()["healthy"] is False

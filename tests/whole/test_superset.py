@@ -404,5 +404,5 @@ def test_a_chart_taken_out_of_the_files_is_gone(stack, admin, tmp_path):
 
 def test_a_second_up_imports_nothing(stack):
     """Wrong if it fails: every `up` pays for an import and undoes what people tried in the UI."""
-    assert "dashboards imported" not in stack.airline("up").stdout
+    assert "dashboards imported" not in stack.up().stdout
     assert (ROOT / "infra" / "superset" / "assets").exists()
