@@ -161,9 +161,10 @@ class Supervisor:
         """Ends supervisord; whatever program still runs is stopped first."""
         if not self.is_alive():
             return
-        pid = self._proxy().supervisor.getPID()
-        self._proxy().supervisor.shutdown()
-        with contextlib.suppress(psutil.NoSuchProcess):
+        # Somebody else may be ending it: then it goes away in the middle of an answer.
+        with contextlib.suppress(psutil.NoSuchProcess, OSError, xmlrpc.client.Error):
+            pid = self._proxy().supervisor.getPID()
+            self._proxy().supervisor.shutdown()
             psutil.Process(pid).wait(120)
 
     def orphans(self) -> list[psutil.Process]:
