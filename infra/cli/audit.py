@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2 import sql
 
+from infra.warehouse import PENDING
+
 # Rows fetched at a time from each side.
 FETCH_ROWS = 10_000
 # Rows named per table and kind of difference, unless asked for more.
@@ -56,21 +58,10 @@ def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> It
 
 def pending_events(warehouse_dsn: str) -> int:
     """How many landed offsets no closed load batch has read yet."""
-    with _snapshot(warehouse_dsn) as warehouse, warehouse.cursor() as cursor:
-        cursor.execute(
-            """
-            select coalesce(sum(position.next_offset - coalesce(loaded.to_offset, 0)), 0)
-            from staging.ingest_offset as position
-            left join dwh_control.load_batch_range as loaded
-                on position.topic = loaded.topic
-                and position.kafka_partition = loaded.kafka_partition
-                and loaded.load_batch_id = (
-                    select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
-                )
-            where position.topic like '%.public.%'
-            """
-        )
-        return int(cursor.fetchone()[0])
+    with _snapshot(warehouse_dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(PENDING.read_text())
+        unread, _ = cursor.fetchone()
+        return int(unread)
 
 
 def _snapshot(dsn: str) -> psycopg2.extensions.connection:

@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg2
 
+from infra import warehouse
 from infra.cli import dbt, packages
 from infra.errors import AirlineError
 from infra.settings import Settings
@@ -28,20 +29,6 @@ LOAD = ("run", "--selector", "vault", "--exclude", "config.materialized:view", "
 # How often to look whether something has landed, in seconds.
 LOOK_EVERY = 0.2
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
-
-PENDING = """
-select
-    (select coalesce(bool_or(position.next_offset > coalesce(loaded.to_offset, 0)), false)
-    from staging.ingest_offset as position
-    left join dwh_control.load_batch_range as loaded
-        on position.topic = loaded.topic
-        and position.kafka_partition = loaded.kafka_partition
-        and loaded.load_batch_id = (
-            select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
-        )
-    where position.topic like '%.public.%')
-    or exists (select from dwh_control.load_batch where closed_at is null)
-"""
 
 
 class Loader:
@@ -127,10 +114,11 @@ def is_pending(settings: Settings) -> bool:
         connection.cursor() as cursor,
     ):
         try:
-            cursor.execute(PENDING)
+            cursor.execute(warehouse.PENDING.read_text())
         except psycopg2.errors.UndefinedTable:
             return True  # nothing was ever loaded
-        return bool(cursor.fetchone()[0])
+        unread, is_open = cursor.fetchone()
+        return is_open or unread > 0
 
 
 def say(event: str, **details: Any) -> None:

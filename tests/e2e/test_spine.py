@@ -6,9 +6,10 @@ import json
 
 import pytest
 import requests
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from infra.settings import TABLES
+from tests.support.topics import topic_offsets
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -110,7 +111,7 @@ def test_live_traffic_arrives_whole_whatever_is_killed(stack):
     stack.kill("ingest")
     stack.up()
     stack.assert_audit_clean()
-    assert landed_events(stack) == topic_events(stack)
+    assert landed_events(stack) == {table: topic_offsets(stack.settings, table) for table in TABLES}
 
 
 def test_a_full_refresh_gives_the_same_current_rows(stack):
@@ -133,29 +134,6 @@ def landed_events(stack) -> dict[str, set[int]]:
         }
         for table in TABLES
     }
-
-
-def topic_events(stack) -> dict[str, set[int]]:
-    """Table -> offsets of the committed events and tombstones in its topic, read anew."""
-    found: dict[str, set[int]] = {}
-    for table in TABLES:
-        partition = TopicPartition(f"airline.public.{table}", 0)
-        with KafkaConsumer(
-            bootstrap_servers=stack.settings.kafka_bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            group_id=None,
-            max_partition_fetch_bytes=16 << 20,
-        ) as consumer:
-            consumer.assign([partition])
-            consumer.seek(partition, 0)
-            end = consumer.end_offsets([partition])[partition]
-            offsets: set[int] = set()
-            while consumer.position(partition) < end:
-                for records in consumer.poll(1000).values():
-                    offsets.update(record.offset for record in records)
-            found[table] = {offset for offset in offsets if offset < end}
-    return found
 
 
 def test_events_are_raw_debezium_json(stack):

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg2
-from kafka import KafkaConsumer, TopicPartition
 
 from infra import roles, warehouse
 from infra.cli import dbt
 from infra.cli.services import Warehouse
 from infra.settings import ROOT, TABLES, Settings
+from tests.support.topics import topic_offsets
 
 REBUILT = "airline_rebuilt"
 STAGED = (*TABLES, "transaction")
@@ -86,32 +86,6 @@ def repeated(stack) -> int:
         )
         count += int(more)
     return count
-
-
-def topic_offsets(settings: Settings, table: str) -> set[int]:
-    """Offsets of the committed events and tombstones in a topic, read anew from its start.
-
-    Markers of Kafka's own transactions take offsets too, and are no events.
-    """
-    topic = "airline.transaction" if table == "transaction" else f"airline.public.{table}"
-    with closing(
-        KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            group_id=None,
-            max_partition_fetch_bytes=16 << 20,
-        )
-    ) as consumer:
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        consumer.seek(partition, 0)
-        end = consumer.end_offsets([partition])[partition]
-        offsets: set[int] = set()
-        while consumer.position(partition) < end:
-            for records in consumer.poll(1000).values():
-                offsets.update(record.offset for record in records)
-    return {offset for offset in offsets if offset < end}
 
 
 def rebuild_differences(settings: Settings) -> list[str]:
