@@ -27,7 +27,8 @@ begin
             raw.kafka_partition = batch.kafka_partition
             and raw.kafka_offset >= batch.from_offset
             and raw.kafka_offset < batch.to_offset
-            and raw.value ->> 'op' = 'u'
+            -- a row whose key changes comes as created
+            and raw.value ->> 'op' in ('c', 'u')
         offset 0
     ) as change
     where
@@ -39,61 +40,145 @@ begin
         return;
     end if;
 
-    with batch as ({{ newest_load_batch_ranges(table_name) }}),
+    with recursive batch as ({{ newest_load_batch_ranges(table_name) }}),
 
-    -- what the batch says of these columns, for the keys in question
-    mention as (
+    -- every change in the batch, but those that came before: they say nothing new
+    event as materialized (
         select
-            change.*,
-            max(change.kafka_offset) filter (where change.is_known) over (
-                partition by change.kafka_partition, change.key, change.column_name
-                order by change.kafka_offset
+            raw.kafka_partition,
+            raw.kafka_offset,
+            raw.key,
+            raw.value ->> 'op' as op,
+            raw.value -> 'source' ->> 'txId' as transaction_id,
+            raw.value -> 'source' ->> 'lsn' as lsn,
+            restored.kafka_offset is not null as is_damaged
+        from batch
+        inner join {{ source('staging', table_name) }} as raw
+            on
+                batch.kafka_partition = raw.kafka_partition
+                and batch.from_offset <= raw.kafka_offset
+                and batch.to_offset > raw.kafka_offset
+        left join {{ load_batch_relation('restored_image') }} as restored
+            on
+                batch.topic = restored.topic
+                and raw.kafka_partition = restored.kafka_partition
+                and raw.kafka_offset = restored.kafka_offset
+        left join {{ load_batch_relation('repeated_event') }} as repeated
+            on
+                batch.topic = repeated.topic
+                and raw.kafka_partition = repeated.kafka_partition
+                and raw.kafka_offset = repeated.kafka_offset
+        where raw.value ->> 'op' in ('c', 'u', 'r', 'd') and repeated.kafka_offset is null
+    ),
+
+    -- A row that got another key: deleted under the old one and created under the new one by one record of the
+    -- source's log.
+    key_change as materialized (
+        select
+            created.kafka_partition,
+            created.kafka_offset,
+            created.key,
+            deleted.kafka_partition as old_partition,
+            deleted.kafka_offset as old_offset,
+            deleted.key as old_key
+        from event as created
+        inner join event as deleted
+            on
+                created.transaction_id = deleted.transaction_id
+                and created.lsn = deleted.lsn
+        where created.op = 'c' and created.is_damaged and deleted.op = 'd'
+    ),
+
+    -- the keys in question, and those that their rows had before
+    wanted (key) as (
+        select event.key
+        from event
+        where event.is_damaged
+        union
+        select key_change.old_key
+        from wanted
+        inner join key_change on wanted.key = key_change.key
+    ),
+
+    -- what the batch says of these columns, row by row: a row begins with the event that creates it
+    mention as materialized (
+        select
+            told.*,
+            max(told.kafka_offset) filter (where told.is_known) over (
+                partition by told.kafka_partition, told.key, told.column_name, told.created_offset
+                order by told.kafka_offset
             ) as known_offset
         from (
             select
-                raw.kafka_partition,
-                raw.kafka_offset,
-                raw.key,
+                event.kafka_partition,
+                event.kafka_offset,
+                event.key,
+                event.is_damaged,
                 long_column.column_name,
-                raw.value -> 'after' -> long_column.column_name <> {{ placeholder }} as is_known
-            from batch
+                event.op <> 'd' and raw.value -> 'after' -> long_column.column_name <> {{ placeholder }} as is_known,
+                max(event.kafka_offset) filter (where event.op in ('c', 'r')) over (
+                    partition by event.kafka_partition, event.key, long_column.column_name
+                    order by event.kafka_offset
+                ) as created_offset
+            from event
             inner join {{ source('staging', table_name) }} as raw
                 on
-                    batch.kafka_partition = raw.kafka_partition
-                    and batch.from_offset <= raw.kafka_offset
-                    and batch.to_offset > raw.kafka_offset
+                    event.kafka_partition = raw.kafka_partition
+                    and event.kafka_offset = raw.kafka_offset
             cross join unnest(array['{{ columns | join("', '") }}']) as long_column (column_name)
-            where
-                raw.value ->> 'op' in ('c', 'u', 'r')
-                and raw.key in (
-                    select damaged.key
-                    from {{ load_batch_relation('restored_image') }} as restored
-                    inner join {{ source('staging', table_name) }} as damaged
-                        using (kafka_partition, kafka_offset)
-                    where restored.topic = '{{ cdc_topic(table_name) }}'
-                )
-        ) as change
+            where event.key in (select wanted.key from wanted)
+        ) as told
+    ),
+
+    -- from each value that did not come back through the keys that its row had, to the event that says it, or
+    -- to the key that the row had before the batch
+    said as (
+        select
+            mention.kafka_partition as damaged_partition,
+            mention.kafka_offset as damaged_offset,
+            0 as steps,
+            mention.*
+        from mention
+        where mention.is_damaged and not mention.is_known
+        union all
+        select
+            said.damaged_partition,
+            said.damaged_offset,
+            said.steps + 1 as steps,
+            before.*
+        from said
+        inner join key_change
+            on
+                said.kafka_partition = key_change.kafka_partition
+                and said.created_offset = key_change.kafka_offset
+        inner join mention as before
+            on
+                key_change.old_partition = before.kafka_partition
+                and key_change.old_offset = before.kafka_offset
+                and said.column_name = before.column_name
+        where said.known_offset is null
     ),
 
     repaired as (
         select
-            mention.kafka_partition,
-            mention.kafka_offset,
+            said.damaged_partition as kafka_partition,
+            said.damaged_offset as kafka_offset,
             jsonb_object_agg(
-                mention.column_name,
-                coalesce(known.value -> 'after' -> mention.column_name, loaded.value, 'null'::jsonb)
+                said.column_name,
+                coalesce(known.value -> 'after' -> said.column_name, loaded.value, 'null'::jsonb)
+                -- of a name that comes again the last value stands: the end of the way back
+                order by said.steps
             ) as row_image
-        from mention
-        inner join batch on mention.kafka_partition = batch.kafka_partition
+        from said
+        inner join batch on said.kafka_partition = batch.kafka_partition
         left join {{ source('staging', table_name) }} as known
             on
-                mention.kafka_partition = known.kafka_partition
-                and mention.known_offset = known.kafka_offset
+                said.kafka_partition = known.kafka_partition
+                and said.known_offset = known.kafka_offset
         left join lateral (
             {{ loaded_long_value(table_name, table) | indent(12) }}
-        ) as loaded on mention.known_offset is null
-        where not mention.is_known
-        group by mention.kafka_partition, mention.kafka_offset
+        ) as loaded on said.known_offset is null and said.created_offset is null
+        group by said.damaged_partition, said.damaged_offset
     )
 
     update {{ load_batch_relation('restored_image') }} as restored
@@ -109,7 +194,7 @@ $restore$
 {% endmacro %}
 
 
-{#- The value of mention.column_name that the key had before the batch, as the source would send it. From the
+{#- The value of said.column_name that the key had before the batch, as the source would send it. From the
     satellite by its index; without a satellite yet there is none. -#}
 {% macro loaded_long_value(table_name, table) %}
 {%- set satellites = table.meta.long_columns.values() | unique | list -%}
@@ -118,14 +203,14 @@ $restore$
     {%- set relation = adapter.get_relation(node.database, node.schema, node.alias) %}
     select
         {%- if relation %}
-        case mention.column_name
+        case said.column_name
             {%- for column, name in table.meta.long_columns.items() if name == satellite %}
             when '{{ column }}' then to_jsonb(version.{{ column }}::text)
             {%- endfor %}
         end as value
     from {{ relation }} as version
     where
-        version.{{ table.meta.hash_key }} = {{ single_key_hash("(mention.key ->> '" ~ table.meta.key ~ "')") }}
+        version.{{ table.meta.hash_key }} = {{ single_key_hash("(said.key ->> '" ~ table.meta.key ~ "')") }}
         and version.load_date <= batch.from_load_date
     order by version.load_date desc
     limit 1

@@ -105,7 +105,7 @@ SATELLITES = {
 tables = st.sampled_from(sorted(ROWS))
 change = st.tuples(
     tables,
-    st.sampled_from(["put", "put", "put", "put without long", "delete", "truncate"]),
+    st.sampled_from(["put", "put", "put", "put without long", "change key", "delete", "truncate"]),
     st.integers(0, 3),
     st.integers(0, 3),
 )
@@ -243,7 +243,7 @@ def commit(source: Any, model: Model, changes: list[tuple], seconds: int) -> Non
     transaction = str(source.next_transaction)
     at = source.clock + timedelta(seconds=seconds)
     source.clock = max(source.clock, at)
-    made: list[tuple[str, str, dict | None]] = []
+    made: list[tuple[str, str, Any]] = []
     rows = {table: dict(live) for table, live in source.rows.items()}
     for table, kind, number, state in changes:
         row = ROWS[table](number, state)
@@ -261,6 +261,21 @@ def commit(source: Any, model: Model, changes: list[tuple], seconds: int) -> Non
                 continue
             made.append(("d", table, live.pop(key)))
             model.note(table, transaction, at, key, None)
+        elif kind == "change key":
+            # The long value stays, and PostgreSQL does not log what stays.
+            old = ROWS[table]((number + 1 + state) % 4, state)
+            gone = tuple(old[column] for column in KEYS[table])
+            if gone not in live or key in live:
+                continue
+            before = live.pop(gone)
+            row = before | {column: row[column] for column in KEYS[table]}
+            told = row
+            if row.get("contact_data") is not None:
+                told = row | {"contact_data": UNAVAILABLE}
+            made.append(("k", table, (old, told)))
+            live[key] = row
+            model.note(table, transaction, at, gone, None)
+            model.note(table, transaction, at, key, row)
         else:
             told = row
             if kind == "put without long" and table == "tickets" and key in live:

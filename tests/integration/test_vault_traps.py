@@ -37,6 +37,7 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     long = '{"long": "from before"}'
     source.snapshot("tickets", ticket("0000000000003", contact_data=long))
     source.snapshot("tickets", ticket("0000000000004", contact_data=long))
+    source.snapshot("tickets", *[ticket(f"000000000001{n}", contact_data=long) for n in "135"])
     source.snapshot("ticket_flights", segment("0000000000001", 1))
     # A child that lands before its parents: flight 99 and its ticket come with the next load.
     source.snapshot("ticket_flights", segment("0000000000099", 99))
@@ -87,6 +88,23 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     source.commit(
         ("u", "tickets", ticket("0000000000004", passenger_name=UNAVAILABLE, contact_data=None))
     )
+    # A row that gets another key keeps them, although they come under the old one only.
+    def renumbered(old: str, new: str, **changes):
+        row = ticket(f"000000000001{new}", contact_data=UNAVAILABLE, **changes)
+        return "k", "tickets", (ticket(f"000000000001{old}"), row)
+
+    source.commit(renumbered("1", "2"))
+    source.commit(
+        ("u", "tickets", ticket("0000000000012", passenger_name="K", contact_data=UNAVAILABLE))
+    )
+    source.commit(("u", "tickets", ticket("0000000000013", contact_data='{"long": "new"}')))
+    source.commit(
+        renumbered("3", "4"),
+        ("u", "tickets", ticket("0000000000014", passenger_name="L", contact_data=UNAVAILABLE)),
+        renumbered("4", "1", passenger_name="L"),
+    )
+    source.commit(("u", "tickets", ticket("0000000000015", contact_data='{"long": "own"}')))
+    source.commit(("d", "tickets", ticket("0000000000015")), renumbered("1", "5"))
 
     # What numeric and timestamptz can be besides numbers and dates, as Debezium writes it.
     source.commit(("c", "bookings", booking("NANINF", total_amount="NAN", book_date="infinity")))
@@ -103,7 +121,7 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     warehouse.load()
 
     # The connector starts again from before the second load, and lands what it had landed.
-    source.repeat(100)
+    source.repeat(150)
     source.commit(("c", "seats", seat("321", "2B")))
     source.commit(("t", "seats", None), ("c", "seats", seat("320", "1A")))
     source.commit(("t", "ticket_flights", None))
@@ -231,10 +249,22 @@ def test_repeated_events_make_no_history(loaded):
             "0000000000004",
             [("Ivan Petrov", "from before"), ("Ivan Petrov", "new"), ("C", "new"), ("C", None)],
         ),
+        ("0000000000011", [("Ivan Petrov", "from before"), ("L", "new")]),
+        ("0000000000012", [("Ivan Petrov", "from before"), ("K", "from before")]),
+        ("0000000000013", [("Ivan Petrov", "from before"), ("Ivan Petrov", "new")]),
+        ("0000000000014", [("L", "new")]),
+        (
+            "0000000000015",
+            [
+                ("Ivan Petrov", "from before"),
+                ("Ivan Petrov", "own"),
+                ("Ivan Petrov", "new"),
+            ],
+        ),
     ],
 )
 def test_unchanged_long_value_stands(loaded, number, history):
-    """A long value would become `__debezium_unavailable_value` with the next change beside it."""
+    """A long value would be lost with the next change beside it, or when its row's key changes."""
     rows = loaded.rows(
         "select passenger_name, contact_data ->> 'long' from dwh_detailed.sat_passenger_details"
         " inner join dwh_detailed.hub_tickets using (ticket_hash_key)"

@@ -51,16 +51,18 @@ class Source:
         """
         self.snapshots += 1
         for row in rows:
+            self.lsn += 56
             self._event(table, "r", row, None)
 
     def commit(
         self,
-        *changes: tuple[str, str, dict[str, Any] | None],
+        *changes: tuple[str, str, Any],
         at: datetime | None = None,
         announce: bool = True,
     ) -> None:
         """One transaction of (op, table, row) changes; op is c, u, d or t.
 
+        A change of key is d and then c, of one record of the log: op k, and (old row, new row).
         `at` is the commit time (default: a second after the one before). `announce` false leaves
         out the BEGIN and END that Debezium sends beside it.
         """
@@ -73,9 +75,18 @@ class Source:
         if announce:
             begin = {"status": "BEGIN", "id": f"{number}:{self.lsn + 56}"}
             self.pending.append(("transaction", {"id": number}, begin))
-        for order, (op, table, row) in enumerate(changes, start=1):
-            counts[table] += 1
-            self._event(table, op, row, {"id": f"{number}:{order}", "total_order": order}, at)
+        order = 0
+        for op, table, row in changes:
+            record, kept = [(op, row)], None
+            if op == "k":
+                record = [("d", row[0]), ("c", row[1])]
+                kept = self.rows[table][_key(table, row[0])]
+            self.lsn += 56
+            for each, image in record:
+                counts[table] += 1
+                order += 1
+                place = {"id": f"{number}:{order}", "total_order": order}
+                self._event(table, each, image, place, at, kept)
         if announce:
             collections = [
                 {"data_collection": f"public.{table}", "event_count": count}
@@ -96,10 +107,10 @@ class Source:
         row: dict[str, Any] | None,
         transaction: dict | None,
         at: datetime | None = None,
+        kept: dict[str, Any] | None = None,
     ) -> None:
         moment = at or self.clock
-        self.lsn += 56
-        self._apply(table, op, row)
+        self._apply(table, op, row, kept)
         key = {column: row[column] for column in KEYS[table]} if row else None
         value = {
             "before": key if op == "d" else None,
@@ -120,15 +131,17 @@ class Source:
         if op == "d":
             self.pending.append((table, key, None))
 
-    def _apply(self, table: str, op: str, row: dict[str, Any] | None) -> None:
+    def _apply(
+        self, table: str, op: str, row: dict[str, Any] | None, kept: dict[str, Any] | None
+    ) -> None:
         if row is None:
             self.rows[table].clear()
             return
-        key = tuple(row[column] for column in KEYS[table])
+        key = _key(table, row)
         if op == "d":
             del self.rows[table][key]
         else:
-            before = self.rows[table].get(key, {})
+            before = self.rows[table].get(key, kept)
             self.rows[table][key] = {
                 column: before[column] if value == UNAVAILABLE else value
                 for column, value in row.items()
@@ -170,6 +183,10 @@ class Source:
                     (topic, self.next_offset[table]),
                 )
         connection.close()
+
+
+def _key(table: str, row: dict[str, Any]) -> tuple:
+    return tuple(row[column] for column in KEYS[table])
 
 
 def airport(code: str = "AAA", **changes: Any) -> dict[str, Any]:
