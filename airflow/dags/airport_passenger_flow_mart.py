@@ -16,13 +16,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from cosmos.constants import TestBehavior
-from cosmos.operators.local import DbtTestLocalOperator
 
-from infra.airflow import defaults, warehouse
-from infra.airflow.dbt_project import dbt, dbt_tasks
+from infra.airflow import defaults
+from infra.airflow.dbt_project import mart_stages
 
 MODELS = ["airport_passenger_flow"]
 # A run that somebody starts by hand without an interval is about the last whole day.
@@ -42,24 +39,4 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=1)),
     tags=["mart"],
 ):
-    create_schema = PythonOperator(
-        task_id="create_schema",
-        python_callable=warehouse.create_schema,
-        op_args=["presentation"],
-    )
-    clean_stale_data = PythonOperator(
-        task_id="clean_stale_data",
-        python_callable=warehouse.clean_stale,
-        op_args=["presentation", "airport_passenger_flow"],
-    )
-    compute_and_load = dbt_tasks(
-        "compute_and_load", MODELS, tests=TestBehavior.NONE, variables=VARIABLES
-    )
-    validate = DbtTestLocalOperator(
-        task_id="validate",
-        select=MODELS,
-        dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
-        outlets=[defaults.mart("airport_passenger_flow")],
-        **dbt(VARIABLES),
-    )
-    create_schema >> clean_stale_data >> compute_and_load >> validate
+    mart_stages("presentation", "airport_passenger_flow", MODELS, VARIABLES)

@@ -15,13 +15,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from cosmos.constants import TestBehavior
-from cosmos.operators.local import DbtTestLocalOperator
 
-from infra.airflow import defaults, warehouse
-from infra.airflow.dbt_project import dbt, dbt_tasks
+from infra.airflow import defaults
+from infra.airflow.dbt_project import mart_stages
 
 MODELS = ["customer_group_thresholds", "frequent_flyers", "customer_group_history"]
 # The day the run's data interval ends on: the year before it is looked at.
@@ -38,24 +35,4 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=1)),
     tags=["mart"],
 ):
-    create_schema = PythonOperator(
-        task_id="create_schema",
-        python_callable=warehouse.create_schema,
-        op_args=["presentation"],
-    )
-    clean_stale_data = PythonOperator(
-        task_id="clean_stale_data",
-        python_callable=warehouse.clean_stale,
-        op_args=["presentation", "frequent_flyers"],
-    )
-    compute_and_load = dbt_tasks(
-        "compute_and_load", MODELS, tests=TestBehavior.NONE, variables=VARIABLES
-    )
-    validate = DbtTestLocalOperator(
-        task_id="validate",
-        select=MODELS,
-        dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
-        outlets=[defaults.mart("frequent_flyers")],
-        **dbt(VARIABLES),
-    )
-    create_schema >> clean_stale_data >> compute_and_load >> validate
+    mart_stages("presentation", "frequent_flyers", MODELS, VARIABLES)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos.operators.local import DbtTestLocalOperator
 from cosmos.profiles.postgres import PostgresUserPasswordProfileMapping
 
-from infra.airflow import config, operators
+from infra.airflow import config, defaults, operators, warehouse
 from infra.settings import Settings
 
 SETTINGS = Settings.from_environment()
@@ -79,6 +81,7 @@ def dbt_tasks(
             select=select,
             exclude=exclude or [],
             test_behavior=tests,
+            should_detach_multiple_parents_tests=True,
             emit_datasets=False,
             enable_mock_profile=False,
             node_conversion_by_task_group=False,
@@ -105,3 +108,27 @@ def dbt_tasks(
             **dbt(variables),
         )
     return group
+
+
+def mart_stages(schema: str, table: str, models: list[str], variables: dict[str, Any]) -> None:
+    """The four stages of a mart with a DAG of its own, announced when it is valid.
+
+    `models` are what dbt builds for it and tests at the end; `variables` are dbt's, templated.
+    """
+    create_schema = PythonOperator(
+        task_id="create_schema", python_callable=warehouse.create_schema, op_args=[schema]
+    )
+    clean_stale_data = PythonOperator(
+        task_id="clean_stale_data", python_callable=warehouse.clean_stale, op_args=[schema, table]
+    )
+    compute_and_load = dbt_tasks(
+        "compute_and_load", models, tests=TestBehavior.NONE, variables=variables
+    )
+    validate = DbtTestLocalOperator(
+        task_id="validate",
+        select=models,
+        dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS,
+        outlets=[defaults.mart(schema, table)],
+        **dbt(variables),
+    )
+    create_schema >> clean_stale_data >> compute_and_load >> validate

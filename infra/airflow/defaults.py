@@ -20,9 +20,9 @@ LOAD_SCHEDULE = timedelta(minutes=SETTINGS.load_minutes)
 VAULT = Asset("vault", uri="airline://warehouse/dwh_detailed")
 
 
-def mart(name: str) -> Asset:
+def mart(schema: str, name: str) -> Asset:
     """Announced when a mart is computed and valid."""
-    return Asset(name, uri=f"airline://warehouse/presentation/{name}")
+    return Asset(name, uri=f"airline://warehouse/{schema}/{name}")
 
 
 def task_defaults(

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.exceptions import AirflowException
 from airflow.triggers.base import StartTriggerArgs
+from cosmos.constants import DbtResourceType
 from cosmos.operators.local import (
     DbtBuildLocalOperator,
     DbtDocsLocalOperator,
@@ -24,6 +25,8 @@ from infra.settings import Settings
 
 # Unit tests check code, not data: they run when the code changes, not at each load.
 WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
+# The data tests that read one node alone.
+OWN_TESTS = {"dbt_cmd_flags": WITHOUT_UNIT_TESTS, "indirect_selection": "cautious"}
 
 
 class DbtBuild(DbtBuildLocalOperator):
@@ -108,7 +111,7 @@ class DbtSnapshotInBuild(_InBuild, DbtSnapshotLocalOperator):
 
 
 class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
-    """All data tests of one node of a DbtBuild."""
+    """The data tests of one node of a DbtBuild, or one test of several nodes."""
 
 
 class CloseLoadBatch(DbtRunLocalOperator):
@@ -144,15 +147,18 @@ def converter(kind: type, build_task_id: str) -> Callable[..., Any]:
     """For Cosmos's RenderConfig.node_converters: renders a node as `kind`, following the build."""
 
     def convert(*, node: Any, task_id: str, task_args: dict[str, Any], **context: Any) -> Any:
-        is_tests = kind is DbtTestsInBuild
+        # A test of several nodes is a node of its own behind all of them; the rest stand together
+        # behind the one they are about.
+        is_tests = kind is DbtTestsInBuild and node.resource_type != DbtResourceType.TEST
         task = kind(
             task_id=task_id,
             dag=context["dag"],
             task_group=context["task_group"],
-            select=node.resource_name,
+            # a test's name ends in a hash that dbt does not select by
+            select=node.resource_name.split(".")[0],
             extra_context={"dbt_node_config": node.context_dict},
             **(task_args | {"emit_datasets": False}),
-            **({"dbt_cmd_flags": WITHOUT_UNIT_TESTS} if is_tests else {}),
+            **(OWN_TESTS if is_tests else {}),
         )
         task.follow(node.unique_id, build_task_id, is_tests=is_tests)
         return task
@@ -161,10 +167,10 @@ def converter(kind: type, build_task_id: str) -> Callable[..., Any]:
 
 
 def tests_by_node(manifest: Path) -> dict[str, list[str]]:
-    """Node -> the data tests that read it."""
+    """Node -> the data tests that read it alone."""
     found: dict[str, list[str]] = {}
     for test in json.loads(manifest.read_text())["nodes"].values():
-        if test["resource_type"] == "test":
-            for node in test["depends_on"]["nodes"]:
-                found.setdefault(node, []).append(test["unique_id"])
+        if test["resource_type"] == "test" and len(test["depends_on"]["nodes"]) == 1:
+            [node] = test["depends_on"]["nodes"]
+            found.setdefault(node, []).append(test["unique_id"])
     return found

@@ -88,6 +88,7 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     source.commit(
         ("u", "tickets", ticket("0000000000004", passenger_name=UNAVAILABLE, contact_data=None))
     )
+
     # A row that gets another key keeps them, although they come under the old one only.
     def renumbered(old: str, new: str, **changes):
         row = ticket(f"000000000001{new}", contact_data=UNAVAILABLE, **changes)

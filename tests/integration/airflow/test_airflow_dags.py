@@ -93,6 +93,17 @@ def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(told):
             assert task["then"] == [f"{name.removesuffix('.run')}.test"]
 
 
+def test_a_test_of_several_models_waits_for_all_of_them(told):
+    """Wrong if it fails: a hub waits for a test that reads it, or a test is before its models."""
+    tasks = told["dags"]["vault_load"]["tasks"]
+    before = {
+        name
+        for name, task in tasks.items()
+        if any("relationships_vst_airports_" in after for after in task["then"])
+    }
+    assert before == {"load.vst_airports_run", "load.hub_airports_run"}
+
+
 def test_every_run_is_retried_documented_and_has_a_deadline(told):
     """Wrong if it fails: a passing trouble fails a DAG, or nobody hears that one is late."""
     for dag_id, dag in told["dags"].items():
