@@ -46,7 +46,11 @@ TABLES = (
 )
 TOPIC_PREFIX = "airline"
 SERVERS = ("primary", "replica", "dwh")
-DEMO_PASSWORD = "adminpassword"
+DEMO_PASSWORDS = {
+    "AIRLINE_ADMIN_PASSWORD": "adminpassword",
+    "AIRLINE_AIRFLOW_PASSWORD": "admin",
+    "AIRLINE_SUPERSET_PASSWORD": "admin",
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ class Settings:
         def text(name: str, default: str) -> str:
             return environ.get(name) or default
 
+        def password(name: str) -> str:
+            return text(name, DEMO_PASSWORDS[name])
+
         def path(name: str, default: Path) -> Path:
             return Path(os.path.abspath(os.path.expanduser(text(name, str(default)))))
 
@@ -119,11 +126,11 @@ class Settings:
             source_db=text("AIRLINE_SOURCE_DB", "airline_tickets"),
             dwh_db=text("AIRLINE_DWH_DB", "airline_tickets_dwh"),
             admin_user=text("AIRLINE_ADMIN_USER", "admin"),
-            admin_password=text("AIRLINE_ADMIN_PASSWORD", DEMO_PASSWORD),
+            admin_password=password("AIRLINE_ADMIN_PASSWORD"),
             superset_user=text("AIRLINE_SUPERSET_USER", "admin"),
-            superset_password=text("AIRLINE_SUPERSET_PASSWORD", "admin"),
+            superset_password=password("AIRLINE_SUPERSET_PASSWORD"),
             airflow_user=text("AIRLINE_AIRFLOW_USER", "admin"),
-            airflow_password=text("AIRLINE_AIRFLOW_PASSWORD", "admin"),
+            airflow_password=password("AIRLINE_AIRFLOW_PASSWORD"),
             load_minutes=_number(environ, "AIRLINE_LOAD_MINUTES", 5, 1, 1440),
             retention_gb=_number(environ, "AIRLINE_RETENTION_GB", 50, 0, 1_000_000),
             retention_days=_number(environ, "AIRLINE_RETENTION_DAYS", 30, 0, 36500),
@@ -132,7 +139,7 @@ class Settings:
             ingesters=_number(environ, "AIRLINE_INGESTERS", 1, 1, 50),
         )
         settings._refuse_equal_ports()
-        settings._refuse_known_password()
+        settings.refuse_demo_password("the servers", "AIRLINE_ADMIN_PASSWORD")
         return settings
 
     def _refuse_equal_ports(self) -> None:
@@ -145,13 +152,16 @@ class Settings:
                 )
             users[port] = name
 
-    def _refuse_known_password(self) -> None:
-        """The demo's password is in the README: it must not guard what others can reach."""
-        if self.admin_password == DEMO_PASSWORD and not is_loopback(self.host):
+    def refuse_demo_password(self, who: str, variable: str) -> None:
+        """A demo's password is in the README: it must not guard what others can reach.
+
+        `who` would listen, and `variable` is the environment's name of its password.
+        """
+        if self.environment()[variable] == DEMO_PASSWORDS[variable] and not is_loopback(self.host):
             raise AirlineError(
-                f"the servers would listen on {self.host}, which others can reach, with the demo's "
+                f"{who} would listen on {self.host}, which others can reach, with the demo's "
                 "password",
-                "set AIRLINE_ADMIN_PASSWORD to one of your own, or AIRLINE_HOST to 127.0.0.1",
+                f"set {variable} to one of your own, or AIRLINE_HOST to 127.0.0.1",
             )
 
     @property

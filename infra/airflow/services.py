@@ -56,6 +56,7 @@ class ApiServer(Component):
     health = "metadatabase"
 
     def prepare(self) -> bool:
+        self.settings.refuse_demo_password("Airflow", "AIRLINE_AIRFLOW_PASSWORD")
         metadata.make(self.settings)
         return False
 

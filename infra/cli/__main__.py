@@ -26,7 +26,7 @@ from infra.cli import (
     up,
 )
 from infra.cli.progress import Progress, complain
-from infra.cli.registry import registry
+from infra.cli.registry import PARTS, registry
 from infra.cli.supervision import Supervisor
 from infra.errors import AirlineError
 from infra.settings import SERVERS, Settings
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
 
     each = verb("up", "start everything, load data and build the marts; again: only report")
-    each.add_argument("--only", choices=["core"], help="core: without Airflow and Superset")
+    each.add_argument("--only", choices=list(PARTS), help="this part, beside the core")
     each.add_argument(
         "--scale",
         type=_positive,
@@ -303,6 +303,10 @@ def run() -> int:
             f"a database does not answer ({str(error).strip()}); "
             "see './airline status', start what does not run with './airline up'"
         )
+    except BrokenPipeError:
+        # Whoever read the output has enough of it (`| head`). Nothing may be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         if error.errno != 28:  # ENOSPC
             raise

@@ -13,7 +13,7 @@ from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
-from infra.cli.services import Service, bring_up
+from infra.cli.services import Postgres, Service, bring_up
 from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
 from infra.errors import AirlineError
@@ -147,16 +147,19 @@ def _clear_the_way(
     services: list[Service],
     say: Callable[[str], None],
 ) -> None:
-    """Ends what outlived a killed supervisor, then refuses to go on where a port is taken."""
+    """Ends what outlived a killed supervisor, then refuses to go on where a port is taken or a
+    server that runs knows another password: before any service is told anything new.
+    """
     if not supervisor.is_alive():
         end_orphans(supervisor, say)
     states = supervisor.states()
-    wanted = [
-        port
-        for service in services
-        if service.name not in states or states[service.name].state not in (RUNNING, STARTING)
-        for port in service.ports
-    ]
+    wanted = []
+    for service in services:
+        state = states.get(service.name)
+        if state is None or state.state not in (RUNNING, STARTING):
+            wanted += service.ports
+        elif isinstance(service, Postgres):
+            service.answers()
     ports.refuse_taken(settings, wanted)
 
 

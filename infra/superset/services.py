@@ -12,8 +12,7 @@ from infra.cli import venv
 from infra.cli.progress import Progress
 from infra.cli.services import Service, Warehouse
 from infra.cli.supervision import Program
-from infra.errors import AirlineError
-from infra.settings import Settings, is_loopback
+from infra.settings import Settings
 from infra.superset import commands, dashboards
 
 
@@ -39,7 +38,7 @@ class Superset(Service):
 
     def prepare(self) -> bool:
         """Makes the database and its tables, Superset's permissions and the admin."""
-        self._refuse_known_password()
+        self.settings.refuse_demo_password("Superset", "AIRLINE_SUPERSET_PASSWORD")
         made, configured = self._marks()
         before = self._stamp.read_text().split() if self._stamp.exists() else []
         if before == [made, configured]:
@@ -62,14 +61,6 @@ class Superset(Service):
 
     def address(self) -> str:
         return f"{self.settings.superset_url} (user {self.settings.superset_user})"
-
-    def _refuse_known_password(self) -> None:
-        if self.settings.superset_password == "admin" and not is_loopback(self.settings.host):
-            raise AirlineError(
-                f"Superset would listen on {self.settings.host}, which others can reach, with the "
-                "demo's password",
-                "set AIRLINE_SUPERSET_PASSWORD to one of your own, or AIRLINE_HOST to 127.0.0.1",
-            )
 
     def _marks(self) -> tuple[str, str]:
         """What changes when the metadata must be made anew, and when a restart is enough."""

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import stack
+import os
 
-__all__ = ["stack"]
+import pytest
+
+from tests.e2e.conftest import Stack, bring_up
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    # The scheduler can only be killed where there is one.
+    part = "airflow" if os.environ.get("AIRLINE_TEST_LONG") == "1" else "core"
+    return bring_up("--only", part)

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg2
 
+from infra.airflow.api import Api
 from infra.cli.registry import registry
 from infra.connect import connector, signals
 from infra.kafka.broker import Broker
@@ -133,6 +134,25 @@ def load_killed(scene: Scene) -> None:
     load.wait()
 
 
+def scheduler_killed(scene: Scene) -> None:
+    """Airflow's scheduler is killed while a load that it began is under way."""
+    api = Api(scene.stack.settings)
+    if not load_runs(api):
+        api.trigger("vault_load")
+    scene.stack.wait(
+        lambda: "running" in load_runs(api) or not load_runs(api), "Airflow loads the vault"
+    )
+    time.sleep(scene.dice.uniform(0, 15))
+    scene.stack.kill("airflow-scheduler")
+
+
+def load_runs(api: Api) -> list[str]:
+    """The states of the vault's loads that are not over."""
+    return [
+        run["state"] for run in api.runs("vault_load") if run["state"] not in ("success", "failed")
+    ]
+
+
 def registered_again(scene: Scene) -> None:
     """The connector is deleted, and registered again."""
     scene.wait_for_connector()
@@ -185,7 +205,7 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "warehouse killed": killed("dwh"),
     "primary killed": killed("primary"),
     "replica killed": killed("replica"),
-    "scheduler killed": killed("airflow-scheduler"),
+    "scheduler killed": scheduler_killed,
     "warehouse refuses": warehouse_refuses,
     "rival ingester": rival_ingester,
     "ingester frozen": frozen_ingester,

@@ -12,13 +12,14 @@ from random import Random
 
 import pytest
 
+from infra.airflow.api import Api
 from infra.cli.registry import registry
-from tests.reliability.faults import FAULTS, Scene
+from tests.reliability.faults import FAULTS, Scene, load_runs
 from tests.reliability.proof import prove
 from tests.reliability.traffic import Traffic
 
 LONG = os.environ.get("AIRLINE_TEST_LONG") == "1"
-FAULT_COUNT, FAULTS_A_ROUND = (200, 10) if LONG else (len(FAULTS), 7)
+FAULT_COUNT, FAULTS_A_ROUND = (200, 20) if LONG else (len(FAULTS), 7)
 # Changed rows a second at the source.
 RATE = 600
 
@@ -94,3 +95,6 @@ def recover(scene: Scene) -> None:
     # A database that runs may be at its recovery still.
     scene.stack.wait(lambda: all(each.answers() for each in services), "every service answers")
     scene.wait_for_connector()
+    if scene.services("airflow-api"):
+        api = Api(scene.stack.settings)
+        scene.stack.wait(lambda: not load_runs(api), "Airflow's loads are over")

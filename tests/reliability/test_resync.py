@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from infra.cli.journal import Journal
 from infra.connect import connector
@@ -169,4 +170,18 @@ def test_resync_of_a_table_finds_what_audit_says_is_missing(stack):
     assert made_deletes(stack, "airports")[known:] == [{"airport_code": "QRA"}]
     assert stack.airline("resync", "airplanes", "--yes", check=False).returncode == 1
     stack.commit("delete from airports where airport_code like 'QR%'")
+    stack.assert_audit_clean()
+
+
+def test_nobody_waits_for_a_connector_that_was_stopped(stack):
+    """Wrong if it fails: an audit is silent for minutes, and then blames what has not landed."""
+    url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
+    requests.put(f"{url}/stop", timeout=60).raise_for_status()
+    try:
+        stack.commit("update airports set city = city where airport_code = 'LED'")
+        said = stack.airline("audit", check=False)
+        assert said.returncode == 1
+        assert "is stopped, so no change comes" in said.stderr
+    finally:
+        requests.put(f"{url}/resume", timeout=60).raise_for_status()
     stack.assert_audit_clean()

@@ -9,12 +9,17 @@ from kafka import KafkaConsumer, TopicPartition
 from infra.settings import Settings
 
 
+def topic_of(table: str) -> str:
+    """The topic of a table of `staging`."""
+    return "airline.transaction" if table == "transaction" else f"airline.public.{table}"
+
+
 def topic_offsets(settings: Settings, table: str) -> set[int]:
     """Offsets of the committed events and tombstones in a topic, read anew from its start.
 
     Markers of Kafka's own transactions take offsets too, and are no events.
     """
-    topic = "airline.transaction" if table == "transaction" else f"airline.public.{table}"
+    topic = topic_of(table)
     with closing(
         KafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,

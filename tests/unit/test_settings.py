@@ -39,7 +39,11 @@ def test_the_demos_password_does_not_guard_what_others_can_reach(host):
     """Anybody on the network could log in with the password of the README."""
     with pytest.raises(AirlineError, match="AIRLINE_ADMIN_PASSWORD"):
         settings(HOST=host)
-    assert settings(HOST=host, ADMIN_PASSWORD="its own").host == host
+    mine = settings(HOST=host, ADMIN_PASSWORD="its own", SUPERSET_PASSWORD="its own")
+    assert mine.host == host
+    mine.refuse_demo_password("Superset", "AIRLINE_SUPERSET_PASSWORD")
+    with pytest.raises(AirlineError, match="AIRLINE_AIRFLOW_PASSWORD"):
+        mine.refuse_demo_password("Airflow", "AIRLINE_AIRFLOW_PASSWORD")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
