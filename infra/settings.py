@@ -90,6 +90,8 @@ class Settings:
     service_user: str
     topic_partitions: int
     ingesters: int
+    # The largest message, which is the largest row: broker, topics and Connect have the same limit.
+    message_mb: int
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -137,6 +139,7 @@ class Settings:
             service_user=service_user,
             topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
             ingesters=_number(environ, "AIRLINE_INGESTERS", 1, 1, 50),
+            message_mb=_number(environ, "AIRLINE_MESSAGE_MB", 16, 1, 64),
         )
         settings._refuse_equal_ports()
         settings.refuse_demo_password("the servers", "AIRLINE_ADMIN_PASSWORD")
@@ -163,6 +166,10 @@ class Settings:
                 "password",
                 f"set {variable} to one of your own, or AIRLINE_HOST to 127.0.0.1",
             )
+
+    @property
+    def message_bytes(self) -> int:
+        return self.message_mb << 20
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -249,6 +256,7 @@ class Settings:
             "AIRLINE_SERVICE_USER": self.service_user,
             "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
             "AIRLINE_INGESTERS": str(self.ingesters),
+            "AIRLINE_MESSAGE_MB": str(self.message_mb),
             "AIRLINE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "AIRLINE_CONNECT_URL": self.connect_url,
             "PYTHONPATH": str(self.root),

@@ -226,17 +226,22 @@ def _connector(settings: Settings) -> Finding:
     return Finding(
         "",
         f"{state.connector}, task {state.task or 'none'}",
-        _why_not(state),
+        _why_not(settings, state),
         {"connector": state.connector, "task": state.task},
     )
 
 
-def _why_not(state: connector.State) -> str:
+def _why_not(settings: Settings, state: connector.State) -> str:
     """Why the connector does not run, and what to do; '' where it does."""
     if state.is_running:
         return ""
     if state.is_stopped:
         return "stopped: './airline resync' makes source and vault equal and starts it"
+    if "RecordTooLargeException" in state.trace:
+        return (
+            f"a row is larger than a message of {settings.message_mb} MiB may be: raise "
+            "AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
+        )
     said = state.trace.split("\n")[0][:120] or "not running"
     return f"{said}; './airline up' starts it again, './airline logs connect' has more"
 

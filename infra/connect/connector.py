@@ -61,6 +61,7 @@ def configuration(settings: Settings) -> dict[str, str]:
             bootstrap=settings.kafka_bootstrap,
             signal_topic=SIGNAL_TOPIC,
             notification_topic=NOTIFICATION_TOPIC,
+            message_bytes=settings.message_bytes,
         )
     )
 
@@ -73,6 +74,7 @@ def register(settings: Settings) -> bool:
     there = _ask(settings, "GET", "/config", missing=None)
     if there is not None and {key: there[key] for key in there if key != "name"} == wanted:
         return False
+    Broker(settings).limit_messages("airline.")
     _ask(settings, "PUT", "/config", wanted)
     return True
 

@@ -40,6 +40,7 @@ class Worker:
             host=self.settings.host,
             port=self.settings.connect_port,
             plugins=self._plugins,
+            message_bytes=self.settings.message_bytes,
         )
         return write_configuration(self.settings, "worker.properties", text)
 

@@ -69,6 +69,7 @@ class Broker:
             port=self.settings.kafka_port,
             controller_port=self.settings.kafka_controller_port,
             data=self.data,
+            message_bytes=self.settings.message_bytes,
         )
         logging = (HERE / "log4j2.properties").read_text()
         changed = [
@@ -139,6 +140,21 @@ class Broker:
             with suppress(TopicAlreadyExistsError):
                 if missing:
                     admin.create_topics(missing)
+
+    def limit_messages(self, prefix: str) -> None:
+        """Sets how large a message may be in the topics that exist and whose names begin so."""
+        from kafka import KafkaAdminClient
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        limit = {"max.message.bytes": str(self.settings.message_bytes)}
+        with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
+            topics = [
+                ConfigResource(ConfigResourceType.TOPIC, name, limit)
+                for name in admin.list_topics()
+                if name.startswith(prefix)
+            ]
+            if topics:
+                admin.alter_configs(topics)
 
     def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """(topic, partition) -> offset after the last committed message; topics that exist only."""

@@ -161,6 +161,7 @@ def main(arguments: list[str]) -> int:
     _print(results)
     if options.scale == 1:
         report.keep("load", results)
+        _draw(results)
     return 0
 
 
@@ -170,6 +171,36 @@ def _empty(loads: Loads) -> dict[str, Any]:
     loads.load()
     loads.load()
     return loads.load()
+
+
+def _draw(results: dict[str, Any]) -> None:
+    history, batches = results["history"], results["batches"]
+    shortest, run = next(iter(history.values())), results["first load"]
+    largest = next(reversed(batches.values()))
+
+    def per_change(each: dict[str, Any]) -> float:
+        return each["seconds"] / each["events"]
+
+    report.bars(
+        "load",
+        "Loads of the vault",
+        {
+            "5,000 changes: time, by history": {
+                label: each["seconds"] / shortest["seconds"] for label, each in history.items()
+            },
+            "5,000 changes: pages touched, by history": {
+                label: each["buffers"] / shortest["buffers"] for label, each in history.items()
+            },
+            "time per change, by size of the batch": {
+                label: per_change(each) / per_change(largest) for label, each in batches.items()
+            },
+            "first load of 1,000,000 events": {
+                "bare COPY": 1.0,
+                "hubs, links, satellites": run["seconds"] / run["copy seconds"],
+            },
+        },
+        "×",
+    )
 
 
 def _print(results: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from kafka import KafkaConsumer
 
 from infra.settings import TABLES
 from tests.support.topics import topic_offsets
+from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -112,6 +113,37 @@ def test_live_traffic_arrives_whole_whatever_is_killed(stack):
     stack.up()
     stack.assert_audit_clean()
     assert landed_events(stack) == {table: topic_offsets(stack.settings, table) for table in TABLES}
+
+
+def test_no_batch_ends_within_a_booking(stack):
+    """Wrong if it fails: a mart shows a booking without all of its segments, or the reverse."""
+    halves = """
+        select book_ref, booking.total_amount, sold.amount
+        from {bookings} as booking
+        full join (
+            select ticket.book_ref, sum(segment.amount) as amount
+            from {tickets} as ticket inner join {segments} as segment using (ticket_no)
+            group by ticket.book_ref
+        ) as sold using (book_ref)
+        where booking.total_amount is distinct from sold.amount
+        order by book_ref
+    """
+    at_source = halves.format(bookings="bookings", tickets="tickets", segments="ticket_flights")
+    in_vault = halves.format(
+        bookings="dwh_business.current_bookings",
+        tickets="dwh_business.current_tickets",
+        segments="dwh_business.current_ticket_flights",
+    )
+    before = stack.sql("primary", at_source)
+    loaded = "select count(*) from dwh_control.load_batch where outcome = 'loaded'"
+    [(batches,)] = stack.sql("dwh", loaded)
+    with Traffic(rate=500, seed=14) as traffic:
+        stack.wait(lambda: traffic.changes, "there is traffic")
+        for _ in range(5):
+            stack.airline("dbt", "run", "--quiet", "--selector", "vault")
+            assert stack.sql("dwh", in_vault) == stack.sql("primary", at_source) == before
+    assert stack.sql("dwh", loaded) == [(batches + 5,)], "there was nothing to load"
+    stack.assert_audit_clean()
 
 
 def test_a_full_refresh_gives_the_same_current_rows(stack):

@@ -253,6 +253,8 @@ def commit(source: Any, model: Model, changes: list[tuple], seconds: int) -> Non
             if seconds == 1 and number:  # now and then is enough
                 continue
             made.append(("t", table, None))
+            # Also of an empty table it is a transaction that the next one comes after.
+            model.date(table, transaction, at)
             for each in live:
                 model.note(table, transaction, at, each, None)
             live.clear()

@@ -11,7 +11,7 @@ import pytest
 from infra.cli.journal import Journal
 from tests.reliability.proof import Proof, compare_topics
 from tests.reliability.test_resync import run_until
-from tests.reliability.traffic import Traffic
+from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -16,7 +16,7 @@ from infra.airflow.api import Api
 from infra.cli.registry import registry
 from tests.reliability.faults import FAULTS, Scene, load_runs
 from tests.reliability.proof import prove
-from tests.reliability.traffic import Traffic
+from tests.support.traffic import Traffic
 
 LONG = os.environ.get("AIRLINE_TEST_LONG") == "1"
 FAULT_COUNT, FAULTS_A_ROUND = (200, 20) if LONG else (len(FAULTS), 7)

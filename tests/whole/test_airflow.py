@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ from infra import roles, warehouse
 from infra.airflow import config
 from infra.airflow.api import Api
 from infra.errors import AirlineError
-from infra.settings import ROOT
+from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -164,21 +163,12 @@ def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
 
 def test_marts_stay_right_while_bookings_stream_in(stack, dags):
     """Wrong if it fails: a load beside live bookings makes a mart contradict itself."""
-    with subprocess.Popen(
-        ["./airline", "simulate", "--rate", "10", "--seed", "42"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as bookings:
-        try:
-            for _ in range(LOADS):
-                stack.wait(lambda: unread(stack) > 0, "bookings land")
-                state, tasks = dags.run("vault_load")
-                assert state == "success", states(tasks)
-                stack.airline("dbt", "test", "--select", "path:models/marts,test_type:data")
-        finally:
-            bookings.terminate()
-            bookings.wait(60)
+    with Traffic(rate=10, seed=42):
+        for _ in range(LOADS):
+            stack.wait(lambda: unread(stack) > 0, "bookings land")
+            state, tasks = dags.run("vault_load")
+            assert state == "success", states(tasks)
+            stack.airline("dbt", "test", "--select", "path:models/marts,test_type:data")
     stack.assert_audit_clean()
 
 
