@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
+import psutil
+
 from infra.airflow import config
 from infra.settings import Settings
 
 
 def main(arguments: list[str]) -> None:
+    if os.environ.get("AIRLINE_SERVICE"):
+        end_leftovers()
     # What Airflow does not need to know it is not told: nothing of a caller's AIRFLOW__ either.
     environment = {
         name: value
@@ -22,6 +26,23 @@ def main(arguments: list[str]) -> None:
     }
     environment |= config.environment(Settings.from_environment())
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], environment)
+
+
+def end_leftovers() -> None:
+    """Ends what a killed service left behind: in supervisord's session, of a group whose leader
+    is gone.
+
+    A killed scheduler's workers live on, and with them its connections: the row of the DAG run
+    that it was about stays locked, and the next scheduler passes that run by for ever.
+    """
+    session = os.getsid(0)
+    for process in psutil.process_iter():
+        try:
+            group = os.getpgid(process.pid)
+            if os.getsid(process.pid) == session and not psutil.pid_exists(group):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue
 
 
 if __name__ == "__main__":
