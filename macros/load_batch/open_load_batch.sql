@@ -139,7 +139,7 @@ comment on table {{ load_batch_relation('restored_image') }} is
         {%- set found = run_query("select 1 from " ~ load_batch_relation('load_batch') ~ " where outcome = 'loaded' limit 1") -%}
         {%- set loaded_before = found.rows | length > 0 -%}
     {%- endif -%}
-    {%- for id in selected_resources if id in vault and graph.nodes[id].config.materialized == 'incremental' -%}
+    {%- for id in selected_resources if id in vault and graph.nodes[id].config.incremental_strategy == 'append' -%}
         {%- set node = graph.nodes[id] -%}
         {%- if flags.FULL_REFRESH -%}
             {%- for parent in node.depends_on.nodes if parent in vault and parent not in selected_resources -%}

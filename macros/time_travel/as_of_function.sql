@@ -5,11 +5,14 @@
     that could say something else. Relations are exchanged as dbt rendered them, quotes and all, so no other
     text can be meant. -#}
 {% macro as_of_function() %}
-{%- if execute and has_as_of_function(model) -%}
+{%- if execute and has_as_of_function(model) and not is_incremental() -%}
     {%- set body = namespace(sql=sql | replace('current_timestamp', '$1')) -%}
     {%- for id in model.depends_on.nodes -%}
         {%- set input = graph.nodes.get(id) or graph.sources.get(id) -%}
-        {%- if has_as_of_function(input) -%}
+        {%- if input.relation_name not in body.sql -%}
+            {#- read by incremental runs alone -#}
+            {%- set then = none -%}
+        {%- elif has_as_of_function(input) -%}
             {%- set then = as_of_function_name(input) ~ '($1)' -%}
         {%- elif input.original_file_path.startswith('models/raw_vault/satellites/') -%}
             {%- set then = '(select * from ' ~ input.relation_name ~ ' where load_date <= $1)' -%}
@@ -23,7 +26,9 @@
                 ~ "meta: {as_of: false}."
             ) }}
         {%- endif -%}
-        {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
+        {%- if then -%}
+            {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- set function = as_of_function_name(model) -%}
 -- Not "or replace": a table that was made anew is another type.
@@ -47,7 +52,7 @@ comment on function {{ function }}(timestamptz) is
 {% macro has_as_of_function(node) -%}
     {{ return(
         node.resource_type == 'model'
-        and node.config.materialized in ['view', 'table']
+        and (node.config.materialized in ['view', 'table'] or node.config.incremental_strategy == 'keep_current')
         and node.original_file_path.startswith(('models/business_vault/', 'models/marts/'))
         and node.config.get('meta', {}).get('as_of', true)
     ) }}

@@ -102,6 +102,29 @@ class Stack:
         named = {table["table"]: table["named"] for table in found["tables"] if table["named"]}
         assert found["differences"] == 0, named
 
+    def half_bookings(self, server: str, relation: str) -> list[tuple]:
+        """(reference, total, sum of its segments) of bookings where the two differ.
+
+        `relation` says what the relations are called there: '{}' or a longer pattern.
+        """
+        bookings, tickets, segments = map(
+            relation.format, ("bookings", "tickets", "ticket_flights")
+        )
+        return self.sql(
+            server,
+            f"""
+            select book_ref, booking.total_amount, sold.amount
+            from {bookings} as booking
+            full join (
+                select ticket.book_ref, sum(segment.amount) as amount
+                from {tickets} as ticket inner join {segments} as segment using (ticket_no)
+                group by ticket.book_ref
+            ) as sold using (book_ref)
+            where booking.total_amount is distinct from sold.amount
+            order by book_ref
+            """,
+        )
+
     def pid(self, service: str) -> int:
         """The process of a supervised service."""
         return self.supervisor.states()[service].pid

@@ -204,7 +204,7 @@ def load(warehouse: Warehouse, *arguments: str) -> None:
 @given(history=histories)
 def test_vault_is_what_the_source_was(warehouse, history):
     """The vault would depend on how changes came in batches, or not be what the source was."""
-    empty(warehouse, "staging", "dwh_control", "dwh_stage", "dwh_detailed")
+    empty(warehouse, "staging", "dwh_control", "dwh_stage", "dwh_detailed", "dwh_business")
     warehouse.source = Source(warehouse.dsn)
     source, model = warehouse.source, Model()
     snapshots = 0
@@ -233,9 +233,11 @@ def test_vault_is_what_the_source_was(warehouse, history):
         TRIED["versions"] += len(actual)
 
     assert warehouse.differences() == []
+    assert warehouse.not_kept() == []
     stepwise = warehouse.vault()
-    empty(warehouse, "dwh_control", "dwh_stage", "dwh_detailed")
+    empty(warehouse, "dwh_control", "dwh_stage", "dwh_detailed", "dwh_business")
     load(warehouse)
+    assert warehouse.not_kept() == []
     assert warehouse.vault() == stepwise, "one batch is not what many were"
 
 

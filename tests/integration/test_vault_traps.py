@@ -164,6 +164,11 @@ def test_current_rows_equal_the_source(loaded):
     assert loaded.differences() == []
 
 
+def test_kept_rows_are_what_the_history_gives(loaded):
+    """Dashboards would show rows that the vault does not have, or not those that it has."""
+    assert loaded.not_kept() == []
+
+
 def test_last_change_of_a_transaction_is_the_committed_one(loaded):
     """A state that was never committed would be history."""
     assert versions(loaded, "AAA") == ["Somewhere", "last"]

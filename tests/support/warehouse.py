@@ -123,6 +123,19 @@ class Warehouse:
             for (table,) in tables
         }
 
+    def not_kept(self) -> list[tuple]:
+        """Rows of the kept tables that the vault's history does not give, and the reverse."""
+        tables = self.rows(
+            "select table_name from information_schema.tables"
+            " where table_schema = 'dwh_business' and table_type = 'BASE TABLE'"
+        )
+        found = []
+        for (table,) in tables:
+            kept = f"select t::text from dwh_business.{table} as t"
+            history = f"select t::text from dwh_business.{table}_as_of('infinity') as t"
+            found += self.rows(f"({kept} except all {history}) union all ({history} except {kept})")
+        return found
+
     def open_batches(self) -> list[int]:
         """The ids of the load batches that are open."""
         return [

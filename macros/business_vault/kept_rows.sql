@@ -1,0 +1,29 @@
+{#- The SQL of a table that is kept current. See _business_vault__macros.yml. -#}
+{% macro kept_rows(rows, stage, hash_key) -%}
+{#- here, so that dbt sees it when it parses -#}
+{%- set staged_relation = ref(stage) -%}
+{%- if not is_incremental() -%}
+{{ rows }}
+{%- else -%}
+select
+    changed.{{ hash_key }}
+    {%- for column in adapter.get_columns_in_relation(this) if column.name != hash_key %},
+    found.{{ column.name }}
+    {%- endfor %}
+from (
+    select staged.{{ hash_key }}
+    from {{ staged_relation }} as staged
+    where not staged.is_truncated
+    union
+    -- a truncation means every row
+    select kept.{{ hash_key }}
+    from {{ this }} as kept
+    where exists (select 1 from {{ staged_relation }} as staged where staged.is_truncated)
+) as changed
+-- lateral with offset 0: look-ups by index for each key, whatever the statistics say
+left join lateral (
+    {{ rows | indent(4) }}
+    offset 0
+) as found on true
+{%- endif -%}
+{%- endmacro %}
