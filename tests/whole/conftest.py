@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import Stack, bring_up
+from tests.e2e.conftest import Stack, bring_up, pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems", "stack"]
 
 
 @pytest.fixture(scope="session")
