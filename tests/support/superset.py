@@ -7,11 +7,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from infra.settings import Settings
+from infra.superset import assets
 
 # Debian's, Ubuntu's, Google's.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -40,6 +42,8 @@ class Dashboard:
         self.base = settings.superset_url
         # (slice id or 0, HTTP status, what was asked, what came)
         self.answers: list[tuple[int, int, dict, dict]] = []
+        # slice id -> seconds from asking for its data to having it
+        self.seconds: dict[int, float] = {}
         page.on("response", self._note)
 
     def _note(self, response: Any) -> None:
@@ -53,6 +57,8 @@ class Dashboard:
         except Exception:
             came = {}
         self.answers.append((number, response.status, asked, came))
+        timing = response.request.timing
+        self.seconds[number] = (timing["responseEnd"] - timing["requestStart"]) / 1000
 
     def log_in(self, user: str, password: str) -> None:
         """By the form, as a person does."""
@@ -127,6 +133,18 @@ def opened(settings: Settings) -> Iterator[Dashboard]:
             yield Dashboard(settings, page)
         finally:
             browser.close()
+
+
+def chart_numbers(client: Client) -> dict[str, int]:
+    """File name of a chart -> its id in this Superset."""
+    by_uuid = {}
+    for each in client.list("chart"):
+        told = client.call("GET", f"chart/{each['id']}").json()["result"]
+        by_uuid[told["uuid"]] = each["id"]
+    return {
+        Path(name).stem: by_uuid[chart["uuid"]]
+        for name, chart in assets.of_kind(assets.read(), "charts").items()
+    }
 
 
 class Client:

@@ -17,7 +17,7 @@ import yaml
 from infra import roles
 from infra.settings import ROOT
 from infra.superset import assets, commands
-from tests.support.superset import Client, browser_path, opened, text_of
+from tests.support.superset import Client, browser_path, chart_numbers, opened, text_of
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -39,14 +39,7 @@ def admin(stack) -> Client:
 @pytest.fixture(scope="module")
 def numbers(admin) -> dict[str, int]:
     """File name of a chart -> its id in this Superset."""
-    by_uuid = {}
-    for each in admin.list("chart"):
-        told = admin.call("GET", f"chart/{each['id']}").json()["result"]
-        by_uuid[told["uuid"]] = each["id"]
-    return {
-        Path(name).stem: by_uuid[chart["uuid"]]
-        for name, chart in assets.of_kind(BUNDLE, "charts").items()
-    }
+    return chart_numbers(admin)
 
 
 @pytest.fixture(scope="module")
