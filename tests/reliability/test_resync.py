@@ -173,6 +173,17 @@ def test_resync_of_a_table_finds_what_audit_says_is_missing(stack):
     stack.assert_audit_clean()
 
 
+def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
+    """Wrong if it fails: what it says of its start is taken for the end of the snapshot."""
+    stack.kill("connect")
+    stack.wait(
+        lambda: stack.status()["checks"]["connector"].get("task") == "RUNNING",
+        "the connector runs again",
+    )
+    stack.airline("resync", "seats")
+    stack.assert_audit_clean()
+
+
 def test_nobody_waits_for_a_connector_that_was_stopped(stack):
     """Wrong if it fails: an audit is silent for minutes, and then blames what has not landed."""
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
