@@ -58,7 +58,8 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                             say(f"reading {', '.join(collections)} anew")
                         case "COMPLETED" if begun:
                             return
-                        case "ABORTED" | "SKIPPED":
+                        # A connector that starts says as well that it skips its first one.
+                        case "ABORTED" | "SKIPPED" if begun:
                             raise AirlineError(
                                 f"the connector {connector.NAME} gave the snapshot up",
                                 "see './airline logs connect'; './airline resync' tries again",
