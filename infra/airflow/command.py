@@ -42,7 +42,8 @@ def call(settings: Settings, arguments: Sequence[str]) -> int:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {**os.environ, **settings.environment()}
+    # Airflow's command line warns on stdout, and of what nobody here can change.
+    return {"PYTHONWARNINGS": "ignore", **os.environ, **settings.environment()}
 
 
 def _logs(settings: Settings, names: list[str]) -> int:
