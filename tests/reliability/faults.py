@@ -45,6 +45,8 @@ class Scene:
         return sorted(each for each in states if each.startswith(name) and states[each].pid)
 
     def wait_for_connector(self) -> None:
+        self.stack.wait(Broker(self.stack.settings).answers, "Kafka answers")
+
         def runs() -> bool:
             try:
                 now = connector.state(self.stack.settings)
