@@ -7,13 +7,16 @@ the timestamp.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct
 
 COLUMNS = ("kafka_partition", "kafka_offset", "kafka_timestamp", "key", "value")
 
 # Signature, flags, length of the header extension.
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+# Records of one read of a CopyStream. Each time the reading thread has to let go of the
+# interpreter: in small pieces, landing a flush would take longer than reading the next.
+_RECORDS_A_READ = 1000
 _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 # Microseconds from 1970-01-01 to PostgreSQL's zero, 2000-01-01.
@@ -34,12 +37,35 @@ def timestamp_ms(record) -> int | None:
     return record.timestamp if 0 <= record.timestamp <= _LAST_MS else None
 
 
-def copy_stream(records: Iterable) -> bytes:
-    """A complete COPY stream of kafka-python ConsumerRecords, columns as in COLUMNS.
+class CopyStream:
+    """A COPY stream of kafka-python ConsumerRecords as a file, columns as in COLUMNS.
 
-    A null key and a tombstone's null value become NULL. Content is not looked at.
+    A null key and a tombstone's null value become NULL. Content is not looked at. Each read
+    encodes some more records: meanwhile the server works on those before.
     """
-    parts = [_HEADER]
+
+    def __init__(self, records: Sequence) -> None:
+        self._records = records
+        self._next = 0
+        self._is_whole = False
+
+    def read(self, _size: int = -1) -> bytes:
+        """The next piece, b"" after the last."""
+        if self._is_whole:
+            return b""
+        first, self._next = self._next, self._next + _RECORDS_A_READ
+        piece = rows(self._records[first : self._next])
+        if first == 0:
+            piece = _HEADER + piece
+        if self._next >= len(self._records):
+            self._is_whole = True
+            piece += _END
+        return piece
+
+
+def rows(records: Iterable) -> bytes:
+    """The records' rows in a COPY stream."""
+    parts = []
     for record in records:
         key, value, ms = record.key, record.value, record.timestamp
         if key is not None and value is not None and 0 <= ms <= _LAST_MS:
@@ -52,7 +78,6 @@ def copy_stream(records: Iterable) -> bytes:
             )  # fmt: skip
         else:
             parts += _rare(record)
-    parts.append(_END)
     return b"".join(parts)
 
 

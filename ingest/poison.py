@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 
 import psycopg2
 from psycopg2 import sql
 
 from ingest import encode, faults
-
-# Bytes handed to libpq at once. Each time the reading thread has to let go of the interpreter, for
-# which it may take 5 ms: in small pieces, landing a flush would take longer than reading the next.
-_CHUNK = 1 << 20
 
 Refused = tuple[object, str]  # the record and PostgreSQL's error
 
@@ -22,7 +17,7 @@ def copy(cursor, table: str, records: Sequence) -> None:
     statement = sql.SQL("COPY staging.{} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, encode.COLUMNS))
     )
-    cursor.copy_expert(statement, io.BytesIO(encode.copy_stream(records)), _CHUNK)
+    cursor.copy_expert(statement, encode.CopyStream(records))
 
 
 def bisect(

@@ -282,7 +282,7 @@ class Bench:
                 )
                 for n in range(first, min(first + 20_000, self.events))
             ]
-            flushes.append(encode.copy_stream(records))
+            flushes.append(b"".join(iter(encode.CopyStream(records).read, b"")))
         columns = ", ".join(encode.COLUMNS)
         statement = f"copy by_copy ({columns}) from stdin (format binary)"
         with closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:

@@ -38,6 +38,7 @@ class Dashboard:
     """A dashboard in a browser, and the data its charts were given."""
 
     def __init__(self, settings: Settings, page: Any) -> None:
+        self.settings = settings
         self.page = page
         self.base = settings.superset_url
         # (slice id or 0, HTTP status, what was asked, what came)
@@ -59,6 +60,12 @@ class Dashboard:
         self.answers.append((number, response.status, asked, came))
         timing = response.request.timing
         self.seconds[number] = (timing["responseEnd"] - timing["requestStart"]) / 1000
+
+    def beside(self) -> Dashboard:
+        """Another window, that nobody has logged in with."""
+        page = self.page.context.browser.new_page(viewport=WINDOW)
+        page.set_default_timeout(PATIENCE)
+        return Dashboard(self.settings, page)
 
     def log_in(self, user: str, password: str) -> None:
         """By the form, as a person does."""

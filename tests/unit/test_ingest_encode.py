@@ -18,6 +18,11 @@ def record(key=KEY, value=VALUE, timestamp=946_684_800_001, partition=3, offset=
     )
 
 
+def copy_stream(records) -> bytes:
+    """What psycopg2 reads, whole."""
+    return b"".join(iter(encode.CopyStream(records).read, b""))
+
+
 def rows(stream: bytes) -> list[list[bytes | None]]:
     """The fields of a binary COPY stream; fails unless it is whole and ends as it should."""
     assert stream[:11] == b"PGCOPY\n\xff\r\n\x00"
@@ -38,7 +43,7 @@ def rows(stream: bytes) -> list[list[bytes | None]]:
 
 def test_all_fields_are_where_postgresql_expects_them():
     """A shifted or misread field would put events under wrong offsets."""
-    ((partition, offset, time, key, value),) = rows(encode.copy_stream([record()]))
+    ((partition, offset, time, key, value),) = rows(copy_stream([record()]))
     assert struct.unpack(">i", partition) == (3,)
     assert struct.unpack(">q", offset) == (2**40,)
     assert struct.unpack(">q", time) == (1000,)  # µs since 2000-01-01
@@ -50,7 +55,7 @@ def test_all_fields_are_where_postgresql_expects_them():
 @pytest.mark.parametrize("key", [KEY, None, b""])
 def test_nulls_and_empty_bytes_stay_apart(key, value, timestamp):
     """A tombstone would land as text, or an empty value as a tombstone."""
-    fields = rows(encode.copy_stream([record(), record(key, value, timestamp), record()]))
+    fields = rows(copy_stream([record(), record(key, value, timestamp), record()]))
     assert fields[0] == fields[2]
     assert [field is None for field in fields[1]] == [
         False,
@@ -65,7 +70,7 @@ def test_nulls_and_empty_bytes_stay_apart(key, value, timestamp):
 @pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1, 253_402_300_800_000])
 def test_a_timestamp_that_is_none_becomes_null(timestamp):
     """A producer's nonsense timestamp would stop the landing."""
-    ((_, _, time, _, value),) = rows(encode.copy_stream([record(timestamp=timestamp)]))
+    ((_, _, time, _, value),) = rows(copy_stream([record(timestamp=timestamp)]))
     assert time is None
     assert value == b"\x01" + VALUE
     assert encode.timestamp_ms(record(timestamp=timestamp)) is None
@@ -73,4 +78,11 @@ def test_a_timestamp_that_is_none_becomes_null(timestamp):
 
 def test_no_records_are_a_stream_too():
     """A flush of nothing would be a broken COPY."""
-    assert rows(encode.copy_stream([])) == []
+    assert rows(copy_stream([])) == []
+
+
+@pytest.mark.parametrize("number", [999, 1000, 1001, 2500])
+def test_a_stream_of_several_reads_has_every_record_once(number):
+    """Records at the seam of two pieces would be lost or doubled, or the stream not end."""
+    found = rows(copy_stream([record(offset=offset) for offset in range(number)]))
+    assert [struct.unpack(">q", fields[1])[0] for fields in found] == list(range(number))

@@ -305,14 +305,15 @@ def test_operations_see_airports_only(stack, admin, datasets):
 
 
 @needs_browser
-def test_operations_open_their_dashboard_in_the_browser(stack, admin, numbers):
+def test_operations_open_their_dashboard_in_the_browser(stack, admin, dashboard, numbers):
     """Wrong if it fails: the role lacks what Superset's own pages need."""
     operations = add_user(admin, stack, "airline_ops")
-    with opened(stack.settings) as dashboard:
-        dashboard.log_in(operations.user, operations.password)
-        dashboard.open("airports", len(list(assets.charts_of(BOARDS["airports"]))))
-        assert dashboard.errors() == []
-        assert dashboard.rows(numbers["flight_share"])
+    theirs = dashboard.beside()
+    theirs.log_in(operations.user, operations.password)
+    theirs.open("airports", len(list(assets.charts_of(BOARDS["airports"]))))
+    assert theirs.errors() == []
+    assert theirs.rows(numbers["flight_share"])
+    theirs.page.close()
 
 
 def test_the_connections_role_reads_marts_and_nothing_else(stack):
