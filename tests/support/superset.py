@@ -98,15 +98,9 @@ class Dashboard:
 
     def choose(self, name: str, value: str) -> None:
         """Picks one value of a filter and applies it."""
-        box = self.page.locator(".filter-item-wrapper, [data-test='filter-control-name']").filter(
-            has_text=name
-        )
-        control = self.page.locator(f"[aria-label*='{name}']").or_(
-            box.locator("xpath=ancestor::*[.//input[@role='combobox']][1]").locator(
-                "input[role=combobox]"
-            )
-        )
-        control.first.click()
+        box = self.page.locator(".filter-item-wrapper").filter(has_text=name)
+        # Its values are asked for when the dashboard opens: it can be chosen from once they came.
+        box.locator(".ant-select:has(input[role=combobox]:enabled)").first.click()
         self.page.keyboard.type(value)
         self.page.locator(".ant-select-item-option").filter(has_text=value).first.click()
         self.page.keyboard.press("Escape")
