@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import Stack, bring_up, pytest_collection_modifyitems
-
-__all__ = ["pytest_collection_modifyitems", "stack"]
+from tests.e2e.conftest import Stack, bring_up
 
 
 @pytest.fixture(scope="session")
