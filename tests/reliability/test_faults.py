@@ -43,7 +43,7 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
     begun = time.monotonic()
     planned = plan(names, count, scene.dice)
     done: Counter[str] = Counter()
-    changes = rounds = events = lost = twice = differences = 0
+    changes = rounds = events = lost = twice = skipped = differences = 0
     while planned:
         rounds += 1
         now, planned = planned[:FAULTS_A_ROUND], planned[FAULTS_A_ROUND:]
@@ -59,11 +59,13 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
         proof = prove(stack)
         events = proof.events
         lost, twice = lost + proof.lost, twice + proof.twice
+        skipped += proof.skipped
         differences += len(proof.differences)
         say(
             f"round {rounds}: {len(now)} faults, {changed:,} changes at the source, "
             f"{events:,} events in all, {proof.lost} lost, {proof.twice} twice, "
-            f"{len(proof.differences)} differences, {time.monotonic() - begun:,.0f} s"
+            f"{len(proof.differences)} differences, {proof.skipped} skipped by Debezium and "
+            f"resynced, {time.monotonic() - begun:,.0f} s"
         )
         assert proof.holds, f"seed {seed}, round {rounds} ({', '.join(now)}):\n" + "\n".join(
             proof.differences
@@ -73,7 +75,8 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
         say(f"  {name:<20}{done[name]:>5}")
     say(
         f"{changes:,} changes at the source, {events:,} events in all: "
-        f"{lost} lost, {twice} twice, {differences} differences"
+        f"{lost} lost, {twice} twice, {differences} differences, "
+        f"{skipped} skipped by Debezium and brought back by resync"
     )
 
 

@@ -180,7 +180,7 @@ def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
         lambda: stack.status()["checks"]["connector"].get("task") == "RUNNING",
         "the connector runs again",
     )
-    stack.airline("resync", "seats")
+    stack.airline("resync", "--yes", "seats")
     stack.assert_audit_clean()
 
 
