@@ -65,7 +65,8 @@ def bars(name: str, title: str, groups: Mapping[str, Mapping[str, float]], unit:
             parts.append(
                 f'<rect x="{label}" y="{y + 2}" width="{length}" height="16" fill="#4c78a8"/>'
             )
-            parts.append(f'<text x="{label + length + 6}" y="{y + 14}">{value:,.3g} {unit}</text>')
+            shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+            parts.append(f'<text x="{label + length + 6}" y="{y + 14}">{shown} {unit}</text>')
             y += row
         y += 24
     FOLDER.mkdir(parents=True, exist_ok=True)
