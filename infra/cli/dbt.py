@@ -90,8 +90,10 @@ def publish_manifest(settings: Settings, folder: Path) -> None:
     if stamp.exists() and stamp.read_text() == mark:
         return
     runtime.make_folder(settings, folder)
+    # A folder of its own: a build that runs beside writes its manifest over the usual one.
+    target = runtime.make_folder(settings, folder / "parse")
     done = subprocess.run(
-        command("--quiet", "parse"),
+        command("--quiet", "parse", "--target-path", str(target)),
         cwd=settings.root,
         env=environment(settings),
         stdin=subprocess.DEVNULL,
@@ -104,7 +106,6 @@ def publish_manifest(settings: Settings, folder: Path) -> None:
             "mend what it names, then './airline dbt parse'",
             (done.stdout + done.stderr)[-3000:],
         )
-    target = Path(environment(settings).get("DBT_TARGET_PATH", settings.root / "target"))
     runtime.make_folder(settings, folder / "target")
     for name in ("target/manifest.json", "target/partial_parse.msgpack", "manifest.json"):
         half = folder / f"{name}.half"

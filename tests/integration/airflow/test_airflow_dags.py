@@ -49,7 +49,13 @@ def told(tmp_path_factory) -> dict[str, Any]:
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    usual = Path(dbt.environment(settings)["DBT_TARGET_PATH"]) / "manifest.json"
+    return json.loads(done.stdout.splitlines()[-1]) | {"usual manifest": usual}
+
+
+def test_the_manifest_of_the_dags_is_nobody_elses(told):
+    """Wrong if it fails: a build beside `up` overwrites it half way, and no DAG is read."""
+    assert not told["usual manifest"].exists()
 
 
 def test_dag_files_import(told):
