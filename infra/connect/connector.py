@@ -196,7 +196,9 @@ def _ask(
     deadline = time.monotonic() + 60
     while True:
         try:
-            answer = requests.request(method, url, json=body, timeout=30)
+            # A worker that has just come back answers when its group has taken it in; it gives up
+            # by itself, with a reason, after 90 s.
+            answer = requests.request(method, url, json=body, timeout=100)
         except requests.RequestException as error:
             raise AirlineError(
                 f"Kafka Connect does not answer on {settings.connect_url}",

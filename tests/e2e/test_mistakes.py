@@ -64,7 +64,7 @@ def test_a_half_started_stack_is_completed(stack):
     assert ill.returncode == 1
     assert "not running" in ill.stdout
     stack.up()
-    assert stack.status()["healthy"] is True
+    stack.wait(lambda: stack.status()["healthy"], "all is well")
 
 
 def test_services_that_outlived_their_supervisor_are_taken_over(stack):
