@@ -7,7 +7,7 @@ the timestamp.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 
 COLUMNS = ("kafka_partition", "kafka_offset", "kafka_timestamp", "key", "value")
@@ -45,25 +45,21 @@ class CopyStream:
     """
 
     def __init__(self, records: Sequence) -> None:
-        self._records = records
-        self._next = 0
-        self._is_whole = False
+        self._pieces = _pieces(records)
 
     def read(self, _size: int = -1) -> bytes:
         """The next piece, b"" after the last."""
-        if self._is_whole:
-            return b""
-        first, self._next = self._next, self._next + _RECORDS_A_READ
-        piece = rows(self._records[first : self._next])
-        if first == 0:
-            piece = _HEADER + piece
-        if self._next >= len(self._records):
-            self._is_whole = True
-            piece += _END
-        return piece
+        return next(self._pieces, b"")
 
 
-def rows(records: Iterable) -> bytes:
+def _pieces(records: Sequence) -> Iterator[bytes]:
+    yield _HEADER
+    for first in range(0, len(records), _RECORDS_A_READ):
+        yield _rows(records[first : first + _RECORDS_A_READ])
+    yield _END
+
+
+def _rows(records: Iterable) -> bytes:
     """The records' rows in a COPY stream."""
     parts = []
     for record in records:

@@ -28,12 +28,10 @@ def pending() -> tuple[int, bool]:
     """(landed offsets that no closed batch has read, whether a batch is open)."""
     try:
         with _cursor() as cursor:
-            cursor.execute(warehouse.PENDING.read_text())
-            unread, is_open = cursor.fetchone()
+            return warehouse.pending(cursor)
     except errors.UndefinedTable:
         # dbt has never run here: it makes the batches' tables.
         return 1, False
-    return int(unread), is_open
 
 
 def create_schema(schema: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2 import sql
 
-from infra.warehouse import PENDING
+from infra import warehouse
 
 # Rows fetched at a time from each side.
 FETCH_ROWS = 10_000
@@ -59,9 +59,8 @@ def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> It
 def pending_events(warehouse_dsn: str) -> int:
     """How many landed offsets no closed load batch has read yet."""
     with _snapshot(warehouse_dsn) as connection, connection.cursor() as cursor:
-        cursor.execute(PENDING.read_text())
-        unread, _ = cursor.fetchone()
-        return int(unread)
+        unread, _ = warehouse.pending(cursor)
+        return unread
 
 
 def _snapshot(dsn: str) -> psycopg2.extensions.connection:

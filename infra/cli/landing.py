@@ -100,7 +100,7 @@ def pending(settings: Settings) -> tuple[int, bool]:
     """(landed offsets that no closed load batch has read, whether a load batch is open)."""
     try:
         [(rows, is_open)] = Warehouse(settings).server.query(
-            warehouse.PENDING.read_text(),
+            warehouse.PENDING,
             dbname=settings.dwh_db,
         )
     except psycopg2.errors.UndefinedTable:

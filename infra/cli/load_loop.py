@@ -114,10 +114,9 @@ def is_pending(settings: Settings) -> bool:
         connection.cursor() as cursor,
     ):
         try:
-            cursor.execute(warehouse.PENDING.read_text())
+            unread, is_open = warehouse.pending(cursor)
         except psycopg2.errors.UndefinedTable:
             return True  # nothing was ever loaded
-        unread, is_open = cursor.fetchone()
         return is_open or unread > 0
 
 

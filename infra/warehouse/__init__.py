@@ -15,8 +15,17 @@ from infra.postgres import Server
 from infra.settings import Settings
 
 SCHEMAS = Path(__file__).with_name("schemas.sql")
-# What landed and is not loaded; ./airline and the DAG vault_load ask the same.
-PENDING = Path(__file__).with_name("pending.sql")
+PENDING = Path(__file__).with_name("pending.sql").read_text()
+
+
+def pending(cursor: psycopg2.extensions.cursor) -> tuple[int, bool]:
+    """(landed offsets that no closed load batch has read, whether a load batch is open).
+
+    Raises psycopg2.errors.UndefinedTable where dbt has never run: it makes the batches' tables.
+    """
+    cursor.execute(PENDING)
+    unread, is_open = cursor.fetchone()
+    return int(unread), is_open
 
 
 def make(settings: Settings, server: Server) -> bool:

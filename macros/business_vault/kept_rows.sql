@@ -1,7 +1,8 @@
 {#- The SQL of a table that is kept current. See _business_vault__macros.yml. -#}
-{% macro kept_rows(rows, stage, hash_key) -%}
+{% macro kept_rows(rows, stage) -%}
 {#- here, so that dbt sees it when it parses -#}
 {%- set staged_relation = ref(stage) -%}
+{%- set hash_key = config.get('unique_key') -%}
 {%- if not is_incremental() -%}
 {{ rows }}
 {%- else -%}

@@ -62,7 +62,7 @@ gone as (
                 where held.{{ key }} = computed.{{ key }}
                 offset 0
             ) as kept
-            where num_nonnulls({% for column in values %}computed.{{ column }}{{ ', ' if not loop.last }}{% endfor %}) = 0
+            where num_nonnulls({{ values | join(', ') }}) = 0
         ))
 )
 
@@ -71,8 +71,8 @@ select {{ columns | join(', ') }}
 from computed
 where num_nonnulls({{ values | join(', ') }}) > 0
 on conflict ({{ key }}) do update
-set {% for column in values %}{{ column }} = excluded.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+set ({{ values | join(', ') }}) = row(excluded.{{ values | join(', excluded.') }})
 where
-    ({% for column in values %}kept.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
-    is distinct from ({% for column in values %}excluded.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+    row(kept.{{ values | join(', kept.') }})
+    is distinct from row(excluded.{{ values | join(', excluded.') }})
 {% endmacro %}

@@ -11,7 +11,7 @@
         {%- set input = graph.nodes.get(id) or graph.sources.get(id) -%}
         {%- if input.relation_name not in body.sql -%}
             {#- read by incremental runs alone -#}
-            {%- set then = none -%}
+            {%- set then = input.relation_name -%}
         {%- elif has_as_of_function(input) -%}
             {%- set then = as_of_function_name(input) ~ '($1)' -%}
         {%- elif input.original_file_path.startswith('models/raw_vault/satellites/') -%}
@@ -26,9 +26,7 @@
                 ~ "meta: {as_of: false}."
             ) }}
         {%- endif -%}
-        {%- if then -%}
-            {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
-        {%- endif -%}
+        {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
     {%- endfor -%}
     {%- set function = as_of_function_name(model) -%}
 -- Not "or replace": a table that was made anew is another type.

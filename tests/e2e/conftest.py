@@ -94,7 +94,9 @@ class Stack:
 
     def audit(self) -> dict[str, Any]:
         """Loads what is pending, then source against vault: what `./airline audit --json` says."""
-        return json.loads(self.airline("audit", "--json", check=False).stdout)
+        done = self.airline("audit", "--json", check=False)
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
 
     def assert_audit_clean(self) -> None:
         """Fails the test with the rows that differ between source and vault."""
@@ -128,6 +130,10 @@ class Stack:
     def pid(self, service: str) -> int:
         """The process of a supervised service."""
         return self.supervisor.states()[service].pid
+
+    def pids(self) -> dict[str, int]:
+        """The process of every supervised service."""
+        return {name: state.pid for name, state in self.supervisor.states().items()}
 
     def kill(self, service: str) -> None:
         """Ends a service as a power cut would, and waits until it was started again."""

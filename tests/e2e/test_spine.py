@@ -44,11 +44,11 @@ def test_up_shows_filled_marts_and_where_everything_is(stack):
 
 def test_a_second_up_does_no_work(stack):
     """Wrong if it fails: `up` on a running stack restarts, loads or builds something."""
-    pids = {name: state.pid for name, state in stack.supervisor.states().items()}
+    pids = stack.pids()
     batches = stack.sql("dwh", "select count(*) from dwh_control.load_batch")
     again = stack.up().stdout
     assert "dbt build" not in again
-    assert {name: state.pid for name, state in stack.supervisor.states().items()} == pids
+    assert stack.pids() == pids
     assert stack.sql("dwh", "select count(*) from dwh_control.load_batch") == batches
 
 

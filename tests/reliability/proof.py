@@ -5,7 +5,6 @@ the vault is what raw gives when it is loaded from nothing.
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def prove(stack) -> Proof:
     with one made from raw. Nothing may change at the source meanwhile.
     """
     proof = Proof()
-    audited = audit(stack)
+    audited = stack.audit()["tables"]
     compare_topics(stack, proof)
     proof.differences += [f"rebuild: {line}" for line in rebuild_differences(stack.settings)]
     missing = {table["table"]: table["missing"] for table in audited if table["missing"]}
@@ -58,18 +57,11 @@ def prove(stack) -> Proof:
         proof.skipped = sum(missing.values())
         for table in missing:
             stack.airline("resync", "--yes", table)
-        audited = audit(stack)
+        audited = stack.audit()["tables"]
     proof.differences += [
         f"audit: {table['table']}: {line}" for table in audited for line in table["named"]
     ]
     return proof
-
-
-def audit(stack) -> list[dict[str, Any]]:
-    """What the audit says of each table, what is pending being loaded."""
-    done = stack.airline("audit", "--json", check=False)
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)["tables"]
 
 
 def compare_topics(stack, proof: Proof) -> None:

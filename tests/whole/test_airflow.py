@@ -77,7 +77,7 @@ def land(stack, *statements: str) -> None:
 
 
 def unread(stack) -> int:
-    [(rows, _)] = stack.sql("dwh", warehouse.PENDING.read_text())
+    [(rows, _)] = stack.sql("dwh", warehouse.PENDING)
     return rows
 
 

@@ -28,4 +28,4 @@ where segment.ticket_flight_hash_key = changed.ticket_flight_hash_key
 {%- endif %}
 {%- endset %}
 
-{{ kept_rows(rows, 'vst_ticket_flights', 'ticket_flight_hash_key') }}
+{{ kept_rows(rows, 'vst_ticket_flights') }}

@@ -31,4 +31,4 @@ where hub.ticket_hash_key = changed.ticket_hash_key
 {%- endif %}
 {%- endset %}
 
-{{ kept_rows(rows, 'vst_tickets', 'ticket_hash_key') }}
+{{ kept_rows(rows, 'vst_tickets') }}
