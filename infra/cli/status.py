@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -60,6 +61,26 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
         ("under way", set(), _under_way),
     ]
     return services, [_check(settings, running, *check) for check in checks]
+
+
+def settle(settings: Settings, patience: float = 60) -> list[Finding]:
+    """Waits until all that `up` starts is well; returns what is not after `patience` seconds.
+
+    A part that is ready may still be getting over the absence of another: an ingester that
+    outlived Kafka asks for it again after seconds, a replica reconnects.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        services, findings = examine(settings)
+        wanted = {"replication", "slot", "connector", "consumer lag", "ingesters"}
+        unwell = [
+            each
+            for each in (*services, *(each for each in findings if each.name in wanted))
+            if each.problem
+        ]
+        if not unwell or time.monotonic() > deadline:
+            return unwell
+        time.sleep(0.5)
 
 
 def status(settings: Settings, *, as_json: bool) -> int:

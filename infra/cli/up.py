@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra import roles
-from infra.cli import catch_up, home, packages, plan, ports, report, venv
+from infra.cli import catch_up, home, packages, plan, ports, report, status, venv
 from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
@@ -62,6 +62,8 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             *(_fill_step(service, progress) for service in services if _fills(service)),
         ]
         plan.run(steps, progress)
+        for finding in status.settle(settings):
+            progress.say(f"not well yet: {finding.name}: {finding.problem}")
     print(report.marts(settings))
     if any(built):
         progress.print_steps()

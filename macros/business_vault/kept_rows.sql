@@ -1,5 +1,5 @@
 {#- The SQL of a table that is kept current. See _business_vault__macros.yml. -#}
-{% macro kept_rows(rows, stage) -%}
+{% macro kept_rows(rows, stage, also=none) -%}
 {#- here, so that dbt sees it when it parses -#}
 {%- set staged_relation = ref(stage) -%}
 {%- set hash_key = config.get('unique_key') -%}
@@ -19,7 +19,13 @@ from (
     -- a truncation means every row
     select kept.{{ hash_key }}
     from {{ this }} as kept
-    where exists (select 1 from {{ staged_relation }} as staged where staged.is_truncated)
+    where
+        exists (select 1 from {{ staged_relation }} as staged where staged.is_truncated)
+        {%- if also %}
+        or exists (select 1 from {{ ref(also.stage) }} as staged where staged.is_truncated)
+    union
+    {{ also.hash_keys | indent(4) }}
+        {%- endif %}
 ) as changed
 -- lateral with offset 0: look-ups by index for each key, whatever the statistics say
 left join lateral (

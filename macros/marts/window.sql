@@ -25,14 +25,14 @@
 
 {% macro window_segments() %}
     select
-        segments.ticket_no,
-        segments.flight_id,
-        tickets.book_ref,
-        tickets.passenger_id,
+        segments.book_ref,
+        segments.passenger_id,
         {{ utc_day('flights.scheduled_departure') }} as flight_date,
         segments.amount
     from {{ ref('current_flights') }} as flights
-    join {{ ref('current_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
-    join {{ ref('current_tickets') }} as tickets on tickets.ticket_no = segments.ticket_no
-    where {{ is_traffic('flights') }} and {{ in_window('flights.scheduled_departure') }}
+    join {{ ref('kept_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
+    where
+        {{ is_traffic('flights') }}
+        and {{ in_window('flights.scheduled_departure') }}
+        and segments.passenger_id is not null
 {% endmacro %}

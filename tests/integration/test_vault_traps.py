@@ -38,7 +38,7 @@ def loaded(postgres_server, tmp_path_factory) -> Warehouse:
     source.snapshot("tickets", ticket("0000000000003", contact_data=long))
     source.snapshot("tickets", ticket("0000000000004", contact_data=long))
     source.snapshot("tickets", *[ticket(f"000000000001{n}", contact_data=long) for n in "135"])
-    source.snapshot("ticket_flights", segment("0000000000001", 1))
+    source.snapshot("ticket_flights", segment("0000000000001", 1), segment("0000000000002", 1))
     # A child that lands before its parents: flight 99 and its ticket come with the next load.
     source.snapshot("ticket_flights", segment("0000000000099", 99))
     warehouse.load()

@@ -11,15 +11,15 @@ with
 flown_segments as (
 
     select
-        tickets.passenger_id,
+        segments.passenger_id,
         flights.departure_airport,
         {{ departed_at('flights') }} as departed_at,
         segments.amount
     from {{ ref('current_flights') }} as flights
-    join {{ ref('current_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
-    join {{ ref('current_tickets') }} as tickets on tickets.ticket_no = segments.ticket_no
+    join {{ ref('kept_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
     where
         {{ has_flown('flights') }}
+        and segments.passenger_id is not null
         and {{ departed_at('flights') }}
         >= {{ utc_midnight(run_date() ~ " - interval '1 year'") }}
         and {{ departed_at('flights') }} < {{ utc_midnight(run_date()) }}

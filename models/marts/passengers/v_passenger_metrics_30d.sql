@@ -1,5 +1,7 @@
 {{ config(schema='dwh_marts', materialized='view') }}
 
+-- Each figure of the whole window is a subquery of its own, so a chart that shows one pays for that one.
+
 with
 
 window_days as (
@@ -27,14 +29,15 @@ by_day as (
 
 ),
 
-whole_window as (
+passengers as (
 
-    select
-        count(distinct segments.passenger_id) as unique_passengers,
-        count(distinct segments.book_ref) as bookings,
-        count(*) as flights,
-        sum(segments.amount) as revenue
-    from segments
+    select distinct segments.passenger_id from segments
+
+),
+
+bookings as (
+
+    select distinct segments.book_ref from segments
 
 )
 
@@ -48,15 +51,15 @@ select
         cast(by_day.flights as numeric) / by_day.unique_passengers as numeric(10, 2)
     ) as avg_flights_per_passenger,
 
-    whole_window.unique_passengers as unique_passengers_30d,
-    cast(coalesce(whole_window.revenue, 0) as numeric(18, 2)) as revenue_30d,
+    (select count(*) from passengers) as unique_passengers_30d,
+    cast((select coalesce(sum(segments.amount), 0) from segments) as numeric(18, 2)) as revenue_30d,
     cast(
-        whole_window.revenue / nullif(whole_window.bookings, 0) as numeric(18, 2)
+        (select sum(segments.amount) from segments)
+        / nullif((select count(*) from bookings), 0) as numeric(18, 2)
     ) as avg_check_30d,
     cast(
-        cast(whole_window.flights as numeric) / nullif(whole_window.unique_passengers, 0)
-        as numeric(10, 2)
+        cast((select count(*) from segments) as numeric)
+        / nullif((select count(*) from passengers), 0) as numeric(10, 2)
     ) as avg_flights_per_passenger_30d
 from window_days
-cross join whole_window
 left join by_day on by_day.flight_date = window_days.flight_date
