@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--discard", action="store_true", help="remove the former primary's data instead of keeping"
     )
-    verb("bench", "measure landing or loading on servers of its own; see 'bench --help'")
+    verb("bench", "measure landing, loads, latency, dashboards; see 'bench --help'")
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")

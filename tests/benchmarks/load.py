@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> int:
                 runs.append(growing.load())
             results["history"][label] = best(runs)
             report.say(f"  {label}: {best(runs)['seconds']:.1f} s")
-        # Each page that is changed for the first time after a checkpoint goes into the log as a whole.
+        # A page that is changed for the first time after a checkpoint goes into the log as a whole.
         growing.land(BATCH)
         growing.tend("checkpoint")
         results["after a checkpoint"] = growing.load()
