@@ -44,6 +44,12 @@ class Scene:
         states = self.stack.supervisor.states()
         return sorted(each for each in states if each.startswith(name) and states[each].pid)
 
+    def wait_for(self, *names: str) -> None:
+        """Waits until these services, which another fault may just have ended, answer."""
+        for service in registry(self.stack.settings):
+            if service.name in names:
+                self.stack.wait(service.answers, f"{service.name} answers")
+
     def wait_for_connector(self) -> None:
         self.stack.wait(Broker(self.stack.settings).answers, "Kafka answers")
 
@@ -111,6 +117,7 @@ def frozen_ingester(scene: Scene) -> None:
 
 def load_killed(scene: Scene) -> None:
     """A dbt run is killed in the middle of a load, with the sessions it had."""
+    scene.wait_for("dwh")
     load = subprocess.Popen(
         ["./airline", "dbt", "run", "--selector", "vault"],
         cwd=ROOT,
@@ -138,6 +145,7 @@ def load_killed(scene: Scene) -> None:
 
 def scheduler_killed(scene: Scene) -> None:
     """Airflow's scheduler is killed while a load that it began is under way."""
+    scene.wait_for("dwh", "airflow-api-server", "airflow-scheduler")
     api = Api(scene.stack.settings)
     if not load_runs(api):
         api.trigger("vault_load")
@@ -165,6 +173,7 @@ def registered_again(scene: Scene) -> None:
 
 def large_transaction(scene: Scene) -> None:
     """One transaction of 100,000 rows, and Connect is killed while it is on its way."""
+    scene.wait_for("primary")
     scene.wait_for_connector()
     settings, topic = scene.stack.settings, ("airline.public.bookings", 0)
     before = Broker(settings).end_offsets([topic[0]])[topic]
