@@ -147,11 +147,11 @@ class Stack:
             f"{service} is started again",
         )
 
-    def wait(self, until: Callable[[], object], what: str) -> None:
-        """Waits until something is true; fails the test if it never is."""
-        deadline = time.monotonic() + PATIENCE
+    def wait(self, until: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+        """Waits until something is true; fails the test if it is not in `patience` seconds."""
+        deadline = time.monotonic() + patience
         while not until():
-            assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain until {what}"
+            assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain until {what}"
             time.sleep(0.2)
 
 

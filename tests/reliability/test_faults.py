@@ -100,4 +100,5 @@ def recover(scene: Scene) -> None:
     scene.wait_for_connector()
     if scene.services("airflow-api"):
         api = Api(scene.stack.settings)
-        scene.stack.wait(lambda: not load_runs(api), "Airflow's loads are over")
+        # Where the warehouse went away beneath a build, seventy models are tried again one by one.
+        scene.stack.wait(lambda: not load_runs(api), "Airflow's loads are over", 1800)
