@@ -105,6 +105,9 @@ def dbt_tasks(
             dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS
             if tests is TestBehavior.AFTER_EACH
             else ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"],
+            # As often as a warehouse that starts again may need: what is wrong with a model
+            # is for the model's task to fail.
+            retries=3,
             **dbt(variables),
         )
     return group

@@ -29,11 +29,25 @@ WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
 OWN_TESTS = {"dbt_cmd_flags": WITHOUT_UNIT_TESTS, "indirect_selection": "cautious"}
 
 
+# What libpq and the server say to a session that ends, or cannot begin, for no fault of its own.
+LOSS_OF_SERVER = (
+    "connection to server",
+    "server closed the connection",
+    "terminating connection",
+    "the database system is",
+)
+
+
+def is_loss_of_server(message: str) -> bool:
+    """Whether an error of a node says that the warehouse went away, not that the node is wrong."""
+    return any(words in message for words in LOSS_OF_SERVER)
+
+
 class DbtBuild(DbtBuildLocalOperator):
     """One `dbt build` for a whole group of tasks, which follow their nodes in it.
 
     It succeeds when dbt ran to its end: a node that failed is the failure of that node's task. It
-    fails, and is tried again, when dbt could not run.
+    fails, and is tried again for all of them, when dbt could not run or the warehouse went away.
     """
 
     def __init__(self, *, manifest: str, **kwargs: Any) -> None:
@@ -67,6 +81,9 @@ class DbtBuild(DbtBuildLocalOperator):
             raise AirflowException(f"dbt could not begin or end: {hooks[0].message}")
         for each in bad:
             self.log.error("%s: %s: %s", each.node.unique_id, each.status, each.message)
+        lost = [each for each in bad if is_loss_of_server(each.message or "")]
+        if lost:
+            raise AirflowException(f"the warehouse went away in {lost[0].node.unique_id}")
 
     def _note(self, event: Any) -> None:
         """dbt's callback, from its threads: notes how each node ended."""

@@ -15,6 +15,7 @@ import pytest
 from infra import roles, warehouse
 from infra.airflow import config
 from infra.airflow.api import Api
+from infra.cli.registry import registry
 from infra.errors import AirlineError
 from tests.support.traffic import Traffic
 
@@ -158,6 +159,31 @@ def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
     )
     stack.kill("airflow-scheduler")
     assert dags.wait("vault_load", run_id, minutes=30) == "success"
+    stack.assert_audit_clean()
+
+
+def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
+    """Wrong if it fails: after an outage the load fails, or runs its models one by one."""
+    stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "43")
+    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    run_id = dags.start("vault_load")
+    stack.wait(
+        lambda: stack.sql(
+            "dwh",
+            "select 1 from pg_stat_activity where usename = 'airline_dbt' and query like %s",
+            "%dwh_detailed%",
+        ),
+        "dbt loads the vault",
+    )
+    stack.kill("dwh")
+    stack.wait(
+        lambda: all(each.answers() for each in registry(stack.settings)), "every service answers"
+    )
+    assert dags.wait("vault_load", run_id, minutes=30) == "success"
+    tasks = dags.tasks("vault_load", run_id)
+    assert tasks["load.dbt_build"]["try_number"] > 1, "the build was not tried again"
+    log = stack.airline("airflow", "tasks", "logs", "vault_load", "load.hub_airports_run").stdout
+    assert "alone" not in log
     stack.assert_audit_clean()
 
 
