@@ -166,8 +166,9 @@ class Replica(Postgres):
 class Warehouse(Postgres):
     name = "dwh"
     parameters: ClassVar[dict[str, str | int]] = {
-        # No one replicates the warehouse: it can be loaded again from the topics.
-        "wal_level": "minimal",
+        # No one replicates the warehouse: it can be loaded again from the topics. And yet not
+        # minimal: a sequence used in the transaction that made it would go back after a crash.
+        "wal_level": "replica",
         "max_wal_senders": 0,
         "shared_buffers": "512MB",
         "effective_cache_size": "4GB",
