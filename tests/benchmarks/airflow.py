@@ -45,9 +45,8 @@ def main(arguments: list[str]) -> int:
     results: dict[str, Any] = {"machine": report.machine(), "changes of a load": options.changes}
     alone: list[float] = []
     through: list[float] = []
-    api.pause(DAG, True)
+    _pause(api)
     try:
-        _until(lambda: not _going(api), "no run is going")
         _airline(*BUILD)
         for number in range(1, options.rounds + 1):
             change()
@@ -78,8 +77,7 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
     api.pause(DAG, False)
     api.trigger(DAG)
     _until(lambda: landing.pending(settings) == (0, False), "all that landed is loaded")
-    api.pause(DAG, True)
-    _until(lambda: not _going(api), "no run is going")
+    _pause(api)
     # The schedule may have begun one of its own; whichever came first found something to load.
     seconds = []
     for run in api.runs(DAG):
@@ -95,8 +93,10 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
     return max(seconds)
 
 
-def _going(api: Api) -> bool:
-    return any(run["state"] == "running" for run in api.runs(DAG))
+def _pause(api: Api) -> None:
+    """Between two runs: a run that goes on while its DAG is paused never ends."""
+    _until(lambda: all(run["state"] != "running" for run in api.runs(DAG)), "no run is going")
+    api.pause(DAG, True)
 
 
 def _until(there: Callable[[], bool], what: str) -> None:
