@@ -94,7 +94,8 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
 
 
 def _pause(api: Api) -> None:
-    """Between two runs: a run that goes on while its DAG is paused never ends."""
+    """Between two runs: a run that is caught by its DAG's pause never ends."""
+    api.pause(DAG, False)
     _until(lambda: all(run["state"] != "running" for run in api.runs(DAG)), "no run is going")
     api.pause(DAG, True)
 
