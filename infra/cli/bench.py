@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import importlib
 
 from infra.errors import AirlineError
 from infra.settings import ROOT
@@ -25,6 +24,4 @@ def main(arguments: list[str]) -> int:
         raise AirlineError(
             f"there is no benchmark {arguments[0]!r}", f"name one of {', '.join(names)}"
         )
-    module = f"tests.benchmarks.{arguments[0].replace('/', '.')}"
-    call = f"import sys; from {module} import main; sys.exit(main(sys.argv[1:]))"
-    return subprocess.run([sys.executable, "-c", call, *arguments[1:]], cwd=ROOT).returncode
+    return importlib.import_module(f"tests.benchmarks.{arguments[0]}").main(arguments[1:])
