@@ -25,6 +25,8 @@ from infra.settings import TABLES, Settings
 
 # A slot that keeps this share of max_slot_wal_keep_size is said before it is lost.
 ALARMING_SHARE = 0.5
+# What gets well by itself after `up`, beside the services; the rest is for a person to mend.
+SETTLING = ("replication", "slot", "connector", "consumer lag", "ingesters")
 
 
 @dataclass
@@ -72,12 +74,8 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
     deadline = time.monotonic() + patience
     while True:
         services, findings = examine(settings)
-        wanted = {"replication", "slot", "connector", "consumer lag", "ingesters"}
-        unwell = [
-            each
-            for each in (*services, *(each for each in findings if each.name in wanted))
-            if each.problem
-        ]
+        wanted = services + [each for each in findings if each.name in SETTLING]
+        unwell = [each for each in wanted if each.problem]
         if not unwell or time.monotonic() > deadline:
             return unwell
         time.sleep(0.5)

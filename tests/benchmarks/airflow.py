@@ -45,6 +45,8 @@ def main(arguments: list[str]) -> int:
     results: dict[str, Any] = {"machine": report.machine(), "changes of a load": options.changes}
     alone: list[float] = []
     through: list[float] = []
+    # An earlier benchmark that was killed may have left it paused.
+    api.pause(DAG, False)
     _pause(api)
     try:
         _airline(*BUILD)
@@ -95,7 +97,6 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
 
 def _pause(api: Api) -> None:
     """Between two runs: a run that is caught by its DAG's pause never ends."""
-    api.pause(DAG, False)
     _until(lambda: all(run["state"] != "running" for run in api.runs(DAG)), "no run is going")
     api.pause(DAG, True)
 

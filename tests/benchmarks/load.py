@@ -122,11 +122,12 @@ def main(arguments: list[str]) -> int:
     with ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="airline-bench-"))
         folder.chmod(0o755)
-        configuration = services.Warehouse.parameters | {"fsync": "on"}
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         # As the product configures it; a default one neither holds the longest history's indexes
         # in its buffers nor leaves JIT off.
-        server = PostgresServer(settings_in(folder / "server"), configuration)
+        server = PostgresServer(
+            settings_in(folder / "server"), services.Warehouse.parameters | {"fsync": "on"}
+        )
         server.start()
         cleanup.callback(server.stop)
 

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from infra.cli.registry import registry
 from infra.cli.supervision import Supervisor
 from infra.settings import ROOT, Settings
 
@@ -145,6 +146,26 @@ class Stack:
                 and self.pid(service) not in (0, before)
             ),
             f"{service} is started again",
+        )
+
+    def wait_for_services(self, *names: str) -> None:
+        """Waits until these services answer, all of the stack if none is named: a database that
+        runs may be at its recovery still.
+        """
+        services = [each for each in registry(self.settings) if not names or each.name in names]
+        self.wait(
+            lambda: all(each.answers() for each in services),
+            f"{', '.join(names) or 'every service'} answers",
+        )
+
+    def is_loading_vault(self) -> bool:
+        """Whether a session of dbt is at the tables of the vault."""
+        return bool(
+            self.sql(
+                "dwh",
+                "select 1 from pg_stat_activity where usename = 'airline_dbt' and query like %s",
+                "%dwh_detailed%",
+            )
         )
 
     def wait(self, until: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

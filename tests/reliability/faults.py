@@ -44,12 +44,6 @@ class Scene:
         states = self.stack.supervisor.states()
         return sorted(each for each in states if each.startswith(name) and states[each].pid)
 
-    def wait_for(self, *names: str) -> None:
-        """Waits until these services, which another fault may just have ended, answer."""
-        for service in registry(self.stack.settings):
-            if service.name in names:
-                self.stack.wait(service.answers, f"{service.name} answers")
-
     def wait_for_connector(self) -> None:
         self.stack.wait(Broker(self.stack.settings).answers, "Kafka answers")
 
@@ -117,7 +111,7 @@ def frozen_ingester(scene: Scene) -> None:
 
 def load_killed(scene: Scene) -> None:
     """A dbt run is killed in the middle of a load, with the sessions it had."""
-    scene.wait_for("dwh")
+    scene.stack.wait_for_services("dwh")
     load = subprocess.Popen(
         ["./airline", "dbt", "run", "--selector", "vault"],
         cwd=ROOT,
@@ -127,14 +121,7 @@ def load_killed(scene: Scene) -> None:
         start_new_session=True,
     )
     scene.stack.wait(
-        lambda: (
-            load.poll() is not None
-            or scene.stack.sql(
-                "dwh",
-                "select 1 from pg_stat_activity where usename = 'airline_dbt' and query like %s",
-                "%dwh_detailed%",
-            )
-        ),
+        lambda: load.poll() is not None or scene.stack.is_loading_vault(),
         "dbt loads the vault",
     )
     time.sleep(scene.dice.uniform(0, 3))
@@ -145,7 +132,7 @@ def load_killed(scene: Scene) -> None:
 
 def scheduler_killed(scene: Scene) -> None:
     """Airflow's scheduler is killed while a load that it began is under way."""
-    scene.wait_for("dwh", "airflow-api-server", "airflow-scheduler")
+    scene.stack.wait_for_services("dwh", "airflow-api-server", "airflow-scheduler")
     api = Api(scene.stack.settings)
     if not load_runs(api):
         api.trigger("vault_load")
@@ -173,7 +160,7 @@ def registered_again(scene: Scene) -> None:
 
 def large_transaction(scene: Scene) -> None:
     """One transaction of 100,000 rows, and Connect is killed while it is on its way."""
-    scene.wait_for("primary")
+    scene.stack.wait_for_services("primary")
     scene.wait_for_connector()
     settings, topic = scene.stack.settings, ("airline.public.bookings", 0)
     before = Broker(settings).end_offsets([topic[0]])[topic]

@@ -13,7 +13,6 @@ from random import Random
 import pytest
 
 from infra.airflow.api import Api
-from infra.cli.registry import registry
 from tests.reliability.faults import FAULTS, Scene, load_runs
 from tests.reliability.proof import prove
 from tests.support.traffic import Traffic
@@ -90,15 +89,14 @@ def plan(names: list[str], count: int, dice: Random) -> list[str]:
 
 def recover(scene: Scene) -> None:
     """Waits until everything runs and answers again, by itself: nobody is there to help."""
-    supervisor, services = scene.stack.supervisor, registry(scene.stack.settings)
+    supervisor = scene.stack.supervisor
     scene.stack.wait(
         lambda: all(each.state == "RUNNING" for each in supervisor.states().values()),
         "every service runs",
     )
-    # A database that runs may be at its recovery still.
-    scene.stack.wait(lambda: all(each.answers() for each in services), "every service answers")
+    scene.stack.wait_for_services()
     scene.wait_for_connector()
     if scene.services("airflow-api"):
         api = Api(scene.stack.settings)
-        # Where the warehouse went away beneath a build, seventy models are tried again one by one.
+        # Where a build was out of tries, seventy models are tried again one by one.
         scene.stack.wait(lambda: not load_runs(api), "Airflow's loads are over", 1800)

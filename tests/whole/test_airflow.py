@@ -15,7 +15,6 @@ import pytest
 from infra import roles, warehouse
 from infra.airflow import config
 from infra.airflow.api import Api
-from infra.cli.registry import registry
 from infra.errors import AirlineError
 from tests.support.traffic import Traffic
 
@@ -167,18 +166,9 @@ def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "43")
     stack.wait(lambda: unread(stack) > 0, "it has landed")
     run_id = dags.start("vault_load")
-    stack.wait(
-        lambda: stack.sql(
-            "dwh",
-            "select 1 from pg_stat_activity where usename = 'airline_dbt' and query like %s",
-            "%dwh_detailed%",
-        ),
-        "dbt loads the vault",
-    )
+    stack.wait(stack.is_loading_vault, "dbt loads the vault")
     stack.kill("dwh")
-    stack.wait(
-        lambda: all(each.answers() for each in registry(stack.settings)), "every service answers"
-    )
+    stack.wait_for_services()
     assert dags.wait("vault_load", run_id, minutes=30) == "success"
     tasks = dags.tasks("vault_load", run_id)
     assert tasks["load.dbt_build"]["try_number"] > 1, "the build was not tried again"
