@@ -18,8 +18,9 @@ from infra.errors import AirlineError
 from infra.settings import PORTS, ROOT, Settings
 
 SUITES = ("unit", "integration", "e2e", "whole", "reliability")
-# What runs where none is named and it may not take hours: end to end is the core alone.
-USUAL = ("unit", "integration", "e2e")
+# What runs where none is named and it may not take hours: end to end is the core alone, and of the
+# faults the short form.
+USUAL = ("unit", "integration", "e2e", "reliability/test_faults.py")
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
 # In the tests' folder: where the stack that `--keep` left running listens.

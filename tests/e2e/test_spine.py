@@ -129,6 +129,33 @@ def test_no_batch_ends_within_a_booking(stack):
     stack.assert_audit_clean()
 
 
+def test_load_loop_loads_by_itself_until_it_is_told_to_stop(stack):
+    """Wrong if it fails: nothing is loaded, or the process dies with a batch in hand."""
+    new = "SELECT count(*) FROM dwh_business.current_airports WHERE airport_code = 'YYY'"
+    loop = stack.start("load-loop")
+    try:
+        for expected, statement in (
+            (
+                1,
+                "INSERT INTO airports (airport_code, airport_name, city, coordinates_lon,"
+                " coordinates_lat, timezone) VALUES ('YYY', 'Test', 'Test', 10, 50, 'UTC')",
+            ),
+            (0, "DELETE FROM airports WHERE airport_code = 'YYY'"),
+        ):
+            stack.commit(statement)
+            stack.wait(
+                lambda expected=expected: stack.sql("dwh", new) == [(expected,)],
+                f"load-loop brings {statement.split()[0]} into the vault",
+            )
+    finally:
+        loop.terminate()
+        said, _ = loop.communicate(timeout=120)
+    assert loop.returncode == 0, said
+    assert said.count('"event": "loaded"') >= 2, said
+    assert '"event": "stopped"' in said
+    stack.assert_audit_clean()
+
+
 def test_a_full_refresh_gives_the_same_current_rows(stack):
     """Wrong if it fails: the vault cannot be made again from what was landed."""
     stack.airline("dbt", "build", "--full-refresh")
