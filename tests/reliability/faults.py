@@ -61,9 +61,9 @@ def killed(name: str) -> Callable[[Scene], None]:
     """kill -9 of a service, or of one of several that bear the name."""
 
     def fault(scene: Scene) -> None:
-        services = scene.services(name)
-        if services:
-            scene.stack.kill(scene.dice.choice(services))
+        # One that an earlier fault took down is there again first.
+        scene.stack.wait(lambda: scene.services(name), f"a {name} runs")
+        scene.stack.kill(scene.dice.choice(scene.services(name)))
 
     return fault
 
@@ -182,11 +182,9 @@ def large_transaction(scene: Scene) -> None:
     ):
         cursor.copy_expert("copy bookings from stdin", io.StringIO(rows))
     some = before + scene.dice.randrange(1, LARGE // 2)
-    deadline = time.monotonic() + 60
-    while Broker(settings).end_offsets([topic[0]])[topic] < some:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
+    scene.stack.wait(
+        lambda: Broker(settings).end_offsets([topic[0]])[topic] >= some, "Connect is amidst it"
+    )
     scene.stack.kill("connect")
 
 

@@ -43,9 +43,11 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
     planned = plan(names, count, scene.dice)
     done: Counter[str] = Counter()
     changes = rounds = events = lost = twice = skipped = differences = 0
+    seconds = 0.0
     while planned:
         rounds += 1
         now, planned = planned[:FAULTS_A_ROUND], planned[FAULTS_A_ROUND:]
+        traffic_since = time.monotonic()
         with Traffic(RATE, seed + rounds) as traffic:
             for name in now:
                 time.sleep(scene.dice.uniform(0.5, 4))
@@ -55,6 +57,8 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
             recover(scene)
         changed = traffic.stop()
         changes += changed
+        seconds += time.monotonic() - traffic_since
+        assert changed, f"no traffic:\n{traffic.output}"
         proof = prove(stack)
         events = proof.events
         lost, twice = lost + proof.lost, twice + proof.twice
@@ -73,7 +77,8 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, capsys):
     for name in names:
         say(f"  {name:<20}{done[name]:>5}")
     say(
-        f"{changes:,} changes at the source, {events:,} events in all: "
+        f"{changes:,} changes at the source ({changes / seconds:,.0f} a second, with the primary's"
+        f" outages), {events:,} events in all: "
         f"{lost} lost, {twice} twice, {differences} differences, "
         f"{skipped} skipped by Debezium and brought back by resync"
     )
