@@ -10,6 +10,7 @@ select
     change.landed_at,
     change.transaction_id,
     change.total_order,
+    change.table_order,
     change.lsn,
     -- above 1: an event of this batch comes again
     row_number() over (
@@ -23,7 +24,9 @@ cross join lateral (
         raw.kafka_partition,
         raw.kafka_offset,
         raw.landed_at,
-        {{ event_identity(table_name, 'raw') | indent(8) }}
+        {{ event_identity(table_name, 'raw') | indent(8) }},
+        -- its number among the events of its table in the transaction
+        (raw.value -> 'transaction' ->> 'data_collection_order')::bigint as table_order
     from {{ source('staging', table_name) }} as raw
     where
         raw.kafka_partition = landed.kafka_partition

@@ -25,11 +25,16 @@ ends as (
         and raw.value ->> 'status' = 'END'
 ),
 
+-- Debezium, started again within a transaction, counts it anew from somewhere before: more events then come than
+-- END says, and the one that comes last has the number that END says.
 counted as (
     select
         change.transaction_id,
         change.topic,
-        count(*) filter (where change.occurrence = 1) as event_count
+        least(
+            count(*) filter (where change.occurrence = 1),
+            (max(array[change.lsn, change.table_order]))[2]
+        ) as event_count
     from load_batch_change as change
     where change.topic <> '{{ transaction_topic }}'
     group by change.transaction_id, change.topic

@@ -4,7 +4,7 @@
 create schema if not exists bench;
 
 create or replace function bench.envelope(
-    table_name text, op text, before jsonb, after jsonb, seq bigint
+    table_name text, op text, before jsonb, after jsonb, seq bigint, table_order bigint
 ) returns jsonb language sql immutable as $$
     select jsonb_build_object(
         'before', before,
@@ -19,7 +19,7 @@ create or replace function bench.envelope(
         ),
         'transaction', jsonb_build_object(
             'id', (1000 + seq / 4) || ':' || (20000000 + seq * 56),
-            'total_order', seq % 4 + 1, 'data_collection_order', 1
+            'total_order', seq % 4 + 1, 'data_collection_order', table_order
         ),
         'op', op,
         'ts_ms', 1770000000000 + seq / 4, 'ts_us', 1770000000000000 + seq / 4 * 1000,
@@ -128,7 +128,10 @@ declare
     target text;
 begin
     create temporary table made on commit drop as
-    select * from bench.change(first, amount);
+    select
+        change.*,
+        row_number() over (partition by change.seq / 4, change.table_name order by change.seq) as table_order
+    from bench.change(first, amount) as change;
 
     foreach target in array array['bookings', 'tickets', 'ticket_flights', 'boarding_passes', 'flights'] loop
         execute format(
@@ -142,7 +145,7 @@ begin
                 now(),
                 key,
                 case when not is_tombstone then bench.envelope(
-                    '%1$s', op, case op when 'd' then key end, after, seq
+                    '%1$s', op, case op when 'd' then key end, after, seq, table_order
                 ) end
             from made
             cross join lateral (

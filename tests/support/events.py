@@ -85,7 +85,11 @@ class Source:
             for each, image in record:
                 counts[table] += 1
                 order += 1
-                place = {"id": f"{number}:{order}", "total_order": order}
+                place = {
+                    "id": f"{number}:{order}",
+                    "total_order": order,
+                    "data_collection_order": counts[table],
+                }
                 self._event(table, each, image, place, at, kept)
         if announce:
             collections = [
