@@ -27,6 +27,7 @@ CAN = [
     (roles.MONITOR, "dwh", "select max(next_offset) from staging.ingest_offset"),
     (roles.MONITOR, "dwh", "select count(*) from staging.dead_letter"),
     (roles.MONITOR, "dwh", "select dwh_control.newest_mart_row()"),
+    (roles.MONITOR, "dwh", "select dwh_control.oldest_unread_event()"),
 ]  # fmt: skip
 # role, server, statement that must be refused
 CANNOT = [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli import retention
+from infra import roles
+from infra.cli import retention, status
+from infra.settings import Settings
 from tests.support.events import aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -86,6 +88,43 @@ def test_data_tests_read_what_was_loaded(warehouse):
     assert done.success, messages(done)
     assert warehouse.open_batches() == []
     assert warehouse.rows("select count(*) from dwh_stage.stg_airports") == [(1,)]
+
+
+def test_a_load_that_does_not_come_is_said(warehouse):
+    """Events would wait for days with every figure well, where nobody loads them any more."""
+    asked = Settings.from_environment(
+        warehouse.settings.environment()
+        | {
+            # as the metrics ask
+            "AIRLINE_ADMIN_USER": roles.MONITOR,
+            "AIRLINE_ADMIN_PASSWORD": warehouse.settings.secret(roles.MONITOR),
+        }
+    )
+
+    found = status.load_batch(asked)
+    assert (found.problem, found.values["unread_age"]) == ("", 0)
+    warehouse.source.commit(("u", "airports", airport("AAA", city="waits")))
+    warehouse.source.land()
+    found = status.load_batch(asked)
+    assert found.problem == "" and found.values["unread_age"] > 0
+    earlier = "set landed_at = landed_at - interval '61 minutes'"
+    newest = "(select max(kafka_offset) from staging.airports)"
+    warehouse.rows(f"update staging.airports {earlier} where kafka_offset = {newest}")
+    assert "vault_load" in status.load_batch(asked).problem
+
+    # Begun, and left.
+    done = warehouse.dbt("run", "--select", "+hub_airports")
+    assert done.success, messages(done)
+    assert "vault_load" in status.load_batch(asked).problem
+    warehouse.rows(
+        "update dwh_control.load_batch set opened_at = now() - interval '61 minutes'"
+        " where closed_at is null"
+    )
+    assert "a load failed or was killed" in status.load_batch(asked).problem
+
+    warehouse.load()
+    found = status.load_batch(asked)
+    assert (found.problem, found.values["unread_age"]) == ("", 0)
 
 
 def test_empty_run_is_no_load(warehouse):
