@@ -326,7 +326,8 @@ def _dead_letters(settings: Settings) -> Finding:
     if waiting:
         problems.append("see './airline dead-letters'")
     if late:
-        problems.append(f"{late:,} replayed behind the load batches: {dead_letters.REBUILD}")
+        advice = dead_letters.advice(settings)
+        problems.append(f"{late:,} replayed behind the load batches: {advice}")
     return Finding(
         "", f"{waiting:,}", "; ".join(problems), {"count": waiting, "replayed_late": late}
     )
