@@ -177,7 +177,7 @@ class Warehouse(Postgres):
         "max_wal_size": "4GB",
         # Segments are used again; a new one is first written full of zeros, while commits wait.
         "min_wal_size": "1GB",
-        # The log of a large COPY is on disk while it still runs: its commit took 15 ms, and takes 2.
+        # The log of a large COPY is on disk while it still runs: a commit took 15 ms, takes 2.
         "wal_writer_delay": "10ms",
         "checkpoint_timeout": "15min",
         # Hash keys do not get smaller: compressing page images took more time than writing them.
