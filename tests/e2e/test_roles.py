@@ -81,6 +81,16 @@ def test_a_role_can_do_nothing_else(stack, role, server, statement):
         run(stack, role, server, statement)
 
 
+@pytest.mark.parametrize("role", [roles.SUPERSET, roles.AIRFLOW])
+def test_a_role_of_metadata_stays_out_of_the_warehouse(stack, role):
+    """Wrong if it fails: whoever takes over Airflow or Superset reads the vault as it.
+
+    What they can do is asked where they run: tests/whole/test_roles.py.
+    """
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(stack.settings.dsn("dwh", user=role, password=stack.settings.secret(role)))
+
+
 @pytest.mark.parametrize("role", [roles.REPLICATOR, roles.CDC])
 def test_replication_is_for_replica_and_cdc(stack, role):
     """Wrong if it fails: the replica or Debezium cannot connect to read the log."""
