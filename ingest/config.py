@@ -147,7 +147,7 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         "--max-dead-letters",
         "AIRLINE_INGEST_MAX_DEAD_LETTERS",
         "1000",
-        "refused events in a row that stop the ingester",
+        "refused events in a row that stop the ingester; in a flush of few, a tenth of that",
         count,
     )
     option(

@@ -58,7 +58,8 @@ def copy_bisecting(
         except psycopg2.Error as error:
             if not faults.is_event_fault(error):
                 raise
-            cursor.execute("ROLLBACK TO SAVEPOINT part")
+            # Released too: savepoints that pile up take the locks of the whole server.
+            cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
             return faults.first_line(error)
         cursor.execute("RELEASE SAVEPOINT part")
         return None
@@ -75,7 +76,8 @@ def check(count: int, allowed: int, refused: Sequence[Refused]) -> None:
             f" the last one {record.topic} partition {record.partition} offset {record.offset}:"
             f" {error}. These are no single bad events, so nothing of this flush was landed. Look"
             " at what produces the topic (is it JSON?). If they are to become dead letters all"
-            " the same, raise AIRLINE_INGEST_MAX_DEAD_LETTERS."
+            " the same, raise AIRLINE_INGEST_MAX_DEAD_LETTERS; and where a flush of them takes"
+            " longer than AIRLINE_INGEST_TRANSACTION_SECONDS, that one too."
         )
 
 

@@ -246,7 +246,11 @@ def main(
         if pending:
             print(
                 f"{pending:,} landed events are not loaded yet: "
-                "'./airline audit' without --as-is loads them first"
+                + (
+                    "'./airline audit' without --as-is loads them first"
+                    if options.as_is
+                    else "they came meanwhile, or wait for the rest of their transaction; ask again"
+                )
             )
     else:
         print("audit: clean, 0 differences")

@@ -9,8 +9,6 @@ import psycopg2
 from infra.cli.services import Warehouse, ingest_environment
 from infra.settings import Settings
 
-REBUILD = "'./airline dbt build --full-refresh' brings them into the vault"
-
 
 def main(settings: Settings, arguments: list[str]) -> int:
     """Runs it as the ingester's role; returns its exit code."""
@@ -21,8 +19,21 @@ def main(settings: Settings, arguments: list[str]) -> int:
     if arguments[:1] == ["replay"]:
         late = too_late(settings)
         if late:
-            print(f"{late:,} replayed after load batches had passed their offsets: {REBUILD}")
+            print(
+                f"{late:,} replayed after load batches had passed their offsets: {advice(settings)}"
+            )
     return code
+
+
+def advice(settings: Settings) -> str:
+    """How replayed events that load batches had passed come into the vault."""
+    [(removed,)] = Warehouse(settings).server.query(
+        "select to_regclass('staging.removed_event') is not null", dbname=settings.dwh_db
+    )
+    if removed:
+        # A full refresh is refused there: it would lose what only the vault still knows.
+        return "raw is not whole any more; './airline resync TABLE' brings their rows as they are"
+    return "'./airline dbt build --full-refresh' brings them into the vault"
 
 
 def counts(settings: Settings) -> tuple[int, int]:

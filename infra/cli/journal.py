@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,22 @@ class Journal:
         runtime.make_folder(self._settings, self._file.parent)
         half = self._file.with_suffix(".half")
         half.write_text(json.dumps(told))
+        _to_disk(half)
         half.replace(self._file)
+        _to_disk(self._file.parent)
         return told
 
     def end(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file's content, or a folder's names, would outlive a power cut."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def refuse_unfinished(settings: Settings, verb: str) -> None:

@@ -47,7 +47,9 @@ class Loader:
         done = self._invoke(*LOAD)
         if not done.success:
             raise AirlineError(
-                "a batch was not loaded; it stays open", "the next turn loads it", _errors(done)
+                "a batch was not loaded",
+                "the next turn loads it, unless another run has by then",
+                _errors(done),
             )
 
     def _invoke(self, *arguments: str) -> Any:

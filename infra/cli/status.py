@@ -25,6 +25,8 @@ from infra.settings import TABLES, Settings
 
 # A slot that keeps this share of max_slot_wal_keep_size is said before it is lost.
 ALARMING_SHARE = 0.5
+# An open batch, and events that nobody loads, are said after this many seconds.
+LONG = 3600.0
 # What gets well by itself after `up`, beside the services; the rest is for a person to mend.
 SETTLING = ("replication", "slot", "connector", "consumer lag", "ingesters")
 
@@ -58,7 +60,7 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
         ("landed", {"dwh"}, _landed),
         ("ingesters", {"ingest"}, _ingesters),
         ("dead letters", {"dwh"}, _dead_letters),
-        ("load batch", {"dwh"}, _load_batch),
+        ("load batch", {"dwh"}, load_batch),
         ("newest mart row", {"dwh"}, _newest_mart_row),
         ("under way", set(), _under_way),
     ]
@@ -324,13 +326,15 @@ def _dead_letters(settings: Settings) -> Finding:
     if waiting:
         problems.append("see './airline dead-letters'")
     if late:
-        problems.append(f"{late:,} replayed behind the load batches: {dead_letters.REBUILD}")
+        advice = dead_letters.advice(settings)
+        problems.append(f"{late:,} replayed behind the load batches: {advice}")
     return Finding(
         "", f"{waiting:,}", "; ".join(problems), {"count": waiting, "replayed_late": late}
     )
 
 
-def _load_batch(settings: Settings) -> Finding:
+def load_batch(settings: Settings) -> Finding:
+    """The newest load batch, and whether what landed waits for a load too long."""
     rows = Warehouse(settings).server.query(
         """
         select load_batch_id, opened_at, closed_at, outcome from dwh_control.load_batch
@@ -342,12 +346,37 @@ def _load_batch(settings: Settings) -> Finding:
         return Finding("", "none yet")
     number, opened, closed, outcome = rows[0]
     unread, _ = landing.pending(settings)
-    values = {"load_batch_id": number, "opened_at": opened, "closed_at": closed, "unread": unread}
+    [(since,)] = Warehouse(settings).server.query(
+        "select dwh_control.oldest_unread_event()", dbname=settings.dwh_db
+    )
+    waiting = _age(since) if since else 0.0
+    # Whoever has the vault loaded seldom knows that events wait.
+    limit = max(LONG, 2 * 60.0 * settings.load_minutes)
     if closed is None:
         text = f"{number} open for {_span(_age(opened))}, {unread:,} offsets not loaded"
     else:
         text = f"{number} {outcome} {_span(_age(closed))} ago, {unread:,} offsets since"
-    return Finding("", text, values=values)
+    problem = ""
+    if closed is None and _age(opened) > LONG:
+        problem = "a load failed or was killed: './airline dbt build' says what fails, loads again"
+    elif waiting > limit:
+        problem = (
+            f"events wait for {_span(waiting)}, so the marts are old: 'vault_load' is paused or "
+            "fails, see Airflow's UI; './airline dbt build' loads them"
+        )
+    return Finding(
+        "",
+        text,
+        problem,
+        {
+            "load_batch_id": number,
+            "opened_at": opened,
+            "closed_at": closed,
+            "unread": unread,
+            "unread_age": waiting,
+            "unread_age_limit": limit,
+        },
+    )
 
 
 def _newest_mart_row(settings: Settings) -> Finding:

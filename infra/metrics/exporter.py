@@ -155,6 +155,18 @@ READINGS = (
         _number("unread"),
     ),
     Reading(
+        "load batch",
+        "airline_unread_age_seconds",
+        "Since the oldest event landed that no load batch has read; 0 where there is none",
+        _number("unread_age"),
+    ),
+    Reading(
+        "load batch",
+        "airline_unread_age_limit_seconds",
+        "How long events may wait for a load: an hour, or twice AIRLINE_LOAD_MINUTES",
+        _number("unread_age_limit"),
+    ),
+    Reading(
         "newest mart row",
         "airline_newest_mart_row_age_seconds",
         "Since the newest row of the presentation tables was written",

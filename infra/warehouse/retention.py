@@ -23,6 +23,8 @@ from infra.settings import TABLES
 LANDED = (*TABLES, "transaction")
 # Offsets per statement: what waits for the locks of one is landed a moment later.
 CHUNK = 100_000
+# What an event takes beside key and value: the row's header, its other columns, the index's entry.
+OVERHEAD = 80
 
 DROPPABLE = """
 with closed as (
@@ -98,16 +100,14 @@ def drop(
     Raises AirlineError where nothing was ever loaded.
     """
     with landing.cursor() as events, warehouse.cursor() as batches:
-        size = raw_gb(events)
-        if size <= above_gb:
-            say(f"raw events take {size:.2f} GB, at most {above_gb:g} GB: nothing is dropped")
-            return 0
         try:
+            size = raw_gb(events)
+            if size <= above_gb:
+                say(f"raw events take {size:.2f} GB, at most {above_gb:g} GB: nothing is dropped")
+                return 0
             batches.execute(DROPPABLE, {"days": keep_days})
         except psycopg2.errors.UndefinedTable:
             raise AirlineError("nothing was ever loaded", "run './airline up' first") from None
-        if not dry_run:
-            events.execute(REMOVED)
         total = 0
         for topic, partition, below in batches.fetchall():
             total += _drop_events(events, topic, partition, below, dry_run)
@@ -123,13 +123,24 @@ def drop(
 
 
 def raw_gb(cursor: Any) -> float:
-    """What the landed events take on disk, indexes included, in GB."""
-    cursor.execute(
-        "select coalesce(sum(pg_total_relation_size(to_regclass('staging.' || name))), 0)"
-        " from unnest(%s) as name",
-        (list(LANDED),),
-    )
-    return float(cursor.fetchone()[0]) / 1e9
+    """What the landed events take, in GB: their number times the mean of the newest of each table.
+
+    Not the size of the files: what is dropped leaves room in them for what lands, and they stay as
+    large as they were.
+    """
+    size = 0.0
+    for name in LANDED:
+        cursor.execute(
+            sql.SQL(
+                "select count(*) * coalesce((select avg(%s + coalesce(pg_column_size(key), 0)"
+                " + coalesce(pg_column_size(value), 0)) from (select key, value from {0}"
+                " order by kafka_partition desc, kafka_offset desc limit 1000) as newest), 0)"
+                " from {0}"
+            ).format(sql.Identifier("staging", name)),
+            (OVERHEAD,),
+        )
+        size += float(cursor.fetchone()[0])
+    return size / 1e9
 
 
 def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: bool) -> int:
@@ -146,6 +157,7 @@ def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: b
     if not count or dry_run:
         return count
     # Noted first: whatever ends this half-way, a full refresh knows.
+    cursor.execute(REMOVED)
     cursor.execute(
         "insert into staging.removed_event as known (topic, kafka_partition, below_offset)"
         " values (%s, %s, %s) on conflict (topic, kafka_partition) do update"

@@ -60,8 +60,38 @@ $$;
 alter function dwh_control.newest_mart_row() owner to airline_dbt;
 revoke all on function dwh_control.newest_mart_row() from public;
 
+-- When the oldest event landed that no loaded batch has read; null where there is none.
+create or replace function dwh_control.oldest_unread_event() returns timestamptz
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    oldest timestamptz;
+    found_here timestamptz;
+    place record;
+begin
+    for place in
+        select topic, kafka_partition from staging.ingest_offset
+        where split_part(topic, '.', 2) = 'public'
+    loop
+        execute format(
+            'select landed_at from staging.%I where kafka_partition = $2 and kafka_offset >= coalesce(('
+            '  select to_offset from dwh_control.load_batch_range'
+            '  where topic = $1 and kafka_partition = $2 and load_batch_id = ('
+            '    select max(load_batch_id) from dwh_control.load_batch where outcome = ''loaded'')'
+            '), 0) order by kafka_offset limit 1',
+            split_part(place.topic, '.', 3)
+        )
+        into found_here using place.topic, place.kafka_partition;
+        oldest := least(oldest, found_here);
+    end loop;
+    return oldest;
+end
+$$;
+alter function dwh_control.oldest_unread_event() owner to airline_dbt;
+revoke all on function dwh_control.oldest_unread_event() from public;
+
 -- Metrics: figures about loading and the age of the marts; no rows of either.
 grant execute on function dwh_control.newest_mart_row() to airline_monitor;
+grant execute on function dwh_control.oldest_unread_event() to airline_monitor;
 grant usage on schema dwh_control to airline_monitor;
 grant select on all tables in schema dwh_control to airline_monitor;
 alter default privileges for role airline_dbt in schema dwh_control

@@ -27,6 +27,7 @@ CAN = [
     (roles.MONITOR, "dwh", "select max(next_offset) from staging.ingest_offset"),
     (roles.MONITOR, "dwh", "select count(*) from staging.dead_letter"),
     (roles.MONITOR, "dwh", "select dwh_control.newest_mart_row()"),
+    (roles.MONITOR, "dwh", "select dwh_control.oldest_unread_event()"),
 ]  # fmt: skip
 # role, server, statement that must be refused
 CANNOT = [
@@ -78,6 +79,16 @@ def test_a_role_can_do_nothing_else(stack, role, server, statement):
     """Wrong if it fails: a service that is taken over could read or change what is not its own."""
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run(stack, role, server, statement)
+
+
+@pytest.mark.parametrize("role", [roles.SUPERSET, roles.AIRFLOW])
+def test_a_role_of_metadata_stays_out_of_the_warehouse(stack, role):
+    """Wrong if it fails: whoever takes over Airflow or Superset reads the vault as it.
+
+    What they can do is asked where they run: tests/whole/test_roles.py.
+    """
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(stack.settings.dsn("dwh", user=role, password=stack.settings.secret(role)))
 
 
 @pytest.mark.parametrize("role", [roles.REPLICATOR, roles.CDC])

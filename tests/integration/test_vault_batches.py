@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 
-from infra.cli import retention
+from infra import roles
+from infra.cli import dead_letters, retention, status
+from infra.settings import Settings
+from infra.warehouse import retention as upkeep
 from tests.support.events import aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -86,6 +92,43 @@ def test_data_tests_read_what_was_loaded(warehouse):
     assert done.success, messages(done)
     assert warehouse.open_batches() == []
     assert warehouse.rows("select count(*) from dwh_stage.stg_airports") == [(1,)]
+
+
+def test_a_load_that_does_not_come_is_said(warehouse):
+    """Events would wait for days with every figure well, where nobody loads them any more."""
+    asked = Settings.from_environment(
+        warehouse.settings.environment()
+        | {
+            # as the metrics ask
+            "AIRLINE_ADMIN_USER": roles.MONITOR,
+            "AIRLINE_ADMIN_PASSWORD": warehouse.settings.secret(roles.MONITOR),
+        }
+    )
+
+    found = status.load_batch(asked)
+    assert (found.problem, found.values["unread_age"]) == ("", 0)
+    warehouse.source.commit(("u", "airports", airport("AAA", city="waits")))
+    warehouse.source.land()
+    found = status.load_batch(asked)
+    assert found.problem == "" and found.values["unread_age"] > 0
+    earlier = "set landed_at = landed_at - interval '61 minutes'"
+    newest = "(select max(kafka_offset) from staging.airports)"
+    warehouse.rows(f"update staging.airports {earlier} where kafka_offset = {newest}")
+    assert "vault_load" in status.load_batch(asked).problem
+
+    # Begun, and left.
+    done = warehouse.dbt("run", "--select", "+hub_airports")
+    assert done.success, messages(done)
+    assert "vault_load" in status.load_batch(asked).problem
+    warehouse.rows(
+        "update dwh_control.load_batch set opened_at = now() - interval '61 minutes'"
+        " where closed_at is null"
+    )
+    assert "a load failed or was killed" in status.load_batch(asked).problem
+
+    warehouse.load()
+    found = status.load_batch(asked)
+    assert (found.problem, found.values["unread_age"]) == ("", 0)
 
 
 def test_empty_run_is_no_load(warehouse):
@@ -285,6 +328,24 @@ def test_two_loads_at_once(warehouse):
     assert warehouse.vault() == stepwise
 
 
+# The tests of retention come last: after them raw is not whole, and a full refresh is refused.
+EVERYTHING = ["--keep-days", "0", "--above-gb", "0"]
+
+
+def test_retention_keeps_what_an_open_batch_reads(warehouse):
+    """A full refresh that failed would go on without the events that it has not read yet."""
+    for city in ("first", "second", "third"):
+        warehouse.source.commit(("u", "airports", airport("AAA", city=city)))
+        warehouse.load()
+    done = warehouse.dbt("run", "--full-refresh", "--select", "+hub_airports")
+    assert done.success, messages(done)
+    assert len(warehouse.open_batches()) == 1
+    events = "select kafka_offset from staging.airports order by 1"
+    before = warehouse.rows(events)
+    retention.main(warehouse.settings, EVERYTHING)
+    assert warehouse.rows(events) == before
+
+
 def test_retention_keeps_what_is_needed(warehouse):
     """Unread events would be dropped with the old ones, or a full refresh lose history unasked."""
     source = warehouse.source
@@ -298,17 +359,19 @@ def test_retention_keeps_what_is_needed(warehouse):
     offsets = "select min(kafka_offset), max(kafka_offset) from staging.airports"
     [(first, last)] = warehouse.rows(offsets)
 
-    everything = ["--keep-days", "0", "--above-gb", "0"]
+    assert "--full-refresh" in dead_letters.advice(warehouse.settings)
     retention.main(warehouse.settings, [])  # small as it is, nothing is dropped
-    retention.main(warehouse.settings, [*everything, "--dry-run"])
+    retention.main(warehouse.settings, [*EVERYTHING, "--dry-run"])
     assert warehouse.rows(offsets) == [(first, last)]
-    retention.main(warehouse.settings, everything)
+    retention.main(warehouse.settings, EVERYTHING)
     # the unread event, the newest batch and the event before it
     assert warehouse.rows(offsets) == [(last - 2, last)]
-    retention.main(warehouse.settings, everything)
+    retention.main(warehouse.settings, EVERYTHING)
     warehouse.load()
     assert warehouse.vault().keys() == before.keys()
 
+    # What is late in raw cannot come by a full refresh now.
+    assert "resync" in dead_letters.advice(warehouse.settings)
     history = "select count(*) from dwh_detailed.sat_airport_details"
     [(versions,)] = warehouse.rows(history)
     done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
@@ -328,3 +391,28 @@ def test_retention_keeps_what_is_needed(warehouse):
         for key in list(rows):
             if table != "airports" or key[0] not in kept:
                 del rows[key]
+
+
+def test_retention_ends_where_raw_is_small_again(warehouse, capsys):
+    """Once over the limit, every day would drop what is old: files do not shrink by deletes."""
+    for number in range(300):
+        warehouse.source.commit(("u", "airports", airport("AAA", city=f"number {number}")))
+    warehouse.load()
+    warehouse.source.commit(("u", "airports", airport("AAA", city="newest batch")))
+    warehouse.load()
+    connection = psycopg2.connect(warehouse.dsn)
+    with closing(connection), connection.cursor() as cursor:
+        size = upkeep.raw_gb(cursor)
+    [(files,)] = warehouse.rows(
+        "select sum(pg_total_relation_size(to_regclass('staging.' || name))) / 1e9"
+        " from unnest(%s) as name", list(upkeep.LANDED)
+    )  # fmt: skip
+    # Of the same size as on disk, which counts pages.
+    assert files / 3 < size < files
+    limit = ["--keep-days", "0", "--above-gb", str(size / 2)]
+    retention.main(warehouse.settings, limit)
+    assert warehouse.rows("select count(*) < 10 from staging.airports") == [(True,)]
+    warehouse.load()
+    capsys.readouterr()
+    retention.main(warehouse.settings, limit)
+    assert "nothing is dropped" in capsys.readouterr().out

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
+from types import SimpleNamespace
 
+import psycopg2
 import pytest
+
+from ingest import poison
 
 
 def events(first: int, after: int) -> list[tuple[bytes, bytes]]:
@@ -33,8 +38,8 @@ POISON = [
 def test_poison_is_set_aside_and_its_neighbours_land(pipeline):
     """One bad event would stop the landing of all, or take good ones with it."""
     mixed = []
-    for n, poison in enumerate(POISON):
-        mixed += [*events(n * 10, n * 10 + 10), poison]
+    for n, bad in enumerate(POISON):
+        mixed += [*events(n * 10, n * 10 + 10), bad]
     pipeline.produce("flights", mixed)
     pipeline.produce("seats", events(0, 20))
     ingester = pipeline.start()
@@ -51,7 +56,7 @@ def test_poison_is_set_aside_and_its_neighbours_land(pipeline):
         for topic, offset, key, value, _ in letters
     ]
     topic = pipeline.topic("flights")
-    assert kept == [(topic, n * 11 + 10, *poison) for n, poison in enumerate(POISON)]
+    assert kept == [(topic, n * 11 + 10, *bad) for n, bad in enumerate(POISON)]
     assert all(error for *_, error in letters)
     assert [line["offset"] for line in ingester.events("dead letter")] == [row[1] for row in kept]
     assert ingester.terminate() == 0
@@ -70,6 +75,27 @@ def test_too_much_poison_stops_the_ingester(pipeline):
     pipeline.start(max_dead_letters=1000)
     pipeline.wait_landed("flights")
     assert pipeline.count("dead_letter") == 60
+
+
+def test_many_refused_events_do_not_take_the_servers_locks(pipeline):
+    """A flush of them would leave no lock to anybody, fail, and be tried again for ever."""
+    assert pipeline.start("--init-only").wait() == 0
+    records = [
+        SimpleNamespace(
+            topic="flights", key=b"1", value=b"no json", timestamp=0, partition=0, offset=n
+        )
+        for n in range(300)
+    ]
+    refused: list[poison.Refused] = []
+    with closing(psycopg2.connect(pipeline.dsn)) as connection, connection.cursor() as cursor:
+        poison.copy_bisecting(cursor, "flights", records, refused, len(records))
+        poison.bury(cursor, refused)
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE pid = pg_backend_pid() AND locktype = 'transactionid'"
+        )
+        assert cursor.fetchone()[0] < 10
+    assert [record for record, _ in refused] == records
 
 
 @pytest.mark.parametrize(

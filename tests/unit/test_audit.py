@@ -1,0 +1,20 @@
+"""What the audit says beside its figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.cli import audit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--as-is"], "without --as-is"), ([], "rest of their transaction")]
+)
+def test_what_is_not_loaded_is_explained(monkeypatch, capsys, arguments, said):
+    """Whoever had everything loaded first would be told to do just that."""
+    table = audit.TableResult("seats", ["seat_no"], missing=1)
+    monkeypatch.setattr(audit, "audit", lambda *_, **__: iter([table]))
+    monkeypatch.setattr(audit, "pending_events", lambda _: 3)
+    assert audit.main(arguments, "", "", lambda _: None) == 1
+    shown = capsys.readouterr().out
+    assert "3 landed events are not loaded yet" in shown and said in shown
