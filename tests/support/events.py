@@ -100,6 +100,27 @@ class Source:
             }
             self.pending.append(("transaction", {"id": number}, end))
 
+    def missed_delete(self, table: str, row: dict[str, Any], at: datetime) -> None:
+        """The delete and tombstone that `./airline resync` writes: of no transaction at all."""
+        self._apply(table, "d", row, None)
+        key = {column: row[column] for column in KEYS[table]}
+        delete = {
+            "before": key,
+            "after": None,
+            "source": {
+                "connector": "airline-resync",
+                "name": "airline",
+                "schema": "public",
+                "table": table,
+                "txId": None,
+                "ts_us": round(at.timestamp() * 1_000_000),
+                "lsn": None,
+            },
+            "transaction": None,
+            "op": "d",
+        }
+        self.pending += [(table, key, delete), (table, key, None)]
+
     def _event(
         self,
         table: str,
