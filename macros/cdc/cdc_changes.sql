@@ -4,6 +4,7 @@
 select
     event.kafka_partition,
     event.kafka_offset,
+    event.source_lsn,
     event.op in ('d', 't') as is_deleted,
     event.op = 't' as is_truncated,
     event.row_image,
@@ -39,6 +40,7 @@ from (
                 {{ transaction_of('change') }} as transaction_id,
                 batch.transaction_before,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
+                (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
                 case
                     when change.value ->> 'op' = 'd' then change.value -> 'before'
                     else coalesce(restored.row_image, change.value -> 'after')

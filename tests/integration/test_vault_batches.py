@@ -144,6 +144,31 @@ def test_deletes_of_a_resync_do_not_depend_on_the_batch(warehouse):
     assert warehouse.vault() == stepwise
 
 
+def test_truncation_comes_in_another_partition(warehouse):
+    """Offsets of two partitions say nothing: rows put in after it would be dead, others alive."""
+    source = warehouse.source
+
+    def seat(number: str) -> dict:
+        return {"aircraft_code": "320", "seat_no": number, "fare_conditions": "Economy"}
+
+    source.commit(*[("c", "seats", seat(number)) for number in ("1A", "1B")])
+    warehouse.load()
+    source.truncates_in = 1
+    # Its offset is far before those of the rows ...
+    source.commit(("c", "seats", seat("1C")), ("t", "seats", None), ("c", "seats", seat("1A")))
+    warehouse.load()
+    assert warehouse.differences() == []
+    # ... and far behind.
+    source.next_offset["seats", 1] = 1_000
+    source.commit(("c", "seats", seat("1B")), ("t", "seats", None), ("c", "seats", seat("1A")))
+    warehouse.load()
+    assert warehouse.differences() == []
+    stepwise = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.vault() == stepwise
+
+
 def test_what_lands_while_a_batch_is_opened_waits_for_the_next(warehouse):
     """A transaction would be split: the batch would end beyond the events it was cut by."""
     warehouse.source.commit(
