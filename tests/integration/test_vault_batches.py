@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.cli import retention
+from infra.cli import load_loop, retention
 from tests.support.events import aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -138,7 +138,15 @@ def test_half_landed_transaction_waits(warehouse):
     known = "select count(*) from dwh_business.current_bookings where book_ref = 'HALFHA'"
     assert warehouse.rows(known) == [(0,)]
 
+    # Until the rest lands there is nothing to read: load-loop must not run dbt without a pause.
+    assert not load_loop.read_nothing(warehouse.settings)
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert done.success, messages(done)
+    assert load_loop.is_pending(warehouse.settings)
+    assert load_loop.read_nothing(warehouse.settings)
+
     warehouse.load()
+    assert not load_loop.read_nothing(warehouse.settings)
     assert warehouse.rows(
         "select flight_id from dwh_business.current_ticket_flights"
         " where ticket_no = '0000000000007' order by 1"
