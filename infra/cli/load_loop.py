@@ -29,6 +29,8 @@ LOAD = ("run", "--selector", "vault", "--exclude", "config.materialized:view", "
 # How often to look whether something has landed, in seconds.
 LOOK_EVERY = 0.2
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+# How long to rest at most while all that landed is held back, in seconds.
+LAST_HELD = 8.0
 
 
 class Loader:
@@ -99,7 +101,13 @@ def main(settings: Settings, arguments: list[str]) -> int:
             begun = time.monotonic()
             loader.load()
             say("loaded", seconds=round(time.monotonic() - begun, 2))
-            retry = FIRST_RETRY
+            if read_nothing(settings):
+                # What landed waits for the rest of its transaction, which dbt does not hasten.
+                say("held back by a transaction that has not landed whole", in_seconds=retry)
+                _rest(retry, stopping)
+                retry = min(retry * 2, LAST_HELD)
+            else:
+                retry = FIRST_RETRY
         except (AirlineError, psycopg2.Error) as error:
             detail = getattr(error, "detail", "") or ""
             say("failed, trying again", error=str(error).strip(), detail=detail, in_seconds=retry)
@@ -120,6 +128,19 @@ def is_pending(settings: Settings) -> bool:
         except psycopg2.errors.UndefinedTable:
             return True  # nothing was ever loaded
         return is_open or unread > 0
+
+
+def read_nothing(settings: Settings) -> bool:
+    """Whether the newest load batch had no event to read."""
+    with (
+        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "select coalesce(sum(to_offset - from_offset), 0) = 0 from dwh_control.load_batch_range"
+            " where load_batch_id = (select max(load_batch_id) from dwh_control.load_batch)"
+        )
+        return cursor.fetchone()[0]
 
 
 def say(event: str, **details: Any) -> None:

@@ -4,6 +4,7 @@
 select
     event.kafka_partition,
     event.kafka_offset,
+    event.source_lsn,
     event.op in ('d', 't') as is_deleted,
     event.op = 't' as is_truncated,
     event.row_image,
@@ -27,7 +28,7 @@ from (
             case
                 when
                     landed.transaction_id is distinct from
-                    lag(landed.transaction_id, 1, landed.snapshot_before) over in_order
+                    lag(landed.transaction_id, 1, landed.transaction_before) over in_order
                     then 1
                 else 0
             end as begins_transaction
@@ -37,8 +38,9 @@ from (
                 change.kafka_offset,
                 change.value ->> 'op' as op,
                 {{ transaction_of('change') }} as transaction_id,
-                batch.snapshot_before,
+                batch.transaction_before,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
+                (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
                 case
                     when change.value ->> 'op' = 'd' then change.value -> 'before'
                     else coalesce(restored.row_image, change.value -> 'after')
@@ -47,7 +49,7 @@ from (
             from (
                 select
                     batch_range.*,
-                    -- a snapshot that the batch before had begun goes on as one
+                    -- a snapshot that the batch before had begun goes on as one, and so do the deletes of a resync
                     (
                         select {{ transaction_of('raw') }}
                         from {{ source('staging', table_name) }} as raw
@@ -59,9 +61,10 @@ from (
                                 where
                                     earlier.kafka_partition = batch_range.kafka_partition
                                     and earlier.kafka_offset < batch_range.from_offset
+                                    and earlier.value is not null
                             )
-                            and raw.value ->> 'op' = 'r'
-                    ) as snapshot_before
+                            and (raw.value ->> 'op' = 'r' or raw.value -> 'source' ->> 'txId' is null)
+                    ) as transaction_before
                 from {{ load_batch_relation('load_batch_range') }} as batch_range
             ) as batch
             -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
@@ -106,9 +109,9 @@ window in_order as (partition by event.kafka_partition order by event.kafka_offs
 {% endmacro %}
 
 
-{#- The transaction of an event; all rows of a snapshot are one. -#}
+{#- The transaction of an event; all rows of a snapshot are one, and so are the deletes of a resync, which have none. -#}
 {% macro transaction_of(event) -%}
-    case when {{ event }}.value ->> 'op' = 'r' then 'snapshot ' else '' end || ({{ event }}.value -> 'source' ->> 'txId')
+    case when {{ event }}.value ->> 'op' = 'r' then 'snapshot ' else '' end || coalesce({{ event }}.value -> 'source' ->> 'txId', '')
 {%- endmacro %}
 
 

@@ -52,24 +52,78 @@ seen as (
     where change.occurrence = 1
 ),
 
+-- A dead letter has landed as well, but nobody can read of which transaction it is. Transactions come one after
+-- the other in each topic, so its dead letters make up for what the first ones lack. Those right before the batch
+-- are of a transaction that waited, where they did not make up for one before.
+refused as (
+    {%- for table_name in load_batch_tables() %}
+    select
+        landed.topic,
+        count(*) as event_count
+    from landed
+    inner join {{ source('staging_control', 'dead_letter') }} as letter
+        on
+            landed.topic = letter.topic
+            and landed.kafka_partition = letter.kafka_partition
+            and landed.next_offset > letter.kafka_offset
+    where
+        landed.topic = '{{ load_batch_topic(table_name) | trim }}'
+        -- replayed ones are counted with the other events; of tombstones the source knows nothing
+        and coalesce(letter.resolution, 'discarded') = 'discarded'
+        and letter.value is not null
+        and letter.kafka_offset > coalesce((
+            select max(raw.kafka_offset)
+            from {{ source('staging', table_name) }} as raw
+            where
+                raw.kafka_partition = landed.kafka_partition
+                and raw.kafka_offset < landed.from_offset
+                and raw.value is not null
+        ), -1)
+    group by landed.topic
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+-- What transactions lack of the tables that are loaded, and those up to them together.
+lacking as (
+    select
+        ends.end_offset,
+        ends.landed_at,
+        expected.topic,
+        sum(expected.event_count - coalesce(counted.event_count, 0)) over (
+            partition by expected.topic order by ends.end_offset
+        ) as so_far
+    from ends
+    cross join lateral (
+        select
+            'airline.' || told.data_collection as topic,
+            told.event_count
+        from jsonb_to_recordset(ends.data_collections) as told (data_collection text, event_count bigint)
+    ) as expected
+    left join counted
+        on
+            ends.transaction_id = counted.transaction_id
+            and expected.topic = counted.topic
+    where
+        expected.topic in (
+            {%- for table_name in load_batch_tables() %}
+            '{{ load_batch_topic(table_name) | trim }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
+        and coalesce(counted.event_count, 0) < expected.event_count
+        and ends.transaction_id not in (select seen.transaction_id from seen)
+),
+
 -- Transactions come one after the other in the transaction topic, so the first one that has not landed
 -- whole ends the batch for all tables. After a while it is taken as it is: better in two batches than a
 -- load that waits for ever.
 first_incomplete as (
-    select min(ends.end_offset) as end_offset
-    from ends
-    cross join lateral jsonb_to_recordset(ends.data_collections) as expected (
-        data_collection text, event_count bigint
-    )
-    inner join landed on landed.topic = 'airline.' || expected.data_collection and landed.kafka_partition = 0
-    left join counted
-        on
-            ends.transaction_id = counted.transaction_id
-            and landed.topic = counted.topic
+    select min(lacking.end_offset) as end_offset
+    from lacking
+    left join refused on lacking.topic = refused.topic
     where
-        coalesce(counted.event_count, 0) < expected.event_count
-        and ends.landed_at > now() - {{ patience }}
-        and ends.transaction_id not in (select seen.transaction_id from seen)
+        lacking.so_far > coalesce(refused.event_count, 0)
+        and lacking.landed_at > now() - {{ patience }}
 ),
 
 whole as (

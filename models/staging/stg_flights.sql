@@ -26,6 +26,7 @@ renamed as (
         -- change
         kafka_partition,
         kafka_offset,
+        source_lsn,
         is_deleted,
         is_truncated,
         load_date

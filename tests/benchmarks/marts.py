@@ -83,7 +83,7 @@ class Marts:
             f"airline.public.{table}",
             self._count(table),
         )
-        self.warehouse.source.next_offset[table] = self._count(table)
+        self.warehouse.source.next_offset[table, 0] = self._count(table)
 
     def run(self, selector: str) -> dict[str, float]:
         """Seconds of each model, in one `dbt run` of the selector."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 
 import psycopg2
 import pytest
 
 from infra import roles
-from infra.cli import dead_letters, retention, status
+from infra.cli import dead_letters, load_loop, retention, status
 from infra.settings import Settings
 from infra.warehouse import retention as upkeep
 from tests.support.events import aircraft, airport, booking, segment, ticket
@@ -140,6 +141,27 @@ def test_empty_run_is_no_load(warehouse):
     assert warehouse.rows("select count(*) from dwh_control.load_batch") == batches
 
 
+def test_first_event_of_a_topic_is_waited_for(warehouse):
+    """Half a booking would be loaded: a topic of which nothing has landed was not asked for any."""
+    source = warehouse.source
+    topic = "select 1 from staging.ingest_offset where topic = 'airline.public.ticket_flights'"
+    assert warehouse.rows(topic) == []
+    source.commit(
+        ("c", "bookings", booking("NEWTOP")),
+        ("c", "tickets", ticket("0000000000005", book_ref="NEWTOP")),
+        ("c", "ticket_flights", segment("0000000000005", 1)),
+    )
+    begin, book, pass_, first, end = source.pending
+    source.pending = [begin, book, pass_, end, first]
+    source.land(upto=4)
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert done.success, messages(done)
+    known = "select count(*) from dwh_business.current_bookings where book_ref = 'NEWTOP'"
+    assert warehouse.rows(known) == [(0,)]
+    warehouse.load()
+    assert warehouse.rows(known) == [(1,)]
+
+
 def test_half_landed_transaction_waits(warehouse):
     """A mart would show half a booking: its total without its segments."""
     warehouse.source.commit(
@@ -155,10 +177,103 @@ def test_half_landed_transaction_waits(warehouse):
     source.land(upto=5)
     done = warehouse.dbt("run", "--selector", "loading")
     assert done.success, messages(done)
-    assert warehouse.rows("select count(*) from dwh_business.current_bookings") == [(0,)]
+    known = "select count(*) from dwh_business.current_bookings where book_ref = 'HALFHA'"
+    assert warehouse.rows(known) == [(0,)]
+
+    # Until the rest lands there is nothing to read: load-loop must not run dbt without a pause.
+    assert not load_loop.read_nothing(warehouse.settings)
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert done.success, messages(done)
+    assert load_loop.is_pending(warehouse.settings)
+    assert load_loop.read_nothing(warehouse.settings)
 
     warehouse.load()
-    assert warehouse.rows("select count(*) from dwh_business.current_ticket_flights") == [(2,)]
+    assert not load_loop.read_nothing(warehouse.settings)
+    assert warehouse.rows(
+        "select flight_id from dwh_business.current_ticket_flights"
+        " where ticket_no = '0000000000007' order by 1"
+    ) == [(1,), (2,)]
+
+
+def test_dead_letter_holds_nothing_back(warehouse):
+    """Its transaction would never be whole, and every table wait for the patience."""
+    source = warehouse.source
+    for number, reference in (("0000000000021", "DEADAA"), ("0000000000022", "DEADBB")):
+        source.commit(
+            ("c", "bookings", booking(reference)),
+            ("c", "tickets", ticket(number, book_ref=reference)),
+            ("c", "ticket_flights", segment(number, 1)),
+            ("c", "ticket_flights", segment(number, 2)),
+        )
+    # Of each the first segment is refused; the second booking's other one is still on its way.
+    late = source.pending.pop(-2)
+    source.land()
+    refused = [source.next_offset["ticket_flights", 0] - back for back in (3, 1)]
+    warehouse.rows(
+        "with refused as"
+        " (delete from staging.ticket_flights where kafka_offset = any(%s) returning *)"
+        " insert into staging.dead_letter"
+        " (topic, kafka_partition, kafka_offset, kafka_timestamp, key, value, error)"
+        " select 'airline.public.ticket_flights', kafka_partition, kafka_offset, kafka_timestamp,"
+        " convert_to(key::text, 'UTF8'), convert_to(value::text, 'UTF8'), 'refused' from refused",
+        refused,
+    )
+    for number in ("0000000000021", "0000000000022"):
+        del source.rows["ticket_flights"][number, 1]
+    done = warehouse.dbt("run", "--selector", "loading")
+    assert done.success, messages(done)
+    known = "select book_ref from dwh_business.current_bookings where book_ref like 'DEAD%%'"
+    assert warehouse.rows(known) == [("DEADAA",)]
+
+    # The letter of a transaction that waited lies before the batch in which the rest comes.
+    source.pending.append(late)
+    warehouse.load()
+    assert warehouse.rows(f"{known} order by 1") == [("DEADAA",), ("DEADBB",)]
+
+
+def test_deletes_of_a_resync_do_not_depend_on_the_batch(warehouse):
+    """They are of no transaction: their load date would be another when loaded from raw again."""
+    source = warehouse.source
+    gone = [airport("MIA"), airport("MIB"), airport("MIC"), airport("MID")]
+    source.commit(*[("c", "airports", each) for each in gone])
+    warehouse.load()
+    for each in gone:
+        source.missed_delete("airports", each, source.clock - timedelta(seconds=30))
+    # Each batch begins with another of them; one with a tombstone.
+    for upto in (2, 1, 3, None):
+        source.land(upto)
+        warehouse.load_landed()
+    source.commit(("c", "airports", airport("MIA", city="again")))
+    warehouse.load()
+    stepwise = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.vault() == stepwise
+
+
+def test_truncation_comes_in_another_partition(warehouse):
+    """Offsets of two partitions say nothing: rows put in after it would be dead, others alive."""
+    source = warehouse.source
+
+    def seat(number: str) -> dict:
+        return {"aircraft_code": "320", "seat_no": number, "fare_conditions": "Economy"}
+
+    source.commit(*[("c", "seats", seat(number)) for number in ("1A", "1B")])
+    warehouse.load()
+    source.truncates_in = 1
+    # Its offset is far before those of the rows ...
+    source.commit(("c", "seats", seat("1C")), ("t", "seats", None), ("c", "seats", seat("1A")))
+    warehouse.load()
+    assert warehouse.differences() == []
+    # ... and far behind.
+    source.next_offset["seats", 1] = 1_000
+    source.commit(("c", "seats", seat("1B")), ("t", "seats", None), ("c", "seats", seat("1A")))
+    warehouse.load()
+    assert warehouse.differences() == []
+    stepwise = warehouse.vault()
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.vault() == stepwise
 
 
 def test_a_transaction_that_was_counted_anew_is_not_split(warehouse):

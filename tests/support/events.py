@@ -34,7 +34,10 @@ class Source:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self.next_offset: dict[str, int] = defaultdict(int)
+        # (table, partition) -> offset
+        self.next_offset: dict[tuple[str, int], int] = defaultdict(int)
+        # Kafka puts what has no key into any partition: all TRUNCATEs come in this one.
+        self.truncates_in = 0
         self.next_transaction = 700
         self.clock = datetime(2026, 3, 1, tzinfo=UTC)
         self.snapshots = 0
@@ -104,6 +107,27 @@ class Source:
             }
             self.pending.append(("transaction", {"id": number}, end))
 
+    def missed_delete(self, table: str, row: dict[str, Any], at: datetime) -> None:
+        """The delete and tombstone that `./airline resync` writes: of no transaction at all."""
+        self._apply(table, "d", row, None)
+        key = {column: row[column] for column in KEYS[table]}
+        delete = {
+            "before": key,
+            "after": None,
+            "source": {
+                "connector": "airline-resync",
+                "name": "airline",
+                "schema": "public",
+                "table": table,
+                "txId": None,
+                "ts_us": round(at.timestamp() * 1_000_000),
+                "lsn": None,
+            },
+            "transaction": None,
+            "op": "d",
+        }
+        self.pending += [(table, key, delete), (table, key, None)]
+
     def _event(
         self,
         table: str,
@@ -165,26 +189,30 @@ class Source:
         taken, self.pending = self.pending[:upto], self.pending[upto:] if upto else []
         self.landed += taken
         with psycopg2.connect(self.dsn) as connection, connection.cursor() as cursor:
+            moved = set()
             for table, key, value in taken:
+                partition = 0 if key is not None else self.truncates_in
                 cursor.execute(
                     f"insert into staging.{table}"
                     " (kafka_partition, kafka_offset, kafka_timestamp, key, value)"
-                    " values (0, %s, now(), %s, %s)",
+                    " values (%s, %s, now(), %s, %s)",
                     (
-                        self.next_offset[table],
+                        partition,
+                        self.next_offset[table, partition],
                         json.dumps(key) if key is not None else None,
                         json.dumps(value) if value is not None else None,
                     ),
                 )
-                self.next_offset[table] += 1
-            for table in {table for table, _, _ in taken}:
+                self.next_offset[table, partition] += 1
+                moved.add((table, partition))
+            for table, partition in moved:
                 topic = "airline." + (table if table == "transaction" else f"public.{table}")
                 cursor.execute(
                     "insert into staging.ingest_offset (topic, kafka_partition,"
-                    " next_offset, updated_at) values (%s, 0, %s, now())"
+                    " next_offset, updated_at) values (%s, %s, %s, now())"
                     " on conflict (topic, kafka_partition)"
                     " do update set next_offset = excluded.next_offset, updated_at = now()",
-                    (topic, self.next_offset[table]),
+                    (topic, partition, self.next_offset[table, partition]),
                 )
         connection.close()
 

@@ -99,6 +99,10 @@ class Warehouse:
     def load(self, *arguments: str) -> None:
         """Lands what is pending at the source and loads it; an error fails the test."""
         self.source.land()
+        self.load_landed(*arguments)
+
+    def load_landed(self, *arguments: str) -> None:
+        """Loads what has landed, and lands nothing; an error fails the test."""
         done = self.dbt("run", "--selector", "loading", *arguments)
         assert done.success, messages(done)
 
