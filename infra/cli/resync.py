@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 
-from infra.cli import audit, catch_up, home, landing, missed_deletes, packages
+from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_deletes, packages
 from infra.cli.journal import Journal, refuse_unfinished
 from infra.cli.progress import Progress, aligned, complain
 from infra.cli.services import Primary
@@ -100,6 +100,11 @@ def _snapshot(
         connector.forget_position(settings)
         _drop_slot(settings)
         progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
+        landing.wait_until_staged(
+            settings, Broker(settings).end_offsets(settings.topics), progress.say
+        )
+        if cut := cut_transactions.end(settings):
+            progress.say(f"{cut} transactions were cut off, and now end where the connector was")
         start = _ends(settings)
     return journal.write(table=table, phase="snapshot", start=start)
 

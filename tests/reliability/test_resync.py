@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from infra.cli import cut_transactions, landing
 from infra.cli.journal import Journal
 from infra.connect import connector
+from infra.kafka.broker import Broker
 from infra.settings import ROOT
 
 pytestmark = pytest.mark.timeout(1800)
@@ -206,6 +208,37 @@ def test_a_resync_of_a_table_becomes_one_of_all_where_the_slot_is_lost(stack, sm
     assert "all tables are read" in done.stdout
     assert "source and vault are equal" in done.stdout
     stack.wait(lambda: stack.status()["healthy"], "everything is well again")
+
+
+def test_a_resync_in_the_middle_of_a_transaction_ends_equal(stack):
+    """Wrong if it fails: the transaction's END never comes, its tables wait for it for ten minutes,
+    and the resync says that they differ.
+    """
+    there_and_back = [f"update ticket_flights set amount = amount {sign} 1" for sign in "+-+-"]
+    for _ in range(10):
+        [(before,)] = stack.sql("dwh", "select max(kafka_offset) from staging.ticket_flights")
+        stack.commit(*there_and_back)
+        stack.wait(
+            lambda before=before: stack.sql(
+                "dwh",
+                "select 1 from staging.ticket_flights where kafka_offset > %s limit 1",
+                before,
+            ),
+            "the transaction is on its way",
+        )
+        connector.stop(stack.settings)
+        landing.wait_until_staged(
+            stack.settings, Broker(stack.settings).end_offsets(stack.settings.topics), print
+        )
+        if cut_transactions.find(stack.settings):
+            break
+        connector.resume(stack.settings)
+        connector.wait_until_running(stack.settings)
+    else:
+        pytest.fail("the connector was never stopped in the middle of a transaction")
+    done = stack.airline("resync", "--yes")
+    assert "1 transactions were cut off" in done.stdout
+    assert "source and vault are equal" in done.stdout
 
 
 def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
