@@ -52,7 +52,7 @@ def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> It
     Raises psycopg2.Error where a side cannot be read, LookupError where the source has no tables.
     """
     with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as warehouse:
-        for table, key, columns in _tables(source):
+        for table, key, columns in tables(source):
             yield _compare(source, warehouse, table, key, columns, names)
 
 
@@ -70,7 +70,7 @@ def _snapshot(dsn: str) -> psycopg2.extensions.connection:
     return connection
 
 
-def _tables(source: psycopg2.extensions.connection) -> list[tuple[str, list[str], list[str]]]:
+def tables(source: psycopg2.extensions.connection) -> list[tuple[str, list[str], list[str]]]:
     """(table, key columns, all columns) of every table of the source's schema."""
     with source.cursor() as cursor:
         cursor.execute(

@@ -20,7 +20,7 @@ from typing import Any
 import psycopg2
 
 from infra.cli import catch_up, home
-from infra.cli.journal import Journal, refuse_unfinished
+from infra.cli.journal import Journal
 from infra.cli.progress import Progress
 from infra.cli.registry import registry
 from infra.cli.services import Primary, Replica, bring_up
@@ -44,7 +44,6 @@ where slot_name = '{connector.SLOT}' and failover and not temporary and invalida
 def failover(settings: Settings, *, yes: bool, discard: bool) -> int:
     """Returns an exit code. Raises AirlineError where the replica cannot take over."""
     progress = Progress()
-    refuse_unfinished(settings, "resync")
     if not Replica(settings).server.is_made and Journal(settings, "failover").read() is None:
         raise AirlineError(
             f"there is no replica in {settings.home}", "'./airline up' makes and starts one"
@@ -54,22 +53,38 @@ def failover(settings: Settings, *, yes: bool, discard: bool) -> int:
         supervisor.start([service.program() for service in registry(settings)])
         journal = Journal(settings, "failover")
         told = journal.read()
+        if told is None and not yes and not _is_wanted():
+            return 1
+        if told is None or told["phase"] == "begun":
+            # To go on as well: a replica that is down cannot say whether it was promoted.
+            _start_replica(settings, supervisor, journal)
         if told is None:
-            if not yes and not _is_wanted():
-                return 1
-            _wait(_replica_answers(settings, supervisor), "the replica does not answer")
             told = journal.write(phase="begun", at=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
         else:
             progress.say("going on with the failover that was begun before")
-        _steps(settings, supervisor, journal, told, progress)
+        told = _steps(settings, supervisor, journal, told, progress)
         aside = _aside(settings, told)
         if discard:
             shutil.rmtree(aside, ignore_errors=True)
+        if told["needs_resync"]:
+            Journal(settings, "resync").write(table=None, phase="begun")
         journal.end()
+        progress.say(f"the former replica is the primary, on port {settings.primary_port}")
+        if aside.exists():
+            progress.say(f"the former primary's data is kept in {aside}")
+        if told["needs_resync"]:
+            raise AirlineError(
+                f"the slot {connector.SLOT} had not reached the replica, or a resync had not "
+                "ended: changes may have been missed",
+                "'./airline resync' finds them, deletes included",
+            )
+        if supervisor.states()["connect"].state != RUNNING:
+            # As after a reboot.
+            progress.say("the rest of the stack does not run: './airline up' starts it")
+            return 0
+        with progress.step("connector"):
+            connector.wait_until_running(settings)
         catch_up.land(settings, progress)
-    progress.say(f"the former replica is the primary, on port {settings.primary_port}")
-    if aside.exists():
-        progress.say(f"the former primary's data is kept in {aside}")
     return 0
 
 
@@ -79,7 +94,7 @@ def _steps(
     journal: Journal,
     told: dict[str, Any],
     progress: Progress,
-) -> None:
+) -> dict[str, Any]:
     replica = Replica(settings).server
     if told["phase"] == "begun":
         if not _is_promoted(replica):
@@ -89,8 +104,10 @@ def _steps(
                 replica.query(f"select pg_promote(true, {PATIENCE})")
                 _wait(lambda: _is_promoted(replica), "the replica cannot be promoted")
             progress.say("replica promoted")
-        _refuse_without_slot(replica, progress)
-        told = journal.write(**{**told, "phase": "promoted"})
+        # Debezium makes a new slot where it finds none, and says nothing of what was before it.
+        # And a resync that is half done may have read what the replica did not have.
+        needs_resync = not replica.query(SYNCED) or Journal(settings, "resync").read() is not None
+        told = journal.write(**{**told, "phase": "promoted", "needs_resync": needs_resync})
     if told["phase"] == "promoted":
         supervisor.halt("primary")
         supervisor.halt("replica")
@@ -100,8 +117,7 @@ def _steps(
         bring_up(Primary(settings), supervisor, progress)
     with progress.step("replica"):
         bring_up(Replica(settings), supervisor, progress)
-    with progress.step("connector"):
-        connector.wait_until_running(settings)
+    return told
 
 
 def _stop_primary(
@@ -129,7 +145,9 @@ def _stop_primary(
         progress.say("primary stopped, the replica has all of its log")
     else:
         supervisor.halt("primary")
-        [(reached,)] = replica.query("select pg_last_wal_receive_lsn()")
+        [(reached,)] = replica.query(
+            "select coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
+        )
         progress.say(
             f"the primary does not start; the replica has its log up to {reached}, and what was "
             "committed after that is lost to the replica and to CDC alike"
@@ -171,13 +189,6 @@ def _aside(settings: Settings, told: dict[str, Any]) -> Path:
     return primary.with_name(f"{primary.name}.before-failover-{told['at']}")
 
 
-def _refuse_without_slot(replica, progress: Progress) -> None:
-    if not replica.query(SYNCED):
-        progress.say(
-            f"the slot {connector.SLOT} had not reached the replica: './airline resync' is needed"
-        )
-
-
 def _is_promoted(server) -> bool:
     try:
         return server.query("select pg_is_in_recovery()") == [(False,)]
@@ -185,13 +196,21 @@ def _is_promoted(server) -> bool:
         return False
 
 
-def _replica_answers(settings: Settings, supervisor: Supervisor):
+def _start_replica(settings: Settings, supervisor: Supervisor, journal: Journal) -> None:
+    replica = Replica(settings).server
+
     def answers() -> bool:
         if supervisor.states()["replica"].state not in (RUNNING, STARTING, "BACKOFF"):
             supervisor.run("replica")
-        return Replica(settings).server.answers()
+        return replica.answers()
 
-    return answers
+    try:
+        _wait(answers, "the replica does not answer")
+    except AirlineError:
+        if (replica.data / "standby.signal").exists():
+            # Not promoted, so nothing was done yet, and `up` may start the primary.
+            journal.end()
+        raise
 
 
 def _wait(until, what: str) -> None:

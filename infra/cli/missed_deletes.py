@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg2
 from kafka import KafkaProducer
 from psycopg2 import sql
 
+from infra.cli import audit
+from infra.cli.services import Warehouse
 from infra.errors import AirlineError
 from infra.settings import TOPIC_PREFIX, Settings
 
@@ -55,11 +57,22 @@ where
 order by before.kafka_partition, before.kafka_offset
 """
 
-Missed = list[tuple[int, dict[str, Any]]]
+# Rows of which raw has nothing left: retention dropped what it had, and only the vault knows them.
+KNOWN_TO_THE_VAULT = """
+select null::integer, known.key
+from (select jsonb_build_object({key}) as key from dwh_business.{current}) as known
+where not exists (
+    select from staging.{table} as raw where raw.key = known.key and raw.value is not null
+)
+order by known.key
+"""
+
+# (partition, key); without a partition it is the one that Kafka gives the key.
+Missed = list[tuple[int | None, dict[str, Any]]]
 
 
 def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
-    """(partition, key) of each row that was in raw before `start` and is gone since.
+    """Each row that raw or the vault knew before `start` and that is gone since.
 
     `start`: partition -> offset. Staging must have everything up to the topic's end.
     """
@@ -69,11 +82,50 @@ def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
         sql.SQL("({}, {})").format(sql.Literal(partition), sql.Literal(offset))
         for partition, offset in start.items()
     )
-    statement = sql.SQL(MISSED).format(table=sql.Identifier(table), start=values)
+    columns = _key_columns(settings, table)
+    names = {
+        "table": sql.Identifier(table),
+        "start": values,
+        "current": sql.Identifier(f"current_{table}"),
+        "key": sql.SQL(", ").join(
+            sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier(column))
+            for column in columns
+        ),
+    }
     with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+        # Both questions are about one moment of raw.
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         _refuse_dead_letters(ask, table, start)
-        ask.execute(statement)
-        return ask.fetchall()
+        ask.execute(sql.SQL(MISSED).format(**names))
+        missed = ask.fetchall()
+        # Without the views dbt has never run here: then nothing was dropped either.
+        with suppress(psycopg2.errors.UndefinedTable):
+            ask.execute(sql.SQL(KNOWN_TO_THE_VAULT).format(**names))
+            missed += ask.fetchall()
+    # Noted before it is done: what could be missing above is there by now.
+    if was_dropped(settings, table, start):
+        raise AirlineError(
+            f"retention has dropped events of the snapshot of {table} meanwhile, so what was "
+            "deleted cannot be told",
+            "'./airline resync' begins it anew",
+        )
+    # Kafka tells the partition by the key's bytes, and jsonb does not keep the order of columns.
+    return [(partition, {column: key[column] for column in columns}) for partition, key in missed]
+
+
+def was_dropped(settings: Settings, table: str, start: dict[int, int]) -> bool:
+    """Whether retention has dropped events from `start` on: a row may be there without one."""
+    topic = f"{TOPIC_PREFIX}.public.{table}"
+    try:
+        dropped = Warehouse(settings).server.query(
+            f"select kafka_partition, below_offset from staging.removed_event"
+            f" where topic = '{topic}'",
+            dbname=settings.dwh_db,
+        )
+    except psycopg2.errors.UndefinedTable:
+        # Retention has never dropped anything here.
+        return False
+    return any(below > start.get(partition, below) for partition, below in dropped)
 
 
 def write(settings: Settings, table: str, start: dict[int, int], missed: Missed) -> None:
@@ -150,6 +202,11 @@ def _moment(settings: Settings, table: str, start: dict[int, int]) -> int:
     ):
         ask.execute("select (extract(epoch from clock_timestamp()) * 1000000)::bigint")
         return ask.fetchone()[0]
+
+
+def _key_columns(settings: Settings, table: str) -> list[str]:
+    with closing(psycopg2.connect(settings.dsn("primary"))) as source:
+        return next(key for name, key, _ in audit.tables(source) if name == table)
 
 
 def _refuse_dead_letters(cursor, table: str, start: dict[int, int]) -> None:

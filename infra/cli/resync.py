@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 
-from infra.cli import audit, catch_up, home, landing, missed_deletes, packages
+from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_deletes, packages
 from infra.cli.journal import Journal, refuse_unfinished
 from infra.cli.progress import Progress, aligned, complain
 from infra.cli.services import Primary
@@ -40,11 +40,14 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
         journal = Journal(settings, "resync")
         told = journal.read()
         if told is None:
+            if table is not None:
+                _refuse_lost_slot(settings)
             if not yes and not _is_wanted(settings, table):
                 return 1
             told = journal.write(table=table, phase="begun")
         else:
-            progress.say(f"going on with the resync of {told['table'] or 'all tables'}")
+            _refuse_another(told["table"], table)
+            progress.say(f"going on with the resync of {_named(told['table'])}")
         _steps(settings, journal, told, progress)
         catch_up.land(settings, progress)
         catch_up.build(settings, progress, catch_up.VAULT)
@@ -53,10 +56,16 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
 
 
 def _steps(settings: Settings, journal: Journal, told: dict[str, Any], progress: Progress) -> None:
+    if _is_slot_lost(settings, told):
+        # Lost while nobody went on: what was read until then is history like any other.
+        progress.say(f"the slot {connector.SLOT} is lost: all tables are read, from a new one")
+        told = journal.write(table=None, phase="begun")
     table: str | None = told["table"]
     tables = TABLES if table is None else (table,)
-    if told["phase"] == "snapshot" and table is None and not _slot_is_there(settings):
-        # Lost again meanwhile: what the first snapshot brought is history like any other.
+    if told["phase"] != "begun" and any(
+        missed_deletes.was_dropped(settings, name, _first(told["start"], name)) for name in tables
+    ):
+        progress.say("retention has dropped what was read: it is read anew")
         told = journal.write(table=table, phase="begun")
     if told["phase"] == "begun":
         with progress.step("snapshot"):
@@ -84,7 +93,6 @@ def _snapshot(
     if table is not None:
         connector.resume(settings)
         connector.wait_until_running(settings)
-        _refuse_lost_slot(settings)
         start = _ends(settings)
         signals.snapshot(settings, [table], progress.say)
     else:
@@ -92,6 +100,11 @@ def _snapshot(
         connector.forget_position(settings)
         _drop_slot(settings)
         progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
+        landing.wait_until_staged(
+            settings, Broker(settings).end_offsets(settings.topics), progress.say
+        )
+        if cut := cut_transactions.end(settings):
+            progress.say(f"{cut} transactions were cut off, and now end where the connector was")
         start = _ends(settings)
     return journal.write(table=table, phase="snapshot", start=start)
 
@@ -101,11 +114,7 @@ def _write_deletes(
 ) -> None:
     landing.wait_until_staged(settings, Broker(settings).end_offsets(settings.topics), progress.say)
     for name in tables:
-        first = {
-            int(key.rsplit(":", 1)[1]): offset
-            for key, offset in start.items()
-            if key.rsplit(":", 1)[0] == f"{TOPIC_PREFIX}.public.{name}"
-        }
+        first = _first(start, name)
         missed = missed_deletes.find(settings, name, first)
         if missed:
             missed_deletes.write(settings, name, first, missed)
@@ -119,6 +128,30 @@ def _ends(settings: Settings) -> dict[str, int]:
     return {f"{topic}:{partition}": end for (topic, partition), end in ends.items()}
 
 
+def _first(start: dict[str, int], table: str) -> dict[int, int]:
+    """partition -> that offset, of a table's topic."""
+    topic = f"{TOPIC_PREFIX}.public.{table}"
+    return {
+        int(key.rsplit(":", 1)[1]): offset
+        for key, offset in start.items()
+        if key.rsplit(":", 1)[0] == topic
+    }
+
+
+def _refuse_another(begun: str | None, asked: str | None) -> None:
+    """Without a table whatever was begun goes on; a table that is named must be that one."""
+    if asked not in (None, begun):
+        raise AirlineError(
+            f"a resync of {_named(begun)} was begun and did not end",
+            "'./airline resync' goes on with it"
+            + (f", then './airline resync {asked}' is done" if begun else f", {asked} included"),
+        )
+
+
+def _named(table: str | None) -> str:
+    return table or "all tables"
+
+
 def _is_wanted(settings: Settings, table: str | None) -> bool:
     what = f"all rows of {table}" if table else "all rows of all tables, from a new slot"
     print(f"This reads {what}, and loads what differs. It takes about as long as the first 'up'.")
@@ -130,21 +163,23 @@ def _is_wanted(settings: Settings, table: str | None) -> bool:
     return False
 
 
-def _slot_is_there(settings: Settings) -> bool:
-    rows = Primary(settings).server.query(
-        "select wal_status <> 'lost' from pg_replication_slots "
-        f"where slot_name = '{connector.SLOT}'"
-    )
-    # Not there: the connector that is resumed makes it.
-    return rows != [(False,)]
-
-
-def _refuse_lost_slot(settings: Settings) -> None:
+def _slot_status(settings: Settings) -> str | None:
+    """PostgreSQL's word for how safe the slot's log is; None where there is no slot."""
     rows = Primary(settings).server.query(
         f"select wal_status from pg_replication_slots where slot_name = '{connector.SLOT}'"
     )
-    if rows in ([], [("lost",)]):
-        Journal(settings, "resync").end()
+    return rows[0][0] if rows else None
+
+
+def _is_slot_lost(settings: Settings, told: dict[str, Any]) -> bool:
+    status = _slot_status(settings)
+    # Of all tables it is dropped first, and the connector makes it again before the deletes.
+    may_be_missing = told["table"] is None and told["phase"] != "deletes"
+    return status == "lost" or (status is None and not may_be_missing)
+
+
+def _refuse_lost_slot(settings: Settings) -> None:
+    if _slot_status(settings) in (None, "lost"):
         raise AirlineError(
             f"the slot {connector.SLOT} is lost, so every table missed changes",
             "'./airline resync' without a table reads all of them",
