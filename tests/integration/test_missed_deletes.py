@@ -50,7 +50,7 @@ def settings(warehouse, postgres_server) -> Settings:
 
 def find(settings: Settings, warehouse: Warehouse, table: str, *snapshot: dict):
     """What is missed where a snapshot has just brought these rows."""
-    start = {0: warehouse.source.next_offset[table]}
+    start = {0: warehouse.source.next_offset[table, 0]}
     warehouse.source.snapshot(table, *snapshot)
     warehouse.source.land()
     return missed_deletes.find(settings, table, start)
@@ -84,7 +84,7 @@ def test_a_key_is_written_as_the_source_writes_it(settings, warehouse):
 
 def test_a_snapshot_that_retention_has_dropped_says_nothing(settings, warehouse):
     """Wrong if it fails: every row is taken for one that was deleted."""
-    start = {0: warehouse.source.next_offset["airports"]}
+    start = {0: warehouse.source.next_offset["airports", 0]}
     warehouse.source.snapshot("airports", airport("AAA"), airport("OLD"))
     warehouse.load()
     warehouse.source.commit(("u", "airports", airport("AAA", city="Later")))
