@@ -175,7 +175,7 @@ def _copy_raw(settings: Settings, rebuilt: Settings) -> None:
     ):
         source.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with source.cursor() as read, target, target.cursor() as write:
-            for table in (*STAGED, "ingest_offset"):
+            for table in (*STAGED, "ingest_offset", "dead_letter"):
                 rows = io.BytesIO()
                 read.copy_expert(f"copy staging.{table} to stdout (format binary)", rows)
                 rows.seek(0)
