@@ -123,7 +123,8 @@ class Supervisor:
         try:
             self._proxy().supervisor.startProcess(name, False)
         except xmlrpc.client.Fault as fault:
-            if "ALREADY_STARTED" not in fault.faultString:
+            # One that ended at once is started again by supervisord: its state says how that goes.
+            if not fault.faultString.startswith(("ALREADY_STARTED", "SPAWN_ERROR")):
                 raise AirlineError(
                     f"{name} cannot be started ({fault.faultString})",
                     f"see {self._log}",
