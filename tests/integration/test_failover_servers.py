@@ -35,6 +35,10 @@ class Pair:
         self.replica = Replica(self.settings).server
         self.start()
         self.primary.query("create table who_wrote (server text)")
+        self.wait(
+            lambda: self.replica.query("select to_regclass('who_wrote')") != [(None,)],
+            "the replica has the table",
+        )
 
     def start(self) -> None:
         self.supervisor.start([service.program() for service in registry(self.settings)])
