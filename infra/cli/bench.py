@@ -9,7 +9,7 @@ from infra.settings import ROOT
 
 FOLDER = ROOT / "tests" / "benchmarks"
 # What the benchmarks share.
-HELPERS = ("__init__", "report")
+HELPERS = ("__init__", "report", "server")
 
 
 def main(arguments: list[str]) -> int:

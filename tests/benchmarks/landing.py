@@ -11,11 +11,9 @@ import argparse
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -30,11 +28,11 @@ import requests
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from infra.cli.services import Warehouse
 from infra.connect.worker import Worker
 from infra.kafka import artifacts
 from ingest import encode
 from tests.benchmarks import report
+from tests.benchmarks.server import PARAMETERS, scratch_folder
 from tests.integration.conftest import KafkaBroker, PostgresServer, Running, settings_in
 
 EVENTS = 500_000
@@ -432,14 +430,8 @@ def _cpu_seconds(processes: list[psutil.Popen]) -> float:
 
 def servers(folder: Path, cleanup: ExitStack) -> tuple[PostgresServer, KafkaBroker]:
     """A warehouse set up as in a stack, and a broker."""
-    parameters = Warehouse.parameters | {
-        # As in production: whoever commits often pays for it.
-        "fsync": "on",
-        # For logical replication.
-        "wal_level": "logical",
-        "max_wal_senders": 10,
-    }
-    postgres = PostgresServer(settings_in(folder / "postgres"), parameters)
+    replication = {"wal_level": "logical", "max_wal_senders": 10}
+    postgres = PostgresServer(settings_in(folder / "postgres"), PARAMETERS | replication)
     kafka = KafkaBroker(settings_in(folder / "kafka"))
     for server in (postgres, kafka):
         server.start()
@@ -499,9 +491,7 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     with ExitStack() as cleanup:
-        folder = Path(tempfile.mkdtemp(prefix="airline-bench-"))
-        folder.chmod(0o755)
-        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = cleanup.enter_context(scratch_folder())
         postgres, kafka = servers(folder, cleanup)
         report.say(f"writing {options.events:,} events to a topic of {len(PARTITIONS)} partitions")
         bench = Bench(postgres, kafka, folder, options.events, cleanup)

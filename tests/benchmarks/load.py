@@ -8,8 +8,6 @@ several rounds.
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 import time
 from collections import defaultdict
 from contextlib import ExitStack, closing
@@ -18,9 +16,9 @@ from typing import Any
 
 import psycopg2
 
-from infra.cli import services
 from tests.benchmarks import report
-from tests.integration.conftest import PostgresServer, settings_in
+from tests.benchmarks.server import scratch_folder, warehouse_server
+from tests.integration.conftest import PostgresServer
 from tests.support.warehouse import Warehouse, messages
 
 BATCH = 5_000
@@ -120,16 +118,8 @@ def main(arguments: list[str]) -> int:
 
     results: dict[str, Any] = {"machine": report.machine()}
     with ExitStack() as cleanup:
-        folder = Path(tempfile.mkdtemp(prefix="airline-bench-"))
-        folder.chmod(0o755)
-        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        # As the product configures it; a default one neither holds the longest history's indexes
-        # in its buffers nor leaves JIT off.
-        server = PostgresServer(
-            settings_in(folder / "server"), services.Warehouse.parameters | {"fsync": "on"}
-        )
-        server.start()
-        cleanup.callback(server.stop)
+        folder = cleanup.enter_context(scratch_folder())
+        server = cleanup.enter_context(warehouse_server(folder))
 
         report.say("history: batches of 5,000 changes on 10,000, 200,000 and 1,000,000 events")
         growing = Loads(server, "bench_history", folder / "history")

@@ -9,17 +9,15 @@ figures are worth.
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from infra.cli import services
 from infra.source.database import setup
 from infra.source.history import load_history
 from tests.benchmarks import report
-from tests.integration.conftest import PostgresServer, settings_in
+from tests.benchmarks.server import scratch_folder, warehouse_server
+from tests.integration.conftest import PostgresServer
 from tests.support.events import KEYS
 from tests.support.warehouse import Warehouse, messages
 
@@ -155,14 +153,8 @@ def main(arguments: list[str]) -> int:
 
     results: dict[str, Any] = {"machine": report.machine(), "segments": {}, "marts": {}}
     with ExitStack() as cleanup:
-        folder = Path(tempfile.mkdtemp(prefix="airline-bench-"))
-        folder.chmod(0o755)
-        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        server = PostgresServer(
-            settings_in(folder / "server"), services.Warehouse.parameters | {"fsync": "on"}
-        )
-        server.start()
-        cleanup.callback(server.stop)
+        folder = cleanup.enter_context(scratch_folder())
+        server = cleanup.enter_context(warehouse_server(folder))
         for label, scale in (("1×", options.scale), (f"{TIMES}×", options.scale * TIMES)):
             report.say(f"{label}: a history of scale {scale:g}, loaded from the first event")
             marts = Marts(server, f"bench_{len(results['segments'])}", folder / label, scale)
