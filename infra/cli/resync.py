@@ -100,9 +100,7 @@ def _snapshot(
         connector.forget_position(settings)
         _drop_slot(settings)
         progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
-        landing.wait_until_staged(
-            settings, Broker(settings).end_offsets(settings.topics), progress.say
-        )
+        _wait_until_staged(settings, progress)
         if cut := cut_transactions.end(settings):
             progress.say(f"{cut} transactions were cut off, and now end where the connector was")
         start = _ends(settings)
@@ -112,13 +110,18 @@ def _snapshot(
 def _write_deletes(
     settings: Settings, tables: tuple[str, ...], start: dict[str, int], progress: Progress
 ) -> None:
-    landing.wait_until_staged(settings, Broker(settings).end_offsets(settings.topics), progress.say)
+    _wait_until_staged(settings, progress)
     for name in tables:
         first = _first(start, name)
         missed = missed_deletes.find(settings, name, first)
         if missed:
             missed_deletes.write(settings, name, first, missed)
             progress.say(f"{name}: {len(missed):,} rows were deleted unseen, and now are in raw")
+    _wait_until_staged(settings, progress)
+
+
+def _wait_until_staged(settings: Settings, progress: Progress) -> None:
+    """Waits until what is in the topics now is in raw."""
     landing.wait_until_staged(settings, Broker(settings).end_offsets(settings.topics), progress.say)
 
 

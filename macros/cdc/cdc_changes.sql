@@ -55,14 +55,7 @@ from (
                         from {{ source('staging', table_name) }} as raw
                         where
                             raw.kafka_partition = batch_range.kafka_partition
-                            and raw.kafka_offset = (
-                                select max(earlier.kafka_offset)
-                                from {{ source('staging', table_name) }} as earlier
-                                where
-                                    earlier.kafka_partition = batch_range.kafka_partition
-                                    and earlier.kafka_offset < batch_range.from_offset
-                                    and earlier.value is not null
-                            )
+                            and raw.kafka_offset = {{ last_change_before(table_name, 'batch_range') | indent(28) }}
                             and (raw.value ->> 'op' = 'r' or raw.value -> 'source' ->> 'txId' is null)
                     ) as transaction_before
                 from {{ load_batch_relation('load_batch_range') }} as batch_range
@@ -117,4 +110,17 @@ window in_order as (partition by event.kafka_partition order by event.kafka_offs
 
 {% macro cdc_topic(table_name) -%}
     airline.public.{{ table_name }}
+{%- endmacro %}
+
+
+{#- The offset of the newest event, tombstones aside, that lies before a range: a row with kafka_partition and from_offset. -#}
+{% macro last_change_before(table_name, range) -%}
+(
+    select max(earlier.kafka_offset)
+    from {{ source('staging', table_name) }} as earlier
+    where
+        earlier.kafka_partition = {{ range }}.kafka_partition
+        and earlier.kafka_offset < {{ range }}.from_offset
+        and earlier.value is not null
+)
 {%- endmacro %}

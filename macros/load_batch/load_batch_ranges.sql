@@ -71,14 +71,7 @@ refused as (
         -- replayed ones are counted with the other events; of tombstones the source knows nothing
         and coalesce(letter.resolution, 'discarded') = 'discarded'
         and letter.value is not null
-        and letter.kafka_offset > coalesce((
-            select max(raw.kafka_offset)
-            from {{ source('staging', table_name) }} as raw
-            where
-                raw.kafka_partition = landed.kafka_partition
-                and raw.kafka_offset < landed.from_offset
-                and raw.value is not null
-        ), -1)
+        and letter.kafka_offset > coalesce({{ last_change_before(table_name, 'landed') | indent(8) }}, -1)
     group by landed.topic
     {{ 'union all' if not loop.last }}
     {%- endfor %}

@@ -32,8 +32,14 @@ from infra.connect.worker import Worker
 from infra.kafka import artifacts
 from ingest import encode
 from tests.benchmarks import report
-from tests.benchmarks.server import PARAMETERS, scratch_folder
-from tests.integration.conftest import KafkaBroker, PostgresServer, Running, settings_in
+from tests.benchmarks.server import PARAMETERS
+from tests.integration.conftest import (
+    KafkaBroker,
+    PostgresServer,
+    Running,
+    scratch_folder,
+    settings_in,
+)
 
 EVENTS = 500_000
 # Rates of slow contenders are taken from a part of the events.
@@ -491,7 +497,7 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     with ExitStack() as cleanup:
-        folder = cleanup.enter_context(scratch_folder())
+        folder = cleanup.enter_context(scratch_folder("airline-bench-"))
         postgres, kafka = servers(folder, cleanup)
         report.say(f"writing {options.events:,} events to a topic of {len(PARTITIONS)} partitions")
         bench = Bench(postgres, kafka, folder, options.events, cleanup)

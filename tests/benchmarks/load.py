@@ -17,8 +17,8 @@ from typing import Any
 import psycopg2
 
 from tests.benchmarks import report
-from tests.benchmarks.server import scratch_folder, warehouse_server
-from tests.integration.conftest import PostgresServer
+from tests.benchmarks.server import warehouse_server
+from tests.integration.conftest import PostgresServer, scratch_folder
 from tests.support.warehouse import Warehouse, messages
 
 BATCH = 5_000
@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
 
     results: dict[str, Any] = {"machine": report.machine()}
     with ExitStack() as cleanup:
-        folder = cleanup.enter_context(scratch_folder())
+        folder = cleanup.enter_context(scratch_folder("airline-bench-"))
         server = cleanup.enter_context(warehouse_server(folder))
 
         report.say("history: batches of 5,000 changes on 10,000, 200,000 and 1,000,000 events")

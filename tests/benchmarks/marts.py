@@ -16,8 +16,8 @@ from typing import Any
 from infra.source.database import setup
 from infra.source.history import load_history
 from tests.benchmarks import report
-from tests.benchmarks.server import scratch_folder, warehouse_server
-from tests.integration.conftest import PostgresServer
+from tests.benchmarks.server import warehouse_server
+from tests.integration.conftest import PostgresServer, scratch_folder
 from tests.support.events import KEYS
 from tests.support.warehouse import Warehouse, messages
 
@@ -153,7 +153,7 @@ def main(arguments: list[str]) -> int:
 
     results: dict[str, Any] = {"machine": report.machine(), "segments": {}, "marts": {}}
     with ExitStack() as cleanup:
-        folder = cleanup.enter_context(scratch_folder())
+        folder = cleanup.enter_context(scratch_folder("airline-bench-"))
         server = cleanup.enter_context(warehouse_server(folder))
         for label, scale in (("1×", options.scale), (f"{TIMES}×", options.scale * TIMES)):
             report.say(f"{label}: a history of scale {scale:g}, loaded from the first event")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +12,6 @@ from tests.integration.conftest import PostgresServer, settings_in
 # A default server neither holds a long history's indexes in its buffers nor leaves JIT off. And as
 # in production, whoever commits often pays for it.
 PARAMETERS = Warehouse.parameters | {"fsync": "on"}
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder that the servers' user can enter, removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="airline-bench-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -137,13 +137,22 @@ class PostgresServer(Running):
         return self.dsn(name)
 
 
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A folder that the servers' user can enter, unlike pytest's own ones; removed after."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def reachable_folder() -> Iterator[Path]:
-    """A folder that the servers' user can enter, unlike pytest's own ones; removed after."""
-    folder = Path(tempfile.mkdtemp(prefix="airline-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """The session's `scratch_folder`."""
+    with scratch_folder("airline-test-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
