@@ -8,13 +8,11 @@ may run beside other loads: where two meet, one says so and its next turn goes o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -22,6 +20,7 @@ import psycopg2
 from infra import warehouse
 from infra.cli import dbt, packages
 from infra.errors import AirlineError
+from infra.log import say
 from infra.settings import Settings
 
 # The vault alone: the views on it show new rows by themselves.
@@ -141,12 +140,6 @@ def read_nothing(settings: Settings) -> bool:
             " where load_batch_id = (select max(load_batch_id) from dwh_control.load_batch)"
         )
         return cursor.fetchone()[0]
-
-
-def say(event: str, **details: Any) -> None:
-    """One line of JSON, as the other services log."""
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
-    print(json.dumps(line | details, ensure_ascii=False), flush=True)
 
 
 def _rest(seconds: float, stopping: list[int]) -> None:

@@ -9,7 +9,16 @@ import json
 
 from infra import runtime
 from infra.airflow.services import SERVICES as AIRFLOW
-from infra.cli.services import Connect, Ingest, Kafka, Primary, Replica, Service, Warehouse
+from infra.cli.services import (
+    AutoRestart,
+    Connect,
+    Ingest,
+    Kafka,
+    Primary,
+    Replica,
+    Service,
+    Warehouse,
+)
 from infra.metrics.service import Metrics
 from infra.project.service import Docs
 from infra.settings import Settings
@@ -17,7 +26,7 @@ from infra.superset.services import Superset
 
 # part -> its services, in an order in which they can be started; `down` goes the other way
 PARTS: dict[str, tuple[type[Service], ...]] = {
-    "core": (Primary, Warehouse, Kafka, Replica, Connect, Ingest, Metrics),
+    "core": (Primary, Warehouse, Kafka, Replica, Connect, AutoRestart, Ingest, Metrics),
     "superset": (Superset,),
     "docs": (Docs,),
     "airflow": AIRFLOW,

@@ -236,6 +236,25 @@ class Connect(Service):
         return self.worker.answers()
 
 
+class AutoRestart(Service):
+    """Starts the connector again when it failed: Connect does not."""
+
+    name = "auto-restart"
+    needs = ("connect",)
+
+    def program(self) -> Program:
+        environment = self.settings.environment()
+        # It asks Connect alone.
+        del environment["AIRLINE_ADMIN_PASSWORD"]
+        return Program(
+            self.name,
+            [sys.executable, "-m", "infra.connect.auto_restart"],
+            self.settings.root,
+            environment,
+            as_servers=False,
+        )
+
+
 class Ingest(Service):
     """One of the ingesters, which share the topics as a consumer group."""
 

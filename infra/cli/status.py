@@ -264,7 +264,10 @@ def _why_not(settings: Settings, state: connector.State) -> str:
             "AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
         )
     said = state.trace.split("\n")[0][:120] or "not running"
-    return f"{said}; './airline up' starts it again, './airline logs connect' has more"
+    return (
+        f"{said}; the service auto-restart tries again within a minute, "
+        "'./airline logs connect' has more"
+    )
 
 
 def _lag(settings: Settings) -> Finding:

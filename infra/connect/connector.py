@@ -111,7 +111,7 @@ def wait_until_running(settings: Settings) -> None:
                     "'./airline logs connect' has more",
                     _short(now.trace),
                 )
-            _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true")
+            restart_failed(settings)
             restarted = True
             time.sleep(2)
         if now is not None and now.is_stopped:
@@ -126,6 +126,11 @@ def wait_until_running(settings: Settings) -> None:
                 "see './airline logs connect'; './airline up' waits again",
             )
         time.sleep(0.3)
+
+
+def restart_failed(settings: Settings) -> None:
+    """Starts anew what failed of connector and task; the worker does so when it comes to it."""
+    _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true")
 
 
 def position(settings: Settings) -> tuple[int, bool]:

@@ -1,0 +1,86 @@
+"""`python -m infra.connect.auto_restart`: starts the connector again when it or its task failed.
+
+Debezium tries again by itself what broke off while it streamed, but not what failed while it
+started, as when the primary is killed a moment after the connector was registered; and Connect
+leaves a failed task failed for ever. Here it is started again, at first soon and then once a
+minute, for what failed may be for a person to mend. A connector that is stopped or paused is let
+alone: a resync is under way, or somebody wants it so.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.log import say
+from infra.settings import Settings
+
+# How often to look, in seconds.
+LOOK_EVERY = 2.0
+FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+
+
+@dataclass
+class Patience:
+    """When a failed connector is started again. Times are in seconds of a steady clock.
+
+    The wait doubles with each try, and is short again only after the connector ran for as long as
+    the longest wait: one that fails a second after each start is not started every two seconds.
+    """
+
+    wait: float = FIRST_RETRY
+    due: float = 0.0
+    running_since: float | None = None
+
+    def is_due(self, now: float, *, failed: bool, running: bool) -> bool:
+        """Whether to start it again now, where it has been seen as it is at this time."""
+        if not running:
+            self.running_since = None
+        elif self.running_since is None:
+            self.running_since = now
+        elif now - self.running_since >= LAST_RETRY:
+            self.wait, self.due = FIRST_RETRY, 0.0
+        if not failed or now < self.due:
+            return False
+        self.due = now + self.wait
+        self.wait = min(self.wait * 2, LAST_RETRY)
+        return True
+
+
+def main(settings: Settings) -> int:
+    """Looks until SIGTERM or SIGINT. Returns 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # As the first process of a container it would not be ended by default.
+        signal.signal(number, lambda *_: sys.exit(0))
+    patience = Patience()
+    answered = True
+    while True:
+        time.sleep(LOOK_EVERY)
+        try:
+            state = connector.state(settings)
+            answered = True
+            now = time.monotonic()
+            if state is not None and patience.is_due(
+                now, failed=state.is_failed, running=state.is_running
+            ):
+                say(
+                    "starting the failed connector again",
+                    connector=state.connector,
+                    task=state.task,
+                    error=state.trace.split("\n")[0][:300],
+                    next_try_in_seconds=round(patience.due - now),
+                )
+                connector.restart_failed(settings)
+        except AirlineError as error:
+            # The supervisor starts a dead worker again.
+            if answered:
+                say("Kafka Connect does not do what it is asked", error=str(error))
+            answered = False
+
+
+if __name__ == "__main__":
+    sys.exit(main(Settings.from_environment()))

@@ -1,0 +1,27 @@
+"""The connector comes back by itself from what Connect does not try again."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from infra.connect import connector
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_a_connector_that_fails_while_it_starts_is_started_again(stack):
+    """Wrong if it fails: a primary that is killed while the connector starts ends CDC for good.
+
+    Debezium reads the types when it starts, and gives up where it cannot. Being killed hits that
+    moment seldom; a right that is taken from it always does.
+    """
+    stack.sql("primary", "revoke select on pg_type from public")
+    requests.post(
+        f"{stack.settings.connect_url}/connectors/{connector.NAME}/restart?includeTasks=true"
+    ).raise_for_status()
+    stack.wait(lambda: connector.state(stack.settings).is_failed, "it cannot start")
+    stack.sql("primary", "grant select on pg_type to public")
+    stack.wait(lambda: connector.state(stack.settings).is_running, "it runs by itself")
+    stack.commit("update flights set status = status where flight_id = 1")
+    stack.assert_audit_clean()

@@ -1,0 +1,45 @@
+"""When a failed connector is started again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from infra.connect.auto_restart import LAST_RETRY, Patience
+
+
+def tries(patience: Patience, begin: int, end: int, **state: bool) -> list[int]:
+    """The seconds at which it is started again, asked every second."""
+    return [now for now in range(begin, end) if patience.is_due(now, **state)]
+
+
+def test_what_stays_failed_is_tried_ever_more_seldom():
+    """Wrong if it fails: a lost slot costs a start of Debezium every two seconds, for days."""
+    assert tries(Patience(), 0, 300, failed=True, running=False) == [
+        *(0, 2, 6, 14, 30, 62),
+        *(122, 182, 242),
+    ]
+
+
+def test_what_fails_just_after_each_start_counts_as_failing_still():
+    """Wrong if it fails: the same, where the task fails a moment after it has started."""
+    patience = Patience()
+    found = []
+    for now in range(0, 400):
+        # Started again, it runs for a second.
+        just_started = bool(found) and now - found[-1] == 1
+        if patience.is_due(now, failed=not just_started, running=just_started):
+            found.append(now)
+    assert [later - sooner for sooner, later in pairwise(found)][-3:] == [LAST_RETRY] * 3
+
+
+def test_after_a_long_run_it_is_tried_at_once():
+    """Wrong if it fails: a killed primary costs a minute without CDC, long after a bad day."""
+    patience = Patience()
+    assert tries(patience, 0, 100, failed=True, running=False)
+    assert not tries(patience, 100, 200, failed=False, running=True)
+    assert tries(patience, 200, 203, failed=True, running=False) == [200, 202]
+
+
+def test_what_was_stopped_is_let_alone():
+    """Wrong if it fails: a resync's connector starts beneath it."""
+    assert not tries(Patience(), 0, 300, failed=False, running=False)
