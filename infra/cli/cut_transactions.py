@@ -7,16 +7,11 @@ written here.
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from typing import Any
-
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
 from infra.cli.missed_deletes import CONNECTOR
 from infra.cli.services import Warehouse
-from infra.errors import AirlineError
+from infra.kafka.broker import Broker
 from infra.settings import TOPIC_PREFIX, Settings
 
 CUT = """
@@ -48,17 +43,5 @@ def find(settings: Settings) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 def end(settings: Settings) -> int:
     """Ends each of them in the topic of the transactions; returns how many."""
     cut = find(settings)
-    with closing(KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")) as producer:
-        for key, value in cut:
-            try:
-                producer.send(
-                    f"{TOPIC_PREFIX}.transaction",
-                    key=json.dumps(key).encode(),
-                    value=json.dumps(value).encode(),
-                ).get(timeout=60)
-            except KafkaError as error:
-                raise AirlineError(
-                    f"the end of a transaction could not be written ({error})",
-                    "see './airline status'; './airline resync' tries again",
-                ) from None
+    Broker(settings).send(f"{TOPIC_PREFIX}.transaction", cut)
     return len(cut)

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import KafkaConsumer, TopicPartition
 
 from infra.connect import connector
 from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC
@@ -27,14 +26,13 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
     """
     before = Broker(settings).end_offsets([NOTIFICATION_TOPIC]).get((NOTIFICATION_TOPIC, 0), 0)
     collections = [f"public.{table}" for table in tables]
-    _send(
-        settings,
-        {
-            "id": f"resync-{time.time_ns()}",
-            "type": "execute-snapshot",
-            "data": {"data-collections": collections, "type": "BLOCKING"},
-        },
-    )
+    signal = {
+        "id": f"resync-{time.time_ns()}",
+        "type": "execute-snapshot",
+        "data": {"data-collections": collections, "type": "BLOCKING"},
+    }
+    # The connector listens only to signals with its own name for a key.
+    Broker(settings).send(SIGNAL_TOPIC, [(TOPIC_PREFIX, signal)])
     begun = False
     deadline = time.monotonic() + PATIENCE
     with closing(
@@ -73,20 +71,3 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                     "see './airline status' and './airline logs connect'; "
                     "'./airline resync' tries again",
                 )
-
-
-def _send(settings: Settings, signal: dict) -> None:
-    with closing(KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")) as producer:
-        try:
-            producer.send(
-                SIGNAL_TOPIC,
-                # The connector listens only to signals with its own name for a key.
-                key=TOPIC_PREFIX.encode(),
-                value=json.dumps(signal).encode(),
-                partition=0,
-            ).get(timeout=30)
-        except KafkaError as error:
-            raise AirlineError(
-                f"the signal for a snapshot could not be written to {SIGNAL_TOPIC} ({error})",
-                "see './airline status'; './airline resync' tries again",
-            ) from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import string
 import subprocess
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from infra import runtime
 from infra.errors import AirlineError
@@ -155,6 +157,29 @@ class Broker:
             ]
             if topics:
                 admin.alter_configs(topics)
+
+    def send(self, topic: str, messages: Iterable[tuple[Any, Any]]) -> None:
+        """Writes each (key, value) into the topic, one after the other; a key that is no text as
+        JSON, like every value. Raises AirlineError at the first that the broker does not take.
+        """
+        from kafka import KafkaProducer
+        from kafka.errors import KafkaError
+
+        with closing(
+            KafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap, acks="all")
+        ) as producer:
+            for key, value in messages:
+                try:
+                    producer.send(
+                        topic,
+                        key=(key if isinstance(key, str) else json.dumps(key)).encode(),
+                        value=json.dumps(value).encode(),
+                    ).get(timeout=60)
+                except KafkaError as error:
+                    raise AirlineError(
+                        f"a message could not be written to the topic {topic} ({error})",
+                        "see './airline status'; the same command tries again",
+                    ) from None
 
     def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """(topic, partition) -> offset after the last committed message; topics that exist only."""
