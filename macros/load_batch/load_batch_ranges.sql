@@ -52,14 +52,14 @@ seen as (
     where change.occurrence = 1
 ),
 
--- A dead letter has landed as well, but nobody can read of which transaction it is. Transactions come one after
--- the other in each topic, so its dead letters make up for what the first ones lack. Those right before the batch
--- are of a transaction that waited, where they did not make up for one before.
-refused as (
+-- A dead letter has landed as well. jsonb refused it, but as text it says of which transaction it is (a quote within
+-- a value of it is escaped); what somebody else wrote into the topic is of none. Those right before the batch are
+-- of a transaction that waited.
+letters as (
     {%- for table_name in load_batch_tables() %}
     select
         landed.topic,
-        count(*) as event_count
+        substring(encode(letter.value, 'escape') from '"transaction": ?{"id": ?"(\d+):')::bigint as transaction_id
     from landed
     inner join {{ source('staging_control', 'dead_letter') }} as letter
         on
@@ -68,24 +68,27 @@ refused as (
             and landed.next_offset > letter.kafka_offset
     where
         landed.topic = '{{ load_batch_topic(table_name) | trim }}'
-        -- replayed ones are counted with the other events; of tombstones the source knows nothing
+        -- replayed ones are counted with the other events
         and coalesce(letter.resolution, 'discarded') = 'discarded'
-        and letter.value is not null
         and letter.kafka_offset > coalesce({{ last_change_before(table_name, 'landed') | indent(8) }}, -1)
-    group by landed.topic
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
 
--- What transactions lack of the tables that are loaded, and those up to them together.
+refused as (
+    select
+        letters.transaction_id,
+        letters.topic,
+        count(*) as event_count
+    from letters
+    group by letters.transaction_id, letters.topic
+),
+
+-- What transactions lack of the tables that are loaded.
 lacking as (
     select
         ends.end_offset,
-        ends.landed_at,
-        expected.topic,
-        sum(expected.event_count - coalesce(counted.event_count, 0)) over (
-            partition by expected.topic order by ends.end_offset
-        ) as so_far
+        ends.landed_at
     from ends
     cross join lateral (
         select
@@ -97,13 +100,17 @@ lacking as (
         on
             ends.transaction_id = counted.transaction_id
             and expected.topic = counted.topic
+    left join refused
+        on
+            ends.transaction_id = refused.transaction_id
+            and expected.topic = refused.topic
     where
         expected.topic in (
             {%- for table_name in load_batch_tables() %}
             '{{ load_batch_topic(table_name) | trim }}'{{ ',' if not loop.last }}
             {%- endfor %}
         )
-        and coalesce(counted.event_count, 0) < expected.event_count
+        and coalesce(counted.event_count, 0) + coalesce(refused.event_count, 0) < expected.event_count
         and ends.transaction_id not in (select seen.transaction_id from seen)
 ),
 
@@ -113,10 +120,7 @@ lacking as (
 first_incomplete as (
     select min(lacking.end_offset) as end_offset
     from lacking
-    left join refused on lacking.topic = refused.topic
-    where
-        lacking.so_far > coalesce(refused.event_count, 0)
-        and lacking.landed_at > now() - {{ patience }}
+    where lacking.landed_at > now() - {{ patience }}
 ),
 
 whole as (

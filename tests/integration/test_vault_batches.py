@@ -231,6 +231,33 @@ def test_dead_letter_holds_nothing_back(warehouse):
     assert warehouse.rows(f"{known} order by 1") == [("DEADAA",), ("DEADBB",)]
 
 
+def test_what_others_wrote_into_a_topic_makes_up_for_nothing(warehouse):
+    """A message that is no event would stand for one that has not landed: half a booking."""
+    source = warehouse.source
+    number, reference = "0000000000023", "DEADCC"
+    source.commit(
+        ("c", "bookings", booking(reference)),
+        ("c", "tickets", ticket(number, book_ref=reference)),
+        ("c", "ticket_flights", segment(number, 1)),
+        ("c", "ticket_flights", segment(number, 2)),
+    )
+    late = source.pending.pop(-2)
+    warehouse.rows(
+        "insert into staging.dead_letter"
+        " (topic, kafka_partition, kafka_offset, kafka_timestamp, value, error)"
+        " values ('airline.public.ticket_flights', 0, %s, now(), 'not an event', 'not JSON')",
+        source.next_offset["ticket_flights", 0],
+    )
+    source.next_offset["ticket_flights", 0] += 1
+    warehouse.load()
+    known = "select book_ref from dwh_business.current_bookings where book_ref = 'DEADCC'"
+    assert warehouse.rows(known) == []
+
+    source.pending.append(late)
+    warehouse.load()
+    assert warehouse.rows(known) == [("DEADCC",)]
+
+
 def test_deletes_of_a_resync_do_not_depend_on_the_batch(warehouse):
     """They are of no transaction: their load date would be another when loaded from raw again."""
     source = warehouse.source
