@@ -62,7 +62,7 @@ def environment(settings: Settings) -> dict[str, str]:
             "dags_folder": dags(settings),
             "plugins_folder": folder(settings) / "plugins",
             "load_examples": False,
-            "executor": "LocalExecutor",
+            "executor": "infra.airflow.executor.PromptExecutor",
             "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
             "execution_api_server_url": f"{settings.airflow_url}/execution/",
             "fernet_key": _fernet_key(settings.secret("airflow_fernet")),

@@ -152,11 +152,9 @@ class Stack:
         """Waits until these services answer, all of the stack if none is named: a database that
         runs may be at its recovery still.
         """
-        services = [each for each in registry(self.settings) if not names or each.name in names]
-        self.wait(
-            lambda: all(each.answers() for each in services),
-            f"{', '.join(names) or 'every service'} answers",
-        )
+        for each in registry(self.settings):
+            if not names or each.name in names:
+                self.wait(each.answers, f"{each.name} answers")
 
     def is_loading_vault(self) -> bool:
         """Whether a session of dbt is at the tables of the vault."""
