@@ -195,16 +195,21 @@ def test_half_landed_transaction_waits(warehouse):
     ) == [(1,), (2,)]
 
 
+def book_two_segments(source, number: str, reference: str) -> None:
+    """A booking of one ticket, in one transaction."""
+    source.commit(
+        ("c", "bookings", booking(reference)),
+        ("c", "tickets", ticket(number, book_ref=reference)),
+        ("c", "ticket_flights", segment(number, 1)),
+        ("c", "ticket_flights", segment(number, 2)),
+    )
+
+
 def test_dead_letter_holds_nothing_back(warehouse):
     """Its transaction would never be whole, and every table wait for the patience."""
     source = warehouse.source
     for number, reference in (("0000000000021", "DEADAA"), ("0000000000022", "DEADBB")):
-        source.commit(
-            ("c", "bookings", booking(reference)),
-            ("c", "tickets", ticket(number, book_ref=reference)),
-            ("c", "ticket_flights", segment(number, 1)),
-            ("c", "ticket_flights", segment(number, 2)),
-        )
+        book_two_segments(source, number, reference)
     # Of each the first segment is refused; the second booking's other one is still on its way.
     late = source.pending.pop(-2)
     source.land()
@@ -234,13 +239,7 @@ def test_dead_letter_holds_nothing_back(warehouse):
 def test_what_others_wrote_into_a_topic_makes_up_for_nothing(warehouse):
     """A message that is no event would stand for one that has not landed: half a booking."""
     source = warehouse.source
-    number, reference = "0000000000023", "DEADCC"
-    source.commit(
-        ("c", "bookings", booking(reference)),
-        ("c", "tickets", ticket(number, book_ref=reference)),
-        ("c", "ticket_flights", segment(number, 1)),
-        ("c", "ticket_flights", segment(number, 2)),
-    )
+    book_two_segments(source, "0000000000023", "DEADCC")
     late = source.pending.pop(-2)
     warehouse.rows(
         "insert into staging.dead_letter"
