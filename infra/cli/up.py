@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from infra import roles
 from infra.cli import catch_up, home, packages, plan, ports, report, status, venv
@@ -119,8 +122,10 @@ def stop(settings: Settings, say: Callable[[str], None]) -> None:
 def end_orphans(supervisor: Supervisor, say: Callable[[str], None]) -> None:
     """Ends services that outlived a killed supervisord."""
     for orphan in supervisor.orphans():
-        say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
-        end(orphan)
+        # One may end by itself meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
+            end(orphan)
 
 
 def reset(settings: Settings, *, yes: bool) -> int:
