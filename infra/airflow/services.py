@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import urllib.request
 
 from infra.airflow import config, first_runs, metadata
@@ -28,15 +27,8 @@ class Component(Service):
         # They log in with roles of their own and have no business with the admin's.
         del environment["AIRLINE_ADMIN_PASSWORD"]
         del environment["AIRLINE_AIRFLOW_PASSWORD"]
-        return Program(
-            self.name,
-            [sys.executable, "-m", "infra.airflow", *self.command],
-            self.settings.root,
-            environment,
-            # A load that is under way is begun again by the next scheduler: nobody waits for it.
-            stop_seconds=15,
-            as_servers=False,
-        )
+        # A load that is under way is begun again by the next scheduler: nobody waits for it.
+        return self.module(environment, "infra.airflow", *self.command, stop_seconds=15)
 
     def answers(self) -> bool:
         try:

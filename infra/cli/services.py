@@ -50,6 +50,19 @@ class Service:
     def program(self) -> Program:
         raise NotImplementedError
 
+    def module(self, environment: dict[str, str], *arguments: str, **options: int) -> Program:
+        """The program that runs a module of this project (`python -m` these arguments), as the
+        account that runs ./airline.
+        """
+        return Program(
+            self.name,
+            [sys.executable, "-m", *arguments],
+            self.settings.root,
+            environment,
+            as_servers=False,
+            **options,
+        )
+
     def prepare(self) -> bool:
         """Makes data and configuration. Returns whether a running process must start again."""
         return False
@@ -246,13 +259,7 @@ class AutoRestart(Service):
         environment = self.settings.environment()
         # It asks Connect alone.
         del environment["AIRLINE_ADMIN_PASSWORD"]
-        return Program(
-            self.name,
-            [sys.executable, "-m", "infra.connect.auto_restart"],
-            self.settings.root,
-            environment,
-            as_servers=False,
-        )
+        return self.module(environment, "infra.connect.auto_restart")
 
 
 class Ingest(Service):
@@ -272,13 +279,7 @@ class Ingest(Service):
     def program(self) -> Program:
         environment = ingest_environment(self.settings)
         environment["AIRLINE_INGEST_METRICS_PORT"] = str(self.settings.port(self.ports[0]))
-        return Program(
-            self.name,
-            [sys.executable, "-m", "ingest"],
-            self.settings.root,
-            environment,
-            as_servers=False,
-        )
+        return self.module(environment, "ingest")
 
     def answers(self) -> bool:
         """Whether its tables are there: it makes them as soon as it has both its ends."""

@@ -263,7 +263,7 @@ def _why_not(settings: Settings, state: connector.State) -> str:
             f"a row is larger than a message of {settings.message_mb} MiB may be: raise "
             "AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
         )
-    said = state.trace.split("\n")[0][:120] or "not running"
+    said = state.reason[:120] or "not running"
     return (
         f"{said}; the service auto-restart tries again within a minute, "
         "'./airline logs connect' has more"

@@ -71,7 +71,7 @@ def main(settings: Settings) -> int:
                     "starting the failed connector again",
                     connector=state.connector,
                     task=state.task,
-                    error=state.trace.split("\n")[0][:300],
+                    error=state.reason[:300],
                     next_try_in_seconds=round(patience.due - now),
                 )
                 connector.restart_failed(settings)

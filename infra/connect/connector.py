@@ -36,6 +36,11 @@ class State:
     trace: str
 
     @property
+    def reason(self) -> str:
+        """The first line of the trace."""
+        return self.trace.split("\n")[0]
+
+    @property
     def is_running(self) -> bool:
         return self.connector == "RUNNING" and self.task == "RUNNING"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import requests
 
 from infra import roles
@@ -23,13 +21,7 @@ class Metrics(Service):
         # It asks by the code of `status`, but as a role that reads figures and no rows.
         environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
         environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
-        return Program(
-            self.name,
-            [sys.executable, "-m", "infra.metrics"],
-            self.settings.root,
-            environment,
-            as_servers=False,
-        )
+        return self.module(environment, "infra.metrics")
 
     def answers(self) -> bool:
         try:
