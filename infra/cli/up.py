@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from infra import roles
-from infra.cli import catch_up, home, packages, plan, ports, report, status, venv
+from infra.cli import catch_up, home, packages, plan, ports, report, venv
 from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
@@ -20,6 +20,7 @@ from infra.cli.services import Postgres, Service, bring_up
 from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
 from infra.errors import AirlineError
+from infra.health import checks
 from infra.kafka import artifacts
 from infra.settings import Settings
 
@@ -65,7 +66,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             *(_fill_step(service, progress) for service in services if _fills(service)),
         ]
         plan.run(steps, progress)
-        for finding in status.settle(settings):
+        for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
     print(report.marts(settings))
     if any(built):

@@ -12,10 +12,10 @@ import requests
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.cli import status
 from infra.cli.services import Ingest
-from infra.cli.status import Finding
 from infra.cli.supervision import Supervisor
+from infra.health import checks
+from infra.health.finding import Finding
 from infra.settings import Settings
 
 # How long an ingester may take to answer, in seconds.
@@ -178,7 +178,7 @@ READINGS = (
 def collect(settings: Settings) -> list[Metric]:
     """Everything as it is now."""
     supervised = Supervisor(settings).is_alive()
-    services, findings = status.examine(settings, supervised=supervised)
+    services, findings = checks.examine(settings, supervised=supervised)
     return [
         *_services(services),
         *_findings(findings),

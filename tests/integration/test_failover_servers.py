@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.cli import failover, home, status
+from infra.cli import failover, home
 from infra.cli.journal import Journal
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, registry
@@ -16,6 +16,7 @@ from infra.cli.services import Primary, Replica, bring_up
 from infra.cli.supervision import Supervisor
 from infra.connect import connector
 from infra.errors import AirlineError
+from infra.health import checks
 from tests.integration.conftest import PATIENCE, settings_in
 
 pytestmark = pytest.mark.timeout(600)
@@ -127,7 +128,7 @@ def test_a_failover_without_the_slot_asks_for_a_resync(pair):
         failover.failover(pair.settings, yes=True, discard=False)
     assert Journal(pair.settings, "failover").read() is None
     pair.write(pair.primary)
-    findings = {finding.name: finding for finding in status.examine(pair.settings)[1]}
+    findings = {finding.name: finding for finding in checks.examine(pair.settings)[1]}
     assert findings["under way"].values == {"verbs": ["resync"]}
 
 

@@ -9,7 +9,8 @@ import psycopg2
 import pytest
 
 from infra import roles
-from infra.cli import cut_transactions, dead_letters, load_loop, retention, status
+from infra.cli import cut_transactions, dead_letters, load_loop, retention
+from infra.health import loading
 from infra.settings import Settings
 from infra.warehouse import retention as upkeep
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket
@@ -106,29 +107,29 @@ def test_a_load_that_does_not_come_is_said(warehouse):
         }
     )
 
-    found = status.load_batch(asked)
+    found = loading.load_batch(asked)
     assert (found.problem, found.values["unread_age"]) == ("", 0)
     warehouse.source.commit(("u", "airports", airport("AAA", city="waits")))
     warehouse.source.land()
-    found = status.load_batch(asked)
+    found = loading.load_batch(asked)
     assert found.problem == "" and found.values["unread_age"] > 0
     earlier = "set landed_at = landed_at - interval '61 minutes'"
     newest = "(select max(kafka_offset) from staging.airports)"
     warehouse.rows(f"update staging.airports {earlier} where kafka_offset = {newest}")
-    assert "vault_load" in status.load_batch(asked).problem
+    assert "vault_load" in loading.load_batch(asked).problem
 
     # Begun, and left.
     done = warehouse.dbt("run", "--select", "+hub_airports")
     assert done.success, messages(done)
-    assert "vault_load" in status.load_batch(asked).problem
+    assert "vault_load" in loading.load_batch(asked).problem
     warehouse.rows(
         "update dwh_control.load_batch set opened_at = now() - interval '61 minutes'"
         " where closed_at is null"
     )
-    assert "a load failed or was killed" in status.load_batch(asked).problem
+    assert "a load failed or was killed" in loading.load_batch(asked).problem
 
     warehouse.load()
-    found = status.load_batch(asked)
+    found = loading.load_batch(asked)
     assert (found.problem, found.values["unread_age"]) == ("", 0)
 
 

@@ -1,0 +1,16 @@
+"""Commands of several steps that were begun and have not ended."""
+
+from __future__ import annotations
+
+from infra.cli.journal import VERBS, Journal
+from infra.health.finding import Finding
+from infra.settings import Settings
+
+
+def under_way(settings: Settings) -> Finding:
+    """A command of several steps that was begun and has not ended."""
+    verbs = [verb for verb in VERBS if Journal(settings, verb).read() is not None]
+    problem = "; ".join(
+        f"unless it runs just now, './airline {verb}' goes on from where it was" for verb in verbs
+    )
+    return Finding("", ", ".join(verbs) or "nothing", problem, {"verbs": verbs})

@@ -1,0 +1,36 @@
+"""The streaming replica, which CDC waits for and a failover needs."""
+
+from __future__ import annotations
+
+from infra.cli.services import Primary, Replica
+from infra.connect import connector
+from infra.health.finding import Finding, size
+from infra.settings import Settings
+
+
+def replication(settings: Settings) -> Finding:
+    rows = Primary(settings).server.query(
+        """
+        select
+            state,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint,
+            coalesce(extract(epoch from replay_lag), 0)::float
+        from pg_stat_replication where application_name = 'airline_replica'
+        """
+    )
+    if not rows:
+        return Finding(
+            "",
+            "no replica is connected",
+            "CDC waits for it; see './airline logs replica', './airline up' starts or remakes it",
+        )
+    state, lag_bytes, lag_seconds = rows[0]
+    [(synced,)] = Replica(settings).server.query(
+        f"select count(*) from pg_replication_slots where slot_name = '{connector.SLOT}' and synced"
+    )
+    values = {"state": state, "lag_bytes": lag_bytes, "lag_seconds": lag_seconds}
+    problem = "" if state == "streaming" else "not streaming yet; see './airline logs replica'"
+    text = f"{state}, {size(lag_bytes)} behind, {lag_seconds:.1f} s"
+    if synced:
+        text += ", slot synchronised"
+    return Finding("", text, problem, values | {"slot_synchronised": bool(synced)})
