@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra import runtime
+from infra import caller, runtime
 from infra.airflow import command as airflow_command
 from infra.cli import (
     audit,
@@ -292,6 +292,7 @@ def run() -> int:
     """`main` with errors as people want to see them."""
     import psycopg2
 
+    caller.clean(os.environ)
     try:
         return main(sys.argv[1:])
     except AirlineError as error:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra import roles, runtime
+from infra import caller, roles, runtime
 from infra.cli import packages
 from infra.errors import AirlineError
 from infra.settings import Settings
@@ -34,9 +34,11 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What dbt runs with: this process's environment and the stack's."""
+    """What a dbt of ours runs with: this process's environment, less what would change the command,
+    and the stack's.
+    """
     return {
-        **os.environ,
+        **caller.without_dbt_options(os.environ),
         **settings.environment(),
         # Said as Airflow says it: a project parsed for one is parsed for the other.
         "DBT_PROFILE": "airline",
@@ -136,9 +138,9 @@ def project_digest(settings: Settings, names: Sequence[str] = PROJECT) -> str:
 
 
 def call(settings: Settings, arguments: Sequence[str]) -> int:
-    """Passes a dbt command through; returns its exit code."""
+    """Passes a dbt command through, with the caller's variables of dbt; returns its exit code."""
     return subprocess.run(
-        command(*arguments), cwd=settings.root, env=environment(settings)
+        command(*arguments), cwd=settings.root, env={**os.environ, **environment(settings)}
     ).returncode
 
 

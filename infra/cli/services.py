@@ -17,7 +17,7 @@ from infra.cli.progress import Progress
 from infra.cli.supervision import RUNNING, STARTING, Program, Supervisor, tail
 from infra.connect.worker import Worker
 from infra.errors import AirlineError
-from infra.kafka.broker import Broker
+from infra.kafka.broker import LANGUAGE, Broker
 from infra.postgres import Server
 from infra.settings import Settings
 
@@ -213,7 +213,7 @@ class Kafka(Service):
         self.broker = Broker(settings)
 
     def program(self) -> Program:
-        return Program(self.name, self.broker.command, Path("/"), stop_seconds=90)
+        return Program(self.name, self.broker.command, Path("/"), LANGUAGE, stop_seconds=90)
 
     def prepare(self) -> bool:
         changed = self.broker.configure()
@@ -239,7 +239,7 @@ class Connect(Service):
             self.name,
             self.worker.command,
             Path("/"),
-            {"AIRLINE_CDC_PASSWORD": self.settings.secret(roles.CDC)},
+            {"AIRLINE_CDC_PASSWORD": self.settings.secret(roles.CDC), **LANGUAGE},
         )
 
     def prepare(self) -> bool:

@@ -30,6 +30,8 @@ ENVIRONMENTS = {
 # lock -> the newest Python that its packages exist for, where that is not the newest there is
 NEWEST_PYTHON = {"superset": (3, 12)}
 OLDEST_PYTHON = (3, 11)
+# Variables of pip that would put packages elsewhere, or refuse an environment of ours.
+PIP_PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_DRY_RUN")
 # Everything we install comes as binary packages for these.
 PLATFORMS = {
     ("Linux", "x86_64"),
@@ -164,7 +166,12 @@ def _install(lock: str, uv: str | None) -> int:
     arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
         [interpreter, *arguments, "-r", str(file)],
-        env={**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        env={
+            # Indexes, certificates and proxies are the caller's; where to is not.
+            **{name: value for name, value in os.environ.items() if name not in PIP_PLACES},
+            "PIP_USER": "0",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        },
     )
     if done.returncode:
         return fail(

@@ -17,6 +17,8 @@ from infra.settings import Settings
 
 HERE = Path(__file__).parent
 HEAP = "512m"
+# Java decodes names of files by the language of its process: in C it finds no path in Cyrillic.
+LANGUAGE = {"LC_ALL": "C.UTF-8"}
 
 
 def java_command(settings: Settings, heap: str, main_class: str, *arguments: str) -> list[str]:
@@ -39,7 +41,8 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
 
 
 def write_configuration(settings: Settings, name: str, text: str) -> bool:
-    """Writes a file that the servers' user reads. Returns whether it changed."""
+    """Writes a file of properties that the servers' user reads. Returns whether it changed."""
+    text = "".join(map(_escaped, text))
     file = runtime.make_folder(settings, settings.home / "config") / name
     if file.exists() and file.read_text() == text:
         return False
@@ -49,6 +52,14 @@ def write_configuration(settings: Settings, name: str, text: str) -> bool:
     runtime.give(settings, half)
     half.replace(file)
     return True
+
+
+def _escaped(character: str) -> str:
+    """A character as Java reads it in a file of properties, which it takes for ISO 8859-1."""
+    if character.isascii():
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 class Broker:
@@ -98,7 +109,7 @@ class Broker:
                 f"--config={self._configuration}",
             ),
             cwd="/",
-            env={"LC_ALL": "C"},
+            env=LANGUAGE,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
