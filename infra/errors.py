@@ -16,3 +16,12 @@ class AirlineError(Exception):
         self.todo = todo
         self.detail = detail
         super().__init__(f"{what}; {todo}" if todo else what)
+
+
+# What to do where a disk is full.
+MAKE_ROOM = "a disk is full: make room on it ('./airline status' says which)"
+
+
+def is_full_disk(text: str) -> bool:
+    """Whether a log or an error names a disk without room, as the system words it."""
+    return "No space left on device" in text

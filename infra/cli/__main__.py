@@ -28,7 +28,7 @@ from infra.cli import (
 from infra.cli.progress import Progress, complain
 from infra.cli.registry import PARTS, registry
 from infra.cli.supervision import Supervisor
-from infra.errors import AirlineError
+from infra.errors import MAKE_ROOM, AirlineError
 from infra.settings import SERVERS, Settings
 
 # Verbs whose arguments are another program's.
@@ -291,6 +291,7 @@ def _positive(text: str) -> float:
 def run() -> int:
     """`main` with errors as people want to see them."""
     import psycopg2
+    import psycopg2.errors
 
     caller.clean(os.environ)
     try:
@@ -299,6 +300,8 @@ def run() -> int:
         complain(str(error))
         if error.detail:
             print("\n".join(f"    {line}" for line in error.detail.splitlines()), file=sys.stderr)
+    except psycopg2.errors.DiskFull as error:
+        complain(f"a database cannot write ({str(error).splitlines()[0]}); {MAKE_ROOM}")
     except psycopg2.OperationalError as error:
         complain(
             f"a database does not answer ({str(error).strip()}); "
@@ -311,7 +314,7 @@ def run() -> int:
     except OSError as error:
         if error.errno != 28:  # ENOSPC
             raise
-        complain(f"the disk is full ({error.filename or 'state folder'}); make room and try again")
+        complain(f"cannot write {error.filename or 'the state folder'}; {MAKE_ROOM}")
     except KeyboardInterrupt:
         complain("interrupted; services that were started go on, './airline down' stops them")
         return 130

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infra import caller, roles, runtime
 from infra.cli import packages
-from infra.errors import AirlineError
+from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.settings import Settings
 
 PROJECT = (
@@ -72,9 +72,14 @@ def build(
         failed = [
             line for line in text.splitlines() if re.search(r"\b(ERROR|FAIL \d+|Error)\b", line)
         ]
+        todo = f"mend what it names, then './airline {shown}'; all it said is in {log}"
+        if is_full_disk(text):
+            todo = (
+                f"{MAKE_ROOM}, then './airline {shown}'; nothing is lost, all it said is in {log}"
+            )
         raise AirlineError(
             f"{shown} failed ({totals[-1] if totals else f'exit {done.returncode}'})",
-            f"mend what it names, then './airline {shown}'; all it said is in {log}",
+            todo,
             "\n".join(failed[:20]) or text[-3000:],
         )
     say(f"{shown}: {totals[-1] if totals else 'done'}")

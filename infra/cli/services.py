@@ -14,16 +14,18 @@ from typing import ClassVar
 
 from infra import roles, warehouse
 from infra.cli.progress import Progress
-from infra.cli.supervision import RUNNING, STARTING, Program, Supervisor, tail
+from infra.cli.supervision import RUNNING, STARTING, Program, ProgramState, Supervisor, tail
 from infra.connect.worker import Worker
-from infra.errors import AirlineError
+from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.kafka.broker import LANGUAGE, Broker
 from infra.postgres import Server
 from infra.settings import Settings
 
 REPLICA_SLOT = "airline_replica"
-# How long a service may take to become ready, in seconds.
+# How long a service may take to become ready, in seconds, and how often it may end meanwhile: the
+# supervisor goes on trying, but `up` says why it ends.
 PATIENCE = 180
+MOST_TRIES = 5
 ALIVE = (RUNNING, STARTING)
 
 
@@ -151,6 +153,8 @@ class Replica(Postgres):
         connection = (
             f"host={self.settings.host} port={self.settings.primary_port} "
             f"user={roles.REPLICATOR} password={password} application_name=airline_replica "
+            # Where wal_receiver_timeout does not reach: while it connects.
+            "connect_timeout=10 "
             # Slots are synchronised over this connection, and that needs a database.
             f"dbname={self.settings.source_db}"
         )
@@ -308,12 +312,17 @@ def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> No
     if service.prepare() and was_running:
         supervisor.halt(service.name)
         was_running = False
+    ended_before = _told(service.name, supervisor).restarts
     supervisor.run(service.name)
     deadline = time.monotonic() + PATIENCE
     while not (service.answers() and _state(service.name, supervisor) in ALIVE):
-        state = _state(service.name, supervisor)
-        if state in ("FATAL", "EXITED", "STOPPED") or time.monotonic() > deadline:
-            raise failure(service.name, supervisor, state)
+        told = _told(service.name, supervisor)
+        if (
+            told.state == "STOPPED"
+            or told.restarts - ended_before > MOST_TRIES
+            or time.monotonic() > deadline
+        ):
+            raise failure(service.name, supervisor, told.state)
         time.sleep(0.1)
     service.furnish()
     if not was_running:
@@ -321,12 +330,16 @@ def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> No
 
 
 def _state(name: str, supervisor: Supervisor) -> str:
+    return _told(name, supervisor).state
+
+
+def _told(name: str, supervisor: Supervisor) -> ProgramState:
     states = supervisor.states()
     if name not in states:
         raise AirlineError(
             f"supervisord, which runs {name}, went away", "'./airline up' starts it again"
         )
-    return states[name].state
+    return states[name]
 
 
 def failure(name: str, supervisor: Supervisor, state: str) -> AirlineError:
@@ -334,6 +347,6 @@ def failure(name: str, supervisor: Supervisor, state: str) -> AirlineError:
     log = supervisor.log(name)
     last = tail(log, 12)
     todo = f"see the end of its log below, all of it in {log}; './airline up' tries again"
-    if "No space left on device" in tail(log, 60):
-        todo = f"the disk is full: make room in {supervisor.settings.home}, then './airline up'"
+    if is_full_disk(tail(log, 60)):
+        todo = f"{MAKE_ROOM}, then './airline up'"
     return AirlineError(f"{name} did not become ready (it is {state})", todo, last)

@@ -24,11 +24,13 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from infra import runtime
 from infra.errors import AirlineError
-from infra.settings import Settings
+from infra.settings import ROOT, Settings
+from infra.supervisord import LONGEST_WAIT
 
 # A socket's path may have 107 characters (103 on macOS); supervisord adds its pid for a moment.
 LONGEST_SOCKET_PATH = 90
-RUNNING, STARTING = "RUNNING", "STARTING"
+# BACKOFF: it ended at once, and waits for its next try.
+RUNNING, STARTING, BACKOFF = "RUNNING", "STARTING", "BACKOFF"
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,13 @@ class Supervisor:
                 [
                     sys.executable,
                     "-m",
-                    "supervisor.supervisord",
+                    "infra.supervisord",
                     "--nodaemon",
                     "--configuration",
                     str(self._configuration),
                 ],
-                cwd=self.settings.home,
+                # Where the module is found.
+                cwd=ROOT,
                 # Nothing of the caller's environment (PG*, JAVA_*) reaches the services.
                 env={
                     name: os.environ[name]
@@ -223,7 +226,8 @@ class Supervisor:
                 "autostart=false",
                 "autorestart=true",
                 "startsecs=2",
-                "startretries=5",
+                # More than there are in a row: infra/supervisord.py never gives up.
+                f"startretries={LONGEST_WAIT + 1}",
                 f"stopsignal={program.stop_signal}",
                 f"stopwaitsecs={program.stop_seconds}",
                 "redirect_stderr=true",

@@ -17,7 +17,7 @@ from infra.cli.plan import Step
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
 from infra.cli.services import Postgres, Service, bring_up
-from infra.cli.supervision import RUNNING, STARTING, Supervisor, end
+from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.health import checks
@@ -113,7 +113,7 @@ def stop(settings: Settings, say: Callable[[str], None]) -> None:
     states = supervisor.states()
     for service in reversed(registry(settings)):
         state = states.get(service.name)
-        if state is not None and state.state in (RUNNING, STARTING, "BACKOFF"):
+        if state is not None and state.state in (RUNNING, STARTING, BACKOFF):
             supervisor.halt(service.name)
             say(f"{service.name} stopped")
     supervisor.stop()
@@ -164,6 +164,9 @@ def _clear_the_way(
     wanted = []
     for service in services:
         state = states.get(service.name)
+        if state is not None and state.state == BACKOFF:
+            # Its next try may be half a minute away.
+            supervisor.halt(service.name)
         if state is None or state.state not in (RUNNING, STARTING):
             wanted += service.ports
         elif isinstance(service, Postgres):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import psutil
+import pytest
 
-from infra.cli import up
+from infra.cli import dbt, up
+from infra.cli.services import failure
+from infra.cli.supervision import Supervisor
+from infra.errors import AirlineError
+from infra.settings import Settings
+from tests.integration.conftest import scratch_folder, settings_in
 
 
 def test_an_orphan_that_ends_by_itself_meanwhile_stops_nothing():
@@ -20,3 +28,29 @@ def test_an_orphan_that_ends_by_itself_meanwhile_stops_nothing():
     up.end_orphans(SimpleNamespace(orphans=lambda: [gone, stays]), said.append)
     assert len(said) == 1
     assert not stays.is_running()
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    with scratch_folder("airline-up-") as folder:
+        (folder / "logs").mkdir()
+        yield settings_in(folder)
+
+
+def test_a_service_on_a_full_disk_is_said_to_be_that(settings):
+    """Wrong if it fails: `up` shows a server's last lines and lets one guess what to do."""
+    supervisor = Supervisor(settings)
+    lines = ["PANIC:  could not write to file: No space left on device", *["shut down"] * 20]
+    supervisor.log("dwh").write_text("\n".join(lines))
+    told = failure("dwh", supervisor, "BACKOFF")
+    assert "a disk is full" in told.todo and "./airline up" in told.todo
+
+
+def test_a_build_on_a_full_disk_is_said_to_be_that(settings, monkeypatch):
+    """Wrong if it fails: one is told to mend a model, and the disk is what is full."""
+    said = "Database Error in model x: could not extend file: No space left on device"
+    monkeypatch.setattr(dbt, "command", lambda *_: ["sh", "-c", f"echo '{said}'; exit 1"])
+    monkeypatch.setattr(dbt, "environment", lambda _: dict(os.environ))
+    with pytest.raises(AirlineError) as raised:
+        dbt.build(settings, lambda _: None)
+    assert "a disk is full" in raised.value.todo and said in raised.value.detail
