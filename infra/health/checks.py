@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +12,21 @@ from kafka.errors import KafkaError
 
 from infra.cli.registry import registry
 from infra.errors import AirlineError
-from infra.health import commands, connector, landing, loading, replication, services, slot
+from infra.health import (
+    commands,
+    connector,
+    disk_space,
+    landing,
+    loading,
+    replication,
+    services,
+    slot,
+)
 from infra.health.finding import Finding
 from infra.settings import Settings
+
+# How long all checks together may take to answer, in seconds.
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     _check("load batch", loading.load_batch, "dwh"),
     _check("newest mart row", loading.newest_mart_row, "dwh"),
     _check("under way", commands.under_way),
+    _check("disk space", disk_space.disk_space),
 )
 
 
@@ -58,7 +72,7 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
     running = {each.name for each in found if not each.problem}
     if not supervised:
         running = {each.name for each in registry(settings)}
-    return found, [_ask(settings, running, check) for check in CHECKS]
+    return found, _ask_all(settings, running)
 
 
 def settle(settings: Settings, patience: float = 60) -> list[Finding]:
@@ -76,6 +90,37 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
         if not unwell or time.monotonic() > deadline:
             return unwell
         time.sleep(0.5)
+
+
+def _ask_all(settings: Settings, running: set[str]) -> list[Finding]:
+    """What every check finds. All at once: a server that says nothing keeps only those waiting
+    that ask it, and those no longer than PATIENCE.
+    """
+    answers: dict[str, Finding] = {}
+
+    def ask(check: Check) -> None:
+        try:
+            answers[check.name] = _ask(settings, running, check)
+        except Exception as error:
+            answers[check.name] = Finding(check.name, "unknown", f"{type(error).__name__}: {error}")
+            raise
+
+    # Daemons: one that hangs must not keep the program from ending.
+    threads = [threading.Thread(target=ask, args=(check,), daemon=True) for check in CHECKS]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    silent = f"no answer within {PATIENCE:.0f} s from what it asks"
+    return [
+        answers.get(check.name) or Finding(check.name, "unknown", silent + _named(check.needs))
+        for check in CHECKS
+    ]
+
+
+def _named(needs: frozenset[str]) -> str:
+    return f" ({', '.join(sorted(needs))})" if needs else ""
 
 
 def _ask(settings: Settings, running: set[str], check: Check) -> Finding:

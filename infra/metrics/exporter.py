@@ -167,6 +167,12 @@ READINGS = (
         _number("unread_age_limit"),
     ),
     Reading(
+        "disk space",
+        "airline_disk_free_bytes",
+        "Room on the disk of the stack or of one of its servers that has least",
+        _number("free_bytes"),
+    ),
+    Reading(
         "newest mart row",
         "airline_newest_mart_row_age_seconds",
         "Since the newest row of the presentation tables was written",

@@ -1,0 +1,81 @@
+"""How much room is left where each server keeps its data: said before a disk is full, and when."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.health.finding import Finding, size
+from infra.settings import SERVERS, Settings
+
+# Too little is what is below both: a share of the file system, and what hours of traffic take.
+LEAST_SHARE = 0.1
+LEAST_BYTES = 2 << 30
+# A segment of PostgreSQL's log: with less than that, nothing can be written soon.
+FULL_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system, and which of the stack's folders are on it. Sizes in bytes."""
+
+    folders: tuple[str, ...]
+    free: int
+    size: int
+    # Whether as many files are there as there can be.
+    no_more_files: bool = False
+
+    @property
+    def problem(self) -> str:
+        """What is wrong and what to do; '' where there is room."""
+        todo = f"make room in {', '.join(self.folders)}; what ended goes on by itself"
+        if self.no_more_files:
+            return f"no further file can be made: {todo}"
+        if self.free < min(FULL_BYTES, LEAST_SHARE * self.size):
+            return f"the disk is full: {todo}"
+        if self.free < min(LEAST_BYTES, LEAST_SHARE * self.size):
+            return f"the disk is almost full, {size(self.free)} are left: {todo}"
+        return ""
+
+
+def disks(settings: Settings) -> list[Disk]:
+    """The file systems of the stack's folder and of its servers, that with least room first."""
+    folders = [settings.home, settings.home / "logs"]
+    folders += [settings.home / "data" / name for name in (*SERVERS, "kafka")]
+    by_device: dict[int, list[Path]] = {}
+    for folder in folders:
+        # In containers each server has its own.
+        if folder.exists():
+            by_device.setdefault(os.stat(folder).st_dev, []).append(folder)
+    found = []
+    for there in by_device.values():
+        told = os.statvfs(there[0])
+        found.append(
+            Disk(
+                # What is below another one of these goes without saying.
+                tuple(str(each) for each in there if not set(each.parents) & set(there)),
+                told.f_bavail * told.f_frsize,
+                told.f_blocks * told.f_frsize,
+                # Some file systems have no limit, and say 0 of both.
+                told.f_files > 0 and told.f_favail == 0,
+            )
+        )
+    return sorted(found, key=lambda disk: disk.free)
+
+
+def disk_space(settings: Settings) -> Finding:
+    """The disk with least room in figures, and every one with too little as a problem."""
+    found = disks(settings)
+    if not found:
+        return Finding("", "unknown")
+    values: dict[str, Any] = {
+        "free_bytes": found[0].free,
+        "disks": {each.folders[0]: {"free": each.free, "size": each.size} for each in found},
+    }
+    text = f"{size(found[0].free)} free"
+    if len(found) > 1:
+        text += f" in {found[0].folders[0]}, the least of {len(found)} disks"
+    problems = [each.problem for each in found if each.problem]
+    return Finding("", text, "; ".join(problems), values)
