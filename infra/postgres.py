@@ -18,8 +18,11 @@ import psycopg2
 
 from infra import runtime
 from infra.errors import AirlineError
-from infra.settings import Settings
+from infra.settings import TCP_LIMITS, Settings
+from ingest.deadline import deadline
 
+# A server that has said nothing for so long will not, in seconds.
+ANSWERS_WITHIN = 300
 # Ours, included at the end of postgresql.conf and written again at each `up`: a moved port takes
 # effect.
 OWN_CONFIGURATION = "airline.conf"
@@ -122,6 +125,10 @@ class Server:
                 "log_line_prefix": "%m [%p] %q%u@%d ",
                 "timezone": "UTC",
                 "log_timezone": "UTC",
+                # A client that vanished without a word does not keep its locks.
+                "tcp_keepalives_idle": 20,
+                "tcp_keepalives_interval": 10,
+                "tcp_keepalives_count": 3,
                 "cluster_name": f"airline-{self.name}",
                 **parameters,
             }.items()
@@ -147,16 +154,16 @@ class Server:
             dbname=dbname,
             user=user or self.settings.admin_user,
             password=password or self.settings.admin_password,
-            connect_timeout=10,
+            **TCP_LIMITS,
         )
 
     def query(self, statement: str, *, dbname: str = "postgres") -> list[tuple[Any, ...]]:
         """One statement as admin, on its own (autocommit). Returns its rows, [] where it has
-        none.
+        none. Raises psycopg2.OperationalError where the server does not answer at all.
         """
         with closing(psycopg2.connect(self.dsn(dbname))) as connection:
             connection.autocommit = True
-            with connection.cursor() as cursor:
+            with deadline(connection, ANSWERS_WITHIN), connection.cursor() as cursor:
                 cursor.execute(statement)
                 return cursor.fetchall() if cursor.description else []
 

@@ -21,6 +21,10 @@ AIRFLOW = "airline_airflow"
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: ""}
 WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONITOR: ""}
 
+# A load whose way to the warehouse is gone cannot say so: the server ends what it had begun, for
+# its locks hold up every later load. No load thinks for so long within a transaction.
+LOAD_SILENT_FOR = "2min"
+
 
 def make(settings: Settings, server: str, dsn: str) -> None:
     """Makes the roles of `server` (primary or dwh), or gives them the password on file again.
@@ -38,6 +42,12 @@ def make(settings: Settings, server: str, dsn: str) -> None:
                     sql.Identifier(name),
                     sql.SQL(options),
                     sql.Literal(settings.secret(name)),
+                )
+            )
+        if DBT in roles:
+            cursor.execute(
+                sql.SQL("alter role {} set idle_in_transaction_session_timeout = {}").format(
+                    sql.Identifier(DBT), sql.Literal(LOAD_SILENT_FOR)
                 )
             )
         # Figures of every session and slot; no rows of anybody's tables.

@@ -46,6 +46,15 @@ TABLES = (
 )
 TOPIC_PREFIX = "airline"
 SERVERS = ("primary", "replica", "dwh")
+# libpq's, in seconds (the last one in ms): a server or a way to it that vanished without a word is
+# noticed within a minute, by each connection.
+TCP_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 DEMO_PASSWORDS = {
     "AIRLINE_ADMIN_PASSWORD": "adminpassword",
     "AIRLINE_AIRFLOW_PASSWORD": "admin",
@@ -229,7 +238,7 @@ class Settings:
             dbname=dbname or self.database(server),
             user=user or self.admin_user,
             password=password or self.admin_password,
-            connect_timeout=10,
+            **TCP_LIMITS,
         )
 
     def environment(self) -> dict[str, str]:

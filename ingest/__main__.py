@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from ingest import config as configuration
 from ingest import faults, land, log, schema
+from ingest.deadline import deadline
 from ingest.log import say
 
 
@@ -70,7 +71,8 @@ def prepare(config: configuration.Config, stopping: threading.Event) -> None:
         try:
             connection = psycopg2.connect(**config.dsn())
             try:
-                schema.create(connection, tables)
+                with deadline(connection, config.answer_seconds):
+                    schema.create(connection, tables)
             finally:
                 connection.close()
             return

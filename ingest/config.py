@@ -48,6 +48,13 @@ class Config:
     set_position: tuple[tuple[str, int, int], ...] = ()
 
     @property
+    def answer_seconds(self) -> float:
+        """Silence of the warehouse after which a connection is given up: the server itself ends
+        what takes longer than a transaction may.
+        """
+        return self.transaction_seconds + 5
+
+    @property
     def topics(self) -> list[str]:
         """The topics that are landed: one a source table, and Debezium's transaction markers."""
         return [f"{self.topic_prefix}.public.{table}" for table in TABLES] + [
@@ -71,6 +78,7 @@ class Config:
             "keepalives_idle": 20,
             "keepalives_interval": 10,
             "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
         }
 
 

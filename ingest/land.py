@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 from ingest import faults, poison
 from ingest.broker import Broker
 from ingest.config import Config, table_of
+from ingest.deadline import deadline
 from ingest.log import say
 from ingest.metrics import Metrics
 from ingest.watch import Watch
@@ -172,8 +173,9 @@ class Lander(threading.Thread):
                     if again:
                         self._end_hung_transactions()
                 # Not `with`: the rollback of a lost connection would hide why it was lost.
-                work(self._connection.cursor(), item, again)
-                self._connection.commit()
+                with deadline(self._connection, self._config.answer_seconds):
+                    work(self._connection.cursor(), item, again)
+                    self._connection.commit()
                 self._watch.is_away("warehouse", False)
                 return True
             except psycopg2.Error as error:
@@ -202,7 +204,10 @@ class Lander(threading.Thread):
         The server's own timeout does not reach a session that waits for data in a COPY, as that
         of an ingester which was frozen there.
         """
-        with self._connection.cursor() as cursor:
+        with (
+            deadline(self._connection, self._config.answer_seconds),
+            self._connection.cursor() as cursor,
+        ):
             cursor.execute(
                 "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND usename = current_user"
@@ -211,7 +216,7 @@ class Lander(threading.Thread):
                 (self._config.dsn()["application_name"], self._config.transaction_seconds),
             )
             ended = [pid for pid, done in cursor if done]
-        self._connection.commit()
+            self._connection.commit()
         if ended:
             say("ended transactions of another ingester that hung", logging.WARNING,
                 sessions=ended, older_than_seconds=self._config.transaction_seconds)  # fmt: skip

@@ -1,0 +1,73 @@
+"""A server that stops answering in the middle of a question keeps nobody waiting for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import psycopg2
+import pytest
+
+from infra import postgres, roles
+from infra.health import checks
+from infra.health.finding import Finding
+from tests.support.proxy import Proxy
+
+
+@pytest.fixture
+def proxy(postgres_server):
+    proxy = Proxy(postgres_server.port)
+    yield proxy
+    proxy.stop()
+
+
+def test_a_question_has_an_end(postgres_server, proxy, monkeypatch):
+    """Wrong if it fails: metrics, or a command, hang on a connection that is none any more."""
+    monkeypatch.setattr(postgres, "ANSWERS_WITHIN", 3)
+    server = replace(postgres_server.server, port=proxy.port)
+    assert server.query("select 1") == [(1,)]
+    threading.Timer(1, proxy.half_open).start()
+    with pytest.raises(psycopg2.OperationalError, match="no answer"):
+        server.query("select pg_sleep(2)")
+
+
+def test_a_load_that_went_silent_lets_go(postgres_server, proxy, monkeypatch):
+    """Wrong if it fails: after a load whose connection went dead every later one waits for ever."""
+    monkeypatch.setattr(roles, "LOAD_SILENT_FOR", "1s")
+    settings = postgres_server.server.settings
+    roles.make(settings, "dwh", postgres_server.dsn())
+    lock = "select pg_advisory_xact_lock(42)"
+    through = replace(postgres_server.server, port=proxy.port)
+    load = psycopg2.connect(through.dsn("postgres", roles.DBT, settings.secret(roles.DBT)))
+    load.cursor().execute(lock)
+    proxy.half_open()
+    # The error of the timeout where it is not free in time.
+    postgres_server.server.query(f"set statement_timeout = '60s'; {lock}")
+
+
+def test_status_does_not_wait_for_what_says_nothing(postgres_server, proxy, monkeypatch):
+    """Wrong if it fails: `status` hangs where it is needed most, or leaves out who is silent."""
+    server = replace(postgres_server.server, port=proxy.port)
+    answered = threading.Event()
+
+    def silent(_settings) -> Finding:
+        threading.Timer(0.5, proxy.half_open).start()
+        server.query("select pg_sleep(2)")
+        answered.set()
+        return Finding("")
+
+    monkeypatch.setattr(checks, "PATIENCE", 2)
+    monkeypatch.setattr(
+        checks,
+        "CHECKS",
+        (
+            checks.Check("silent", frozenset(), silent),
+            checks.Check("well", frozenset(), lambda _: Finding("", "all is well")),
+        ),
+    )
+    begun = time.monotonic()
+    _, [first, second] = checks.examine(postgres_server.server.settings, supervised=False)
+    assert first.problem.startswith("no answer") and not answered.is_set()
+    assert (second.text, second.problem) == ("all is well", "")
+    assert time.monotonic() - begun < postgres.ANSWERS_WITHIN
