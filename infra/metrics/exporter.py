@@ -173,6 +173,12 @@ READINGS = (
         _number("free_bytes"),
     ),
     Reading(
+        "transactions",
+        "airline_incomplete_transactions",
+        "Source transactions that were loaded in part and that no audit or resync has settled",
+        _number("incomplete"),
+    ),
+    Reading(
         "newest mart row",
         "airline_newest_mart_row_age_seconds",
         "Since the newest row of the presentation tables was written",

@@ -28,6 +28,11 @@ def pending(cursor: psycopg2.extensions.cursor) -> tuple[int, bool]:
     return int(unread), is_open
 
 
+def dbt_dsn(settings: Settings) -> str:
+    """libpq connection string as dbt's role, which owns vault and load batches."""
+    return settings.dsn("dwh", user=roles.DBT, password=settings.secret(roles.DBT))
+
+
 def make(settings: Settings, server: Server) -> bool:
     """Makes database, roles and schemas; running it again changes nothing.
 

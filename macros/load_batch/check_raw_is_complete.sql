@@ -1,7 +1,7 @@
 {#- Stops a full refresh where raw events were removed: the vault would lose what they said.
     See _load_batch__macros.yml. -#}
 {% macro check_raw_is_complete() %}
-    {%- if flags.FULL_REFRESH and not var('accept_lost_history') and adapter.get_relation(target.database, 'staging', 'removed_event') is not none -%}
+    {%- if flags.FULL_REFRESH and not var('accept_lost_history') and load_batch_removed_event_exists() -%}
         {%- set found = run_query("select topic from staging.removed_event limit 1") -%}
         {%- if found.rows | length > 0 -%}
             {{ exceptions.raise_compiler_error(

@@ -81,7 +81,7 @@ left join (
 {% macro event_identity(table_name, event) -%}
 {%- if table_name == 'transaction' -%}
 split_part({{ event }}.value ->> 'id', ':', 1)::bigint as transaction_id,
-case {{ event }}.value ->> 'status' when 'BEGIN' then 0 else -1 end::bigint as total_order,
+case {{ event }}.value ->> 'status' when 'BEGIN' then 0 when 'END' then -1 end::bigint as total_order,
 nullif(split_part({{ event }}.value ->> 'id', ':', 2), '')::bigint as lsn
 {%- else -%}
 ({{ event }}.value -> 'source' ->> 'txId')::bigint as transaction_id,

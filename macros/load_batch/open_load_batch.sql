@@ -43,11 +43,19 @@ begin
 
         {{ note_repeated_events() }}
 
+        create temporary table load_batch_letter on commit drop as
+        {{ load_batch_letters() }};
+        create temporary table load_batch_transaction on commit drop as
+        {{ load_batch_transactions() }};
+        analyze load_batch_transaction;
+
         insert into {{ load_batch_range }}
             (load_batch_id, topic, kafka_partition, from_offset, to_offset, from_load_date)
         {{ load_batch_ranges() }};
 
         {{ note_landed_lsn() }}
+
+        {{ note_incomplete_transactions() }}
     end if;
 
     {{ check_source_columns() }}
@@ -112,6 +120,24 @@ create table if not exists {{ load_batch_relation('restored_image') }} (
     row_image jsonb not null,
     primary key (topic, kafka_partition, kafka_offset)
 );
+create table if not exists {{ load_batch_relation('incomplete_transaction') }} (
+    transaction_id bigint not null,
+    topic text not null,
+    events_announced bigint,
+    events_landed bigint not null,
+    events_refused bigint not null,
+    last_event bigint [],
+    first_progress_at timestamptz not null,
+    last_progress_at timestamptz not null,
+    load_batch_id bigint not null,
+    noticed_at timestamptz not null default now(),
+    settled_at timestamptz,
+    settled_by text check (settled_by in ('arrived', 'audit', 'resync')),
+    primary key (transaction_id, topic),
+    check ((settled_at is null) = (settled_by is null))
+);
+create index if not exists incomplete_transaction_open
+on {{ load_batch_relation('incomplete_transaction') }} (topic) where settled_at is null;
 comment on table {{ load_batch }} is
 'One row per load batch: the cut of the landed change events that one load of the vault reads. At most one is open.';
 comment on column {{ load_batch }}.outcome is
@@ -128,6 +154,20 @@ comment on table {{ load_batch_relation('repeated_event') }} is
 'One row per landed event that repeats an earlier one (same transaction, same place in it). Loads leave them out.';
 comment on table {{ load_batch_relation('restored_image') }} is
 'One row per event of the newest batch that came without a long, unchanged value: its row with the previous value in place.';
+comment on table {{ load_batch_relation('incomplete_transaction') }} is
+'One row per source transaction and topic that a batch took although events were missing. Open until they arrive, or an audit or a resync has compared the table. With the topic airline.transaction: its END is missing, and with it every count.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.events_announced is
+'Events of the topic that END announced; null while END has not come.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.events_landed is
+'Events of the topic that batches have taken, dead letters included.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.events_refused is
+'Of those the dead letters.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.last_event is
+'Of the last event in the source''s log: {its position there, its number among the transaction''s events of the table}.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.load_batch_id is
+'Newest load batch that took events of the transaction.';
+comment on column {{ load_batch_relation('incomplete_transaction') }}.settled_by is
+'arrived: a later batch brought what was missing; audit: the table was equal to the source''s after the load; resync: the table was read anew; null: open.';
 {% endmacro %}
 
 

@@ -1,0 +1,205 @@
+{#- The transactions that what landed is of, and which of them a batch must not take yet.
+    See _load_batch__macros.yml. -#}
+{% macro load_batch_transactions() %}
+{%- set transaction_topic = load_batch_topic('transaction') | trim -%}
+with told as (
+    {{ load_batch_told() | indent(4) }}
+),
+
+-- Debezium, started again within a transaction, counts it anew from somewhere before: more events then come than
+-- END says, and the one that comes last has the number that END says.
+counted as (
+    select
+        change.transaction_id,
+        change.topic,
+        least(
+            count(*) filter (where change.occurrence = 1),
+            (max(array[change.lsn, change.table_order]))[2]
+        ) as event_count
+    from load_batch_change as change
+    where change.topic <> '{{ transaction_topic }}'
+    group by change.transaction_id, change.topic
+),
+
+refused as (
+    select
+        letter.transaction_id,
+        letter.topic,
+        count(*) as event_count
+    from load_batch_letter as letter
+    group by letter.transaction_id, letter.topic
+),
+
+-- What transactions lack of the tables that are loaded.
+lacking as (
+    select distinct expected.transaction_id
+    from told as expected
+    left join counted
+        on
+            expected.transaction_id = counted.transaction_id
+            and expected.topic = counted.topic
+    left join refused
+        on
+            expected.transaction_id = refused.transaction_id
+            and expected.topic = refused.topic
+    where coalesce(counted.event_count, 0) + coalesce(refused.event_count, 0) < expected.event_count
+),
+
+-- What comes again in part was loaded before.
+seen as (
+    select distinct change.transaction_id
+    from load_batch_change as change
+    inner join {{ load_batch_relation('repeated_event') }} as repeated
+        on
+            change.topic = repeated.topic
+            and change.kafka_partition = repeated.kafka_partition
+            and change.kafka_offset = repeated.kafka_offset
+    where change.occurrence = 1
+    {%- if flags.FULL_REFRESH and load_batch_removed_event_exists() %}
+
+    union
+
+    -- Of a transaction whose events retention has removed, the last one may be left.
+    select change.transaction_id
+    from load_batch_change as change
+    inner join staging.removed_event as removed
+        on
+            change.topic = removed.topic
+            and change.kafka_partition = removed.kafka_partition
+            and change.kafka_offset <= removed.below_offset
+    {%- endif %}
+),
+
+landed as (
+    select
+        change.transaction_id,
+        coalesce(
+            min(change.kafka_offset) filter (where change.topic = '{{ transaction_topic }}' and change.total_order = -1),
+            min(change.kafka_offset) filter (where change.topic = '{{ transaction_topic }}')
+        ) as place,
+        coalesce(bool_or(change.topic = '{{ transaction_topic }}' and change.total_order = -1), false) as has_ended,
+        min(change.landed_at) as first_landed_at,
+        max(change.landed_at) as last_landed_at
+    from load_batch_change as change
+    where change.transaction_id is not null
+    group by change.transaction_id
+),
+
+known as (
+    select
+        landed.*,
+        seen.transaction_id is not null
+        or (landed.has_ended and lacking.transaction_id is null) as is_whole,
+        remembered.transaction_id is not null as was_taken
+    from landed
+    left join seen on landed.transaction_id = seen.transaction_id
+    left join lacking on landed.transaction_id = lacking.transaction_id
+    -- lateral with offset 0: a look-up each, however many are remembered
+    left join lateral (
+        select incomplete.transaction_id
+        from {{ load_batch_relation('incomplete_transaction') }} as incomplete
+        where incomplete.transaction_id = landed.transaction_id
+        limit 1
+        offset 0
+    ) as remembered on true
+),
+
+-- What was taken in part already is held back no more: its patience is spent.
+judged as (
+    select
+        known.*,
+        not known.is_whole
+        and not known.was_taken
+        and known.last_landed_at > now() - interval '{{ var("transaction_patience") }}' as is_awaited
+    from known
+)
+
+-- Transactions come one after the other in the transaction topic, so the first one that is waited for ends the
+-- batch for all tables.
+select
+    judged.*,
+    judged.is_awaited
+    or coalesce(judged.place > min(judged.place) filter (where judged.is_awaited) over (), false) as is_held
+from judged
+{% endmacro %}
+
+
+{#- How many events the ENDs that have landed announce, per transaction and topic that is loaded. -#}
+{% macro load_batch_told() -%}
+select
+    change.transaction_id,
+    'airline.' || announced.data_collection as topic,
+    max(announced.event_count) as event_count,
+    min(change.kafka_offset) as end_offset
+from load_batch_landed as landed
+-- lateral with offset 0: one primary-key range scan, whatever the statistics say
+cross join lateral (
+    select
+        raw.kafka_partition,
+        raw.kafka_offset,
+        nullif(raw.value -> 'data_collections', 'null') as data_collections
+    from {{ source('staging', 'transaction') }} as raw
+    where
+        raw.kafka_partition = landed.kafka_partition
+        and raw.kafka_offset >= landed.from_offset
+        and raw.kafka_offset < landed.next_offset
+    offset 0
+) as marker
+inner join load_batch_change as change
+    on
+        landed.topic = change.topic
+        and marker.kafka_partition = change.kafka_partition
+        and marker.kafka_offset = change.kafka_offset
+-- named so that nothing but an END is read
+cross join lateral jsonb_to_recordset(case change.total_order when -1 then marker.data_collections end)
+    as announced (data_collection text, event_count bigint)
+where
+    landed.topic = '{{ load_batch_topic("transaction") | trim }}'
+    and change.total_order = -1
+    and 'airline.' || announced.data_collection in (
+        {%- for table_name in load_batch_tables() %}
+        '{{ load_batch_topic(table_name) | trim }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+group by change.transaction_id, announced.data_collection
+{%- endmacro %}
+
+
+{#- Dead letters of the transactions that landed: they have landed as well. jsonb refused them, but as text each says
+    of which transaction it is (a quote within a value of it is escaped); what somebody else wrote into the topic is of
+    none. Those right before the batch are of a transaction that waited. -#}
+{% macro load_batch_letters() %}
+select
+    letter.topic,
+    letter.kafka_partition,
+    letter.kafka_offset,
+    letter.transaction_id
+from (
+    {%- for table_name in load_batch_tables() %}
+    select
+        refused.topic,
+        refused.kafka_partition,
+        refused.kafka_offset,
+        substring(encode(refused.value, 'escape') from '"transaction": ?{"id": ?"(\d+):')::bigint as transaction_id
+    from load_batch_landed as landed
+    inner join {{ source('staging_control', 'dead_letter') }} as refused
+        on
+            landed.topic = refused.topic
+            and landed.kafka_partition = refused.kafka_partition
+            and landed.next_offset > refused.kafka_offset
+    where
+        landed.topic = '{{ load_batch_topic(table_name) | trim }}'
+        -- replayed ones are counted with the other events
+        and coalesce(refused.resolution, 'discarded') = 'discarded'
+        and refused.kafka_offset > coalesce({{ last_change_before(table_name, 'landed') | indent(8) }}, -1)
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+) as letter
+where letter.transaction_id is not null
+{% endmacro %}
+
+
+{#- Whether retention has ever removed raw events. -#}
+{% macro load_batch_removed_event_exists() %}
+    {{ return(adapter.get_relation(target.database, 'staging', 'removed_event') is not none) }}
+{% endmacro %}
