@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra import caller, runtime
+from infra import caller, runtime, warehouse
 from infra.airflow import command as airflow_command
 from infra.cli import (
     audit,
@@ -214,6 +214,7 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         settings.dsn("primary"),
         settings.dsn("dwh"),
         lambda quietly: _bring_through(settings, quietly),
+        warehouse.dbt_dsn(settings),
     )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
 
 from infra import warehouse
+from infra.warehouse import incomplete_transactions
 
 # Rows fetched at a time from each side.
 FETCH_ROWS = 10_000
@@ -39,6 +41,8 @@ class TableResult:
     named: list[str] = field(default_factory=list)
     # Columns that only the source has: somebody added them, and the vault does not keep them yet.
     not_kept: list[str] = field(default_factory=list)
+    # Newest load batch that the compared vault had loaded; 0 where none was.
+    load_batch: int = 0
 
     @property
     def differences(self) -> int:
@@ -51,9 +55,34 @@ def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> It
     `names` is how many rows are named per table and kind of difference.
     Raises psycopg2.Error where a side cannot be read, LookupError where the source has no tables.
     """
-    with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as warehouse:
+    with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as vault:
+        with vault.cursor() as cursor:
+            # The snapshot that is compared begins here.
+            load_batch = incomplete_transactions.newest_load_batch(cursor, loaded=True)
         for table, key, columns in tables(source):
-            yield _compare(source, warehouse, table, key, columns, names)
+            result = _compare(source, vault, table, key, columns, names)
+            result.load_batch = load_batch
+            yield result
+
+
+def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
+    """Settles what is open of incomplete transactions in the tables that were found equal.
+
+    `results`: of one audit of all tables. `warehouse_dsn`: as a role that may write in dwh_control,
+    dbt's. What was loaded after the comparison stays open. Returns how many rows were settled.
+    """
+    clean = [each.table for each in results if not each.differences]
+    if not clean:
+        return 0
+    if len(clean) == len(results):
+        clean.append(incomplete_transactions.ANY)
+    load_batch = min((each.load_batch for each in results), default=0)
+    with (
+        closing(psycopg2.connect(warehouse_dsn)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        return incomplete_transactions.settle(cursor, clean, load_batch, "audit")
 
 
 def pending_events(warehouse_dsn: str) -> int:
@@ -192,10 +221,12 @@ def main(
     source_dsn: str,
     warehouse_dsn: str,
     bring_through: Callable[[bool], object],
+    settling_dsn: str | None = None,
 ) -> int:
     """Prints the comparison; returns 0 where source and vault are equal, else 1.
 
-    `bring_through(quietly)` loads what the source has committed and the vault has not.
+    `bring_through(quietly)` loads what the source has committed and the vault has not;
+    `settling_dsn` is for `settle`, where the role of `warehouse_dsn` is not to write.
     """
     parser = argparse.ArgumentParser(
         prog="airline audit",
@@ -237,10 +268,20 @@ def main(
                 )
 
     differences = sum(result.differences for result in results)
+    settled = settle(settling_dsn or warehouse_dsn, results)
     pending = pending_events(warehouse_dsn)
     if options.json:
         tables = [vars(result) for result in results]
-        print(json.dumps({"differences": differences, "pending_events": pending, "tables": tables}))
+        print(
+            json.dumps(
+                {
+                    "differences": differences,
+                    "pending_events": pending,
+                    "settled": settled,
+                    "tables": tables,
+                }
+            )
+        )
     elif differences:
         print(f"audit: {differences:,} differences")
         if pending:
@@ -254,4 +295,6 @@ def main(
             )
     else:
         print("audit: clean, 0 differences")
+    if settled and not options.json:
+        print(f"{settled:,} tables of incomplete transactions are settled: they are equal")
     return 1 if differences else 0

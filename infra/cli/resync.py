@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from typing import Any
 
 import psycopg2
 
+from infra import warehouse
 from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_deletes, packages
 from infra.cli.journal import Journal, refuse_unfinished
 from infra.cli.progress import Progress, aligned, complain
@@ -23,6 +25,7 @@ from infra.connect import connector, signals
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import TABLES, TOPIC_PREFIX, Settings
+from infra.warehouse import incomplete_transactions
 
 # How long a slot may stay in use after its reader was stopped, in seconds.
 PATIENCE = 60
@@ -48,14 +51,19 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
         else:
             _refuse_another(told["table"], table)
             progress.say(f"going on with the resync of {_named(told['table'])}")
-        _steps(settings, journal, told, progress)
+        told = _steps(settings, journal, told, progress)
         catch_up.land(settings, progress)
+        landed = landing.landed_offsets(settings)
         catch_up.build(settings, progress, catch_up.VAULT)
+        settle(settings, told, landed)
         journal.end()
     return _compare(settings)
 
 
-def _steps(settings: Settings, journal: Journal, told: dict[str, Any], progress: Progress) -> None:
+def _steps(
+    settings: Settings, journal: Journal, told: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Does what is left to do; returns what the journal says at the end."""
     if _is_slot_lost(settings, told):
         # Lost while nobody went on: what was read until then is history like any other.
         progress.say(f"the slot {connector.SLOT} is lost: all tables are read, from a new one")
@@ -84,12 +92,15 @@ def _steps(settings: Settings, journal: Journal, told: dict[str, Any], progress:
             _write_deletes(settings, tables, told["start"], progress)
             connector.resume(settings)
             connector.wait_until_running(settings)
+    return told
 
 
 def _snapshot(
     settings: Settings, journal: Journal, table: str | None, progress: Progress
 ) -> dict[str, Any]:
     """Has every row of the tables read anew, or begins it where all tables are."""
+    # What a later batch takes in part, its events may come after what is read now.
+    load_batch = _newest_load_batch(settings)
     if table is not None:
         connector.resume(settings)
         connector.wait_until_running(settings)
@@ -104,7 +115,7 @@ def _snapshot(
         if cut := cut_transactions.end(settings):
             progress.say(f"{cut} transactions were cut off, and now end where the connector was")
         start = _ends(settings)
-    return journal.write(table=table, phase="snapshot", start=start)
+    return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
 
 def _write_deletes(
@@ -208,9 +219,39 @@ def _drop_slot(settings: Settings) -> None:
             time.sleep(0.3)
 
 
+def _newest_load_batch(settings: Settings) -> int:
+    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+        return incomplete_transactions.newest_load_batch(ask)
+
+
+def settle(settings: Settings, told: dict[str, Any], landed: dict[tuple[str, int], int]) -> None:
+    """Settles what was open of incomplete transactions before the tables were read anew.
+
+    `told` is what the journal says. A table of which not all that had `landed` is loaded stays open
+    ((topic, partition) -> offset).
+    """
+    with (
+        closing(psycopg2.connect(warehouse.dbt_dsn(settings))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        loaded = incomplete_transactions.loaded_offsets(cursor)
+        late = {place[0] for place, end in landed.items() if loaded.get(place, 0) < end}
+        tables = [
+            table
+            for table in ([told["table"]] if told["table"] else TABLES)
+            if f"{TOPIC_PREFIX}.public.{table}" not in late
+        ]
+        if tables == list(TABLES):
+            tables.append(incomplete_transactions.ANY)
+        # A journal of an earlier version does not say when it began: the comparison settles then.
+        incomplete_transactions.settle(cursor, tables, told.get("load_batch", 0), "resync")
+
+
 def _compare(settings: Settings) -> int:
     """Prints the audit; returns its exit code."""
     results = list(audit.audit(settings.dsn("primary"), settings.dsn("dwh")))
+    audit.settle(warehouse.dbt_dsn(settings), results)
     rows = [(each.table, each.source_rows, each.vault_rows, each.differences) for each in results]
     print(aligned(rows, ("table", "source", "vault", "differences"), ""))
     differences = sum(each.differences for each in results)
