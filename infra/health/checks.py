@@ -27,7 +27,7 @@ from infra.health.finding import Finding
 from infra.settings import Settings
 
 # How long all checks together may take to answer, in seconds.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
