@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,22 @@ ANSWERS_WITHIN = 300
 # Ours, included at the end of postgresql.conf and written again at each `up`: a moved port takes
 # effect.
 OWN_CONFIGURATION = "airline.conf"
+
+
+_patience = threading.local()
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Within it the queries of this thread (Server.query) have an answer in time, or fail.
+
+    For whoever asks servers that may hang: libpq itself waits for an answer without an end.
+    """
+    _patience.limit = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _patience.limit
 
 
 @dataclass(frozen=True)
@@ -159,8 +177,12 @@ class Server:
 
     def query(self, statement: str, *, dbname: str = "postgres") -> list[tuple[Any, ...]]:
         """One statement as admin, on its own (autocommit). Returns its rows, [] where it has
-        none. Raises psycopg2.OperationalError where the server does not answer at all.
+        none. Raises psycopg2.OperationalError where the server does not answer at all, within
+        `patience` soon.
         """
+        limit = getattr(_patience, "limit", None)
+        if limit is not None:
+            return _query_until(limit, self.dsn(dbname), statement)
         with closing(psycopg2.connect(self.dsn(dbname))) as connection:
             connection.autocommit = True
             with deadline(connection, ANSWERS_WITHIN), connection.cursor() as cursor:
@@ -180,6 +202,47 @@ class Server:
                     "or start anew with './airline reset'",
                 ) from None
             return False
+
+    def problem(self, *, standby: bool, writers: Sequence[str] = ()) -> str:
+        """Why the server that runs is of no use, '' where it is: it refuses, hangs, has no
+        connection left, or may not be written by one of the roles `writers`.
+        """
+        try:
+            [(recovers, read_only, taken, limit)] = self.query(
+                f"""
+                select
+                    pg_is_in_recovery(),
+                    current_setting('default_transaction_read_only') = 'on' or exists (
+                        select from pg_db_role_setting as options
+                        left join pg_roles as writer on options.setrole = writer.oid
+                        where
+                            'default_transaction_read_only=on' = any(options.setconfig)
+                            and (
+                                options.setrole = 0
+                                or writer.rolname = any('{{{",".join(writers)}}}'::name [])
+                            )
+                    ),
+                    (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+                    current_setting('max_connections')::int
+                    - current_setting('superuser_reserved_connections')::int
+                    - current_setting('reserved_connections')::int
+                """
+            )
+        except psycopg2.Error as error:
+            return f"does not answer: {reason(error)}"
+        if recovers != standby:
+            return "it is a standby: it replays and takes no change" if recovers else "no standby"
+        if read_only and not standby:
+            return (
+                "it is read-only (default_transaction_read_only is on), so nothing can be written: "
+                "turn that off by 'alter system', 'alter database' or 'alter role'"
+            )
+        if taken >= limit:
+            return (
+                f"all {limit} connections are taken, so services are refused: end sessions that "
+                "nobody needs (pg_stat_activity)"
+            )
+        return ""
 
     def _fresh_half(self) -> Path:
         half = self.data.with_name(f"{self.data.name}.half")
@@ -210,6 +273,34 @@ class Server:
                 "see what it says below; './airline up' tries again from the start",
                 (done.stdout + done.stderr).strip(),
             )
+
+
+def reason(error: psycopg2.Error) -> str:
+    """The error's own words, in one line, without the address that was asked."""
+    text = (str(error).strip() or type(error).__name__).split("\n")[0]
+    if isinstance(error, psycopg2.errors.QueryCanceled):
+        return "a query did not end in time: see who holds locks (pg_stat_activity, pg_locks)"
+    return text.rpartition("FATAL:")[2].strip()
+
+
+def _query_until(limit: float, dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    """Connects, runs one statement and returns its rows, all of it before time.monotonic() is at
+    `limit`.
+
+    The server ends the statement too: one that waits for a lock would outlive its client.
+    """
+    left = max(2.0, limit - time.monotonic())
+    dsn = psycopg2.extensions.make_dsn(
+        dsn, connect_timeout=int(left), options=f"-c statement_timeout={int(left * 900)}"
+    )
+    with closing(psycopg2.connect(dsn)) as connection:
+        connection.autocommit = True
+        with (
+            deadline(connection, max(0.1, limit - time.monotonic())),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 def _quoted(value: str | int) -> str:

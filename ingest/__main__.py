@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
     except faults.Stopped as stopped:
         say("stopped", reason=str(stopped))
     except (faults.IngestError, psycopg2.Error, KafkaError) as error:
-        say("failed", logging.ERROR, error=str(error), kind=type(error).__name__)
+        # What follows the first line of an error of PostgreSQL quotes the row.
+        said = str(error) if isinstance(error, faults.IngestError) else faults.first_line(error)
+        say("failed", logging.ERROR, error=said, kind=type(error).__name__)
         if not (config.init_only or config.set_position):
             stopping.wait(max(0.0, begun + config.restart_pause - time.monotonic()))
         return 1

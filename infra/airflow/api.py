@@ -16,7 +16,10 @@ from infra.settings import Settings
 class Api:
     """One login. Raises AirlineError where Airflow refuses or does not answer."""
 
-    def __init__(self, settings: Settings, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, settings: Settings, user: str = "", password: str = "", seconds: float = 60
+    ) -> None:
+        self._seconds = seconds
         self._url = settings.airflow_url
         self._token = ""
         told = self.ask(
@@ -38,7 +41,7 @@ class Api:
             | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=self._seconds) as response:
                 text = response.read()
                 return json.loads(text) if text else {}
         except urllib.error.HTTPError as error:
@@ -69,9 +72,12 @@ class Api:
     def pause(self, dag_id: str, paused: bool) -> None:
         self.ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": paused})
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The newest runs of a DAG, the newest first."""
-        told = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=20&order_by=-run_after")
+    def runs(self, dag_id: str, *, over: bool = False, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs of a DAG, the newest first; or of those that are `over`."""
+        states = "&state=success&state=failed" if over else ""
+        told = self.ask(
+            "GET", f"/api/v2/dags/{dag_id}/dagRuns?limit={limit}&order_by=-run_after{states}"
+        )
         return told["dag_runs"]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:

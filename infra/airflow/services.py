@@ -31,13 +31,32 @@ class Component(Service):
         return self.module(environment, "infra.airflow", *self.command, stop_seconds=15)
 
     def answers(self) -> bool:
+        return self._state(timeout=10) == "healthy"
+
+    def problem(self) -> str:
+        """Of all of them the API server tells: by a question to the database, or by how long ago a
+        process wrote into it that it is there.
+        """
+        state = self._state(timeout=8)
+        if state is None and self.health == ApiServer.health:
+            return f"does not answer on {self.settings.airflow_url}"
+        if state is None:
+            return "nobody can say: airflow-api-server, which is asked, does not answer"
+        if state == "healthy":
+            return ""
+        if self.health == ApiServer.health:
+            return "it does not reach its database, which is in the warehouse"
+        return "its last heartbeat is old: it runs and does nothing"
+
+    def _state(self, timeout: float) -> str | None:
+        """What the API server says of it, None where that does not answer."""
         try:
             url = f"{self.settings.airflow_url}/api/v2/monitor/health"
-            with urllib.request.urlopen(url, timeout=10) as response:
+            with urllib.request.urlopen(url, timeout=timeout) as response:
                 told = json.load(response)
         except (OSError, ValueError):
-            return False
-        return (told.get(self.health) or {}).get("status") == "healthy"
+            return None
+        return str((told.get(self.health) or {}).get("status"))
 
 
 class ApiServer(Component):

@@ -18,9 +18,12 @@ from infra.settings import Settings
 PATIENCE = 180
 
 
-def lag(settings: Settings) -> dict[str, int]:
-    """Topic -> offsets that are in Kafka and not in staging. Topics that exist only."""
-    ends = Broker(settings).end_offsets(settings.topics)
+def lag(settings: Settings, seconds: float = 30) -> dict[str, int]:
+    """Topic -> offsets that are in Kafka and not in staging. Topics that exist only.
+
+    Each answer of the broker may take so many `seconds`, or KafkaError is raised.
+    """
+    ends = Broker(settings).end_offsets(settings.topics, seconds)
     landed = landed_offsets(settings)
     result: dict[str, int] = {}
     for (topic, partition), end in ends.items():

@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+import requests
+
 from infra import roles, warehouse
 from infra.cli.progress import Progress
 from infra.cli.supervision import RUNNING, STARTING, Program, ProgramState, Supervisor, tail
+from infra.connect import auto_restart
 from infra.connect.worker import Worker
 from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.kafka.broker import LANGUAGE, Broker
@@ -73,6 +76,16 @@ class Service:
         """Whether it is ready. Raises AirlineError when waiting cannot help."""
         return True
 
+    def problem(self) -> str:
+        """What is wrong with it though its process runs, and what to do; '' where nothing is.
+
+        Asked by `status`, `up` and the metrics, all services at once, within seconds.
+        """
+        try:
+            return "" if self.answers() else "does not answer"
+        except AirlineError as error:
+            return str(error)
+
     def furnish(self) -> None:
         """What must be in it before anybody uses it: databases, roles."""
 
@@ -88,6 +101,8 @@ class Postgres(Service):
     """What primary, replica and warehouse have in common."""
 
     parameters: ClassVar[dict[str, str | int]] = {}
+    # Roles of services that write into it.
+    writers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -112,6 +127,9 @@ class Postgres(Service):
 
     def answers(self) -> bool:
         return self.server.answers()
+
+    def problem(self) -> str:
+        return self.server.problem(standby=False, writers=self.writers)
 
 
 class Primary(Postgres):
@@ -141,6 +159,9 @@ class Primary(Postgres):
 class Replica(Postgres):
     name = "replica"
     needs = ("primary",)
+
+    def problem(self) -> str:
+        return self.server.problem(standby=True)
 
     def prepare(self) -> bool:
         primary = Primary(self.settings)
@@ -182,6 +203,7 @@ class Replica(Postgres):
 
 class Warehouse(Postgres):
     name = "dwh"
+    writers = (roles.INGEST, roles.DBT, roles.AIRFLOW, roles.SUPERSET)
     parameters: ClassVar[dict[str, str | int]] = {
         # No one replicates the warehouse: it can be loaded again from the topics. And yet not
         # minimal: a sequence used in the transaction that made it would go back after a crash.
@@ -227,6 +249,11 @@ class Kafka(Service):
     def answers(self) -> bool:
         return self.broker.answers()
 
+    def problem(self) -> str:
+        return (
+            "" if self.broker.answers(4) else f"does not answer on {self.settings.kafka_bootstrap}"
+        )
+
 
 class Connect(Service):
     name = "connect"
@@ -265,6 +292,9 @@ class AutoRestart(Service):
         del environment["AIRLINE_ADMIN_PASSWORD"]
         return self.module(environment, "infra.connect.auto_restart")
 
+    def problem(self) -> str:
+        return auto_restart.problem(self.settings)
+
 
 class Ingest(Service):
     """One of the ingesters, which share the topics as a consumer group."""
@@ -292,6 +322,16 @@ class Ingest(Service):
             "select to_regclass('staging.ingest_offset')", dbname=self.settings.dwh_db
         )
         return table is not None
+
+    def problem(self) -> str:
+        """Whether it says how it is; what it says is the check `ingesters`."""
+        url = f"http://{self.settings.host}:{self.settings.port(self.ports[0])}/health"
+        try:
+            # 503 is an answer too.
+            requests.get(url, timeout=5)
+        except requests.RequestException:
+            return f"does not answer on {url}"
+        return ""
 
 
 def ingest_environment(settings: Settings) -> dict[str, str]:

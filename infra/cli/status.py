@@ -52,9 +52,14 @@ def _print(
         for each, (state, pid, uptime, restarts, port) in zip(services, rows, strict=True)
     ]
     print(aligned(table, ("service", "state", "pid", "uptime", "restarts", "port"), ""))
+    for each in services:
+        if each.problem:
+            print(f"{each.name}: {each.problem}")
+            if each.values["last_error"]:
+                print(f"    last error it logged: {each.values['last_error']}")
     print()
     for each in findings:
         print(f"{each.name:<17}{each.text}{'  ← ' + each.problem if each.problem else ''}")
     print(f"\n{'healthy' if healthy else 'not healthy'} ({settings.home})")
     if not healthy and any(each.problem for each in services):
-        print("'./airline up' starts what does not run; './airline logs SERVICE' says why it ended")
+        print("'./airline up' starts what does not run; './airline logs SERVICE' says more")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import shlex
 import stat
@@ -16,6 +17,7 @@ import time
 import xmlrpc.client
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,11 @@ from infra.supervisord import LONGEST_WAIT
 LONGEST_SOCKET_PATH = 90
 # BACKOFF: it ended at once, and waits for its next try.
 RUNNING, STARTING, BACKOFF = "RUNNING", "STARTING", "BACKOFF"
+# A service that ended by itself so often in the last minutes (in seconds) is not well, until it has
+# run for longer than it did in between, and for so many seconds at least.
+EXITS_COUNT_FOR, MANY_EXITS, STEADY = 300.0, 3, 30.0
+# How long supervisord may take to say how its programs are, in seconds.
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,9 @@ class Program:
 
 @dataclass(frozen=True)
 class ProgramState:
-    """What supervisord says of a service. `uptime` in seconds; 0 while it does not run."""
+    """What supervisord says of a service. `uptime` in seconds; 0 while it does not run. `exits`:
+    how many seconds ago it ended by itself, the newest last; those of the last minutes alone.
+    """
 
     name: str
     state: str
@@ -56,6 +65,31 @@ class ProgramState:
     uptime: float
     restarts: int
     problem: str
+    exits: tuple[float, ...] = ()
+
+    @property
+    def is_flapping(self) -> bool:
+        """Whether it ends again and again: often, and it has not run longer than between ends."""
+        if len(self.exits) < MANY_EXITS:
+            return False
+        gaps = [older - newer for older, newer in itertools.pairwise(self.exits)]
+        return self.state != RUNNING or self.uptime < max(STEADY, 2 * max(gaps))
+
+
+class _Transport(SupervisorTransport):
+    """Gives up after so many seconds: a supervisord that was stopped accepts connections still."""
+
+    def __init__(self, url: str, seconds: float | None) -> None:
+        super().__init__(None, None, url)
+        connect = self._get_connection
+
+        def limited() -> Any:
+            connection = connect()
+            connection.connect()
+            connection.sock.settimeout(seconds)
+            return connection
+
+        self._get_connection = limited
 
 
 class Supervisor:
@@ -71,8 +105,11 @@ class Supervisor:
         return self.logs / f"{name}.log"
 
     def is_alive(self) -> bool:
+        """Raises AirlineError where it is there and does not answer."""
         try:
-            return self._proxy().supervisor.getState()["statename"] == "RUNNING"
+            return self._proxy(PATIENCE).supervisor.getState()["statename"] == "RUNNING"
+        except TimeoutError:
+            raise self._hangs() from None
         except (OSError, xmlrpc.client.Error):
             return False
 
@@ -105,7 +142,9 @@ class Supervisor:
                     name: os.environ[name]
                     for name in ("PATH", "HOME", "TMPDIR")
                     if name in os.environ
-                },
+                }
+                # Its log is read: times must mean the same to whoever reads.
+                | {"TZ": "UTC"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -143,20 +182,26 @@ class Supervisor:
                 raise
 
     def states(self) -> dict[str, ProgramState]:
-        """What runs, by name; {} where supervisord itself does not."""
+        """What runs, by name; {} where supervisord itself does not. Raises AirlineError where it is
+        there and does not answer.
+        """
         try:
-            told: list[dict[str, Any]] = self._proxy().supervisor.getAllProcessInfo()
+            told: list[dict[str, Any]] = self._proxy(PATIENCE).supervisor.getAllProcessInfo()
+        except TimeoutError:
+            raise self._hangs() from None
         except (OSError, xmlrpc.client.Error):
             return {}
-        restarts = self._restarts()
+        exits = self._exits()
+        now = time.time()
         return {
             each["name"]: ProgramState(
                 each["name"],
                 each["statename"],
                 each["pid"],
                 each["now"] - each["start"] if each["pid"] else 0,
-                restarts.get(each["name"], 0),
+                len(exits.get(each["name"], ())),
                 each["spawnerr"],
+                tuple(now - at for at in exits.get(each["name"], ()) if now - at < EXITS_COUNT_FOR),
             )
             for each in told
         }
@@ -270,24 +315,43 @@ class Supervisor:
             )
         return folder / "supervisor.sock"
 
-    def _proxy(self) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self._socket()}")
+    def _proxy(self, seconds: float | None = None) -> Any:
+        transport = _Transport(f"unix://{self._socket()}", seconds)
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
 
-    def _restarts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
+    def _hangs(self) -> AirlineError:
+        try:
+            pid = self._configuration.with_name("supervisord.pid").read_text().strip()
+        except OSError:
+            pid = "unknown"
+        return AirlineError(
+            f"supervisord (process {pid}), which runs the services, does not answer",
+            f"if it was stopped, 'kill -CONT {pid}' lets it go on; else 'kill -9 {pid}', then "
+            "'./airline up'",
+        )
+
+    def _exits(self) -> dict[str, list[float]]:
+        """Name -> when it ended by itself since supervisord runs, as time.time() counts."""
+        exits: dict[str, list[float]] = {}
         try:
             lines = self._log.read_text(errors="replace").splitlines()
         except OSError:
             return {}
         for line in lines:
             if "supervisord started with pid" in line:
-                counts = {}
-            _, found, rest = line.partition(" exited: ")
+                exits = {}
+            moment, found, rest = line.partition(" exited: ")
             if found:
-                name = rest.split(" ", 1)[0]
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+                exits.setdefault(rest.split(" ", 1)[0], []).append(_moment(moment))
+        return exits
+
+
+def _moment(line: str) -> float:
+    """The time at the begin of a line of supervisord's log, which is in UTC; 0 if unreadable."""
+    try:
+        return datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _value(value: object) -> str:

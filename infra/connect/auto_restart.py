@@ -13,7 +13,9 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+from infra import runtime
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.log import say
@@ -22,6 +24,8 @@ from infra.settings import Settings
 # How often to look, in seconds.
 LOOK_EVERY = 2.0
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+# How long Connect may take to answer, and how old the last look may be, in seconds.
+PATIENCE, TOO_OLD = 10.0, 45.0
 
 
 @dataclass
@@ -51,6 +55,21 @@ class Patience:
         return True
 
 
+def looked(settings: Settings) -> Path:
+    """A file that is touched at each look."""
+    folder = runtime.make_folder(settings, settings.home / "run", mode=0o700)
+    return folder / "auto-restart.looked"
+
+
+def problem(settings: Settings) -> str:
+    """Why it is of no use though its process runs; '' where it looks as it should."""
+    try:
+        age = time.time() - looked(settings).stat().st_mtime
+    except FileNotFoundError:
+        return "it has not looked at the connector yet"
+    return f"it has not looked at the connector for {age:.0f} s" if age > TOO_OLD else ""
+
+
 def main(settings: Settings) -> int:
     """Looks until SIGTERM or SIGINT. Returns 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,9 +78,10 @@ def main(settings: Settings) -> int:
     patience = Patience()
     answered = True
     while True:
+        looked(settings).touch()
         time.sleep(LOOK_EVERY)
         try:
-            state = connector.state(settings)
+            state = connector.state(settings, PATIENCE)
             answered = True
             now = time.monotonic()
             if state is not None and patience.is_due(
@@ -74,7 +94,7 @@ def main(settings: Settings) -> int:
                     error=state.reason[:300],
                     next_try_in_seconds=round(patience.due - now),
                 )
-                connector.restart_failed(settings)
+                connector.restart_failed(settings, PATIENCE)
         except AirlineError as error:
             # The supervisor starts a dead worker again.
             if answered:

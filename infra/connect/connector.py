@@ -49,6 +49,10 @@ class State:
         return "FAILED" in (self.connector, self.task)
 
     @property
+    def is_paused(self) -> bool:
+        return self.connector == "PAUSED"
+
+    @property
     def is_stopped(self) -> bool:
         return self.connector == "STOPPED" and self.task is None
 
@@ -84,11 +88,11 @@ def register(settings: Settings) -> bool:
     return True
 
 
-def state(settings: Settings) -> State | None:
+def state(settings: Settings, seconds: float = 100) -> State | None:
     """Its state, or None where it is not registered. Raises AirlineError if Connect does not
-    answer.
+    answer in so many seconds.
     """
-    told = _ask(settings, "GET", "/status", missing=None)
+    told = _ask(settings, "GET", "/status", missing=None, seconds=seconds)
     if told is None:
         return None
     tasks = told.get("tasks", [])
@@ -133,9 +137,9 @@ def wait_until_running(settings: Settings) -> None:
         time.sleep(0.3)
 
 
-def restart_failed(settings: Settings) -> None:
+def restart_failed(settings: Settings, seconds: float = 100) -> None:
     """Starts anew what failed of connector and task; the worker does so when it comes to it."""
-    _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true")
+    _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true", seconds=seconds)
 
 
 def position(settings: Settings) -> tuple[int, bool]:
@@ -199,16 +203,22 @@ def _short(trace: str) -> str:
 
 
 def _ask(
-    settings: Settings, method: str, path: str, body: Any = None, *, missing: Any = ...
+    settings: Settings,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    missing: Any = ...,
+    # A worker that has just come back answers when its group has taken it in; it gives up by
+    # itself, with a reason, after 90 s.
+    seconds: float = 100,
 ) -> Any:
     """The worker's answer. `missing` is returned for a connector that is not there."""
     url = f"{settings.connect_url}/connectors/{NAME}{path}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + min(60, seconds)
     while True:
         try:
-            # A worker that has just come back answers when its group has taken it in; it gives up
-            # by itself, with a reason, after 90 s.
-            answer = requests.request(method, url, json=body, timeout=100)
+            answer = requests.request(method, url, json=body, timeout=seconds)
         except requests.RequestException as error:
             raise AirlineError(
                 f"Kafka Connect does not answer on {settings.connect_url}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra.cli.registry import registry
+from infra import postgres
+from infra.cli.registry import parts, registry
 from infra.errors import AirlineError
 from infra.health import (
     commands,
     connector,
+    dags,
     disk_space,
     incomplete_transactions,
     landing,
@@ -23,29 +25,38 @@ from infra.health import (
     services,
     slot,
 )
+from infra.health.asking import ASKER
 from infra.health.finding import Finding
+from infra.health.last_error import redacted
 from infra.settings import Settings
 
-# How long all checks together may take to answer, in seconds.
-PATIENCE = 60.0
+# How long a check may take, in seconds. All are asked at once, and only of services that answer:
+# what takes long is a lock, or a machine with much else to do.
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of `status`. `needs`: services without which there is nothing to ask. `settles`: it
-    gets well by itself after `up`; the others are for a person to mend.
+    """One line of `status`. `needs`: services that must answer, or there is nothing to ask.
+    `settles`: it gets well by itself after `up`; the others are for a person to mend. `part`: a
+    part that not every stack has, without which there is no such line.
     """
 
     name: str
     needs: frozenset[str]
     ask: Callable[[Settings], Finding]
     settles: bool = False
+    part: str = "core"
 
 
 def _check(
-    name: str, ask: Callable[[Settings], Finding], *needs: str, settles: bool = False
+    name: str,
+    ask: Callable[[Settings], Finding],
+    *needs: str,
+    settles: bool = False,
+    part: str = "core",
 ) -> Check:
-    return Check(name, frozenset(needs), ask, settles)
+    return Check(name, frozenset(needs), ask, settles, part)
 
 
 # A new check is a function in a module of this folder, and one line here.
@@ -55,11 +66,12 @@ CHECKS: tuple[Check, ...] = (
     _check("connector", connector.connector, "connect", settles=True),
     _check("consumer lag", landing.consumer_lag, "kafka", "dwh", settles=True),
     _check("landed", landing.landed, "dwh"),
-    _check("ingesters", landing.ingesters, "ingest", settles=True),
+    _check("ingesters", landing.ingesters, settles=True),
     _check("dead letters", landing.dead_letters, "dwh"),
     _check("load batch", loading.load_batch, "dwh"),
     _check("transactions", incomplete_transactions.transactions, "dwh"),
     _check("newest mart row", loading.newest_mart_row, "dwh"),
+    _check("DAGs", dags.dags, "airflow-api-server", part="airflow"),
     _check("under way", commands.under_way),
     _check("disk space", disk_space.disk_space),
 )
@@ -71,10 +83,26 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
     In containers the services are not `supervised`: then each is asked as if it ran.
     """
     found = services.services(settings) if supervised else []
-    running = {each.name for each in found if not each.problem}
+    answering = {each.name for each in found if each.values["answers"]}
     if not supervised:
-        running = {each.name for each in registry(settings)}
-    return found, _ask_all(settings, running)
+        answering = {each.name for each in registry(settings)}
+    checks = [check for check in CHECKS if check.part in parts(settings)]
+    asked = {check.name: check for check in checks if check.needs <= answering}
+    answers = ASKER.ask(
+        {name: functools.partial(_ask, settings, check) for name, check in asked.items()}, PATIENCE
+    )
+    findings = []
+    for check in checks:
+        if answer := answers.get(check.name):
+            [finding] = answer
+        elif check.name in asked:
+            finding = Finding("", "unknown", f"no answer within {PATIENCE:.0f} s")
+        else:
+            missing = ", ".join(sorted(check.needs - answering))
+            finding = Finding("", "unknown", f"{missing} not running or not answering")
+        finding.name = check.name
+        findings.append(finding)
+    return found, findings
 
 
 def settle(settings: Settings, patience: float = 60) -> list[Finding]:
@@ -94,47 +122,15 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
         time.sleep(0.5)
 
 
-def _ask_all(settings: Settings, running: set[str]) -> list[Finding]:
-    """What every check finds. All at once: a server that says nothing keeps only those waiting
-    that ask it, and those no longer than PATIENCE.
-    """
-    answers: dict[str, Finding] = {}
-
-    def ask(check: Check) -> None:
-        try:
-            answers[check.name] = _ask(settings, running, check)
-        except Exception as error:
-            answers[check.name] = Finding(check.name, "unknown", f"{type(error).__name__}: {error}")
-            raise
-
-    # Daemons: one that hangs must not keep the program from ending.
-    threads = [threading.Thread(target=ask, args=(check,), daemon=True) for check in CHECKS]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + PATIENCE
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    silent = f"no answer within {PATIENCE:.0f} s from what it asks"
-    return [
-        answers.get(check.name) or Finding(check.name, "unknown", silent + _named(check.needs))
-        for check in CHECKS
-    ]
-
-
-def _named(needs: frozenset[str]) -> str:
-    return f" ({', '.join(sorted(needs))})" if needs else ""
-
-
-def _ask(settings: Settings, running: set[str], check: Check) -> Finding:
-    missing = sorted(check.needs - running)
-    if missing:
-        return Finding(check.name, "unknown", f"{', '.join(missing)} not running")
+def _ask(settings: Settings, check: Check) -> Finding:
     try:
-        finding = check.ask(settings)
+        return check.ask(settings)
     except psycopg2.errors.UndefinedTable:
-        finding = Finding("", "nothing yet", "its tables are not made: './airline up'")
-    except (psycopg2.Error, KafkaError, AirlineError, OSError) as error:
-        said = (str(error).strip() or type(error).__name__).split("\n")[0]
-        finding = Finding("", "unknown", said)
-    finding.name = check.name
-    return finding
+        return Finding("", "nothing yet", "its tables are not made: './airline up'")
+    except psycopg2.Error as error:
+        return Finding("", "unknown", postgres.reason(error))
+    except (KafkaError, AirlineError, OSError) as error:
+        return Finding("", "unknown", (str(error).strip() or type(error).__name__).split("\n")[0])
+    except Exception as error:
+        # A check that is wrong must not hide what the others say.
+        return Finding("", "unknown", f"the check failed: {redacted(repr(error))}")

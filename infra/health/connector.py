@@ -6,9 +6,12 @@ from infra.connect import connector as cdc
 from infra.health.finding import Finding
 from infra.settings import Settings
 
+# How long Connect may take to say how the connector is, in seconds.
+PATIENCE = 8.0
+
 
 def connector(settings: Settings) -> Finding:
-    state = cdc.state(settings)
+    state = cdc.state(settings, PATIENCE)
     if state is None:
         return Finding("", "not registered", "'./airline up' registers it")
     return Finding(
@@ -25,6 +28,13 @@ def _why_not(settings: Settings, state: cdc.State) -> str:
         return ""
     if state.is_stopped:
         return "stopped: './airline resync' makes source and vault equal and starts it"
+    if state.is_paused:
+        return (
+            "paused, so no change comes; resume it: curl -X PUT "
+            f"{settings.connect_url}/connectors/{cdc.NAME}/resume"
+        )
+    if state.connector == "RUNNING" and state.task is None:
+        return "it has no task yet; './airline logs connect' says why where that stays"
     if "RecordTooLargeException" in state.trace:
         return (
             f"a row is larger than a message of {settings.message_mb} MiB may be: raise "

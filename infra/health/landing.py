@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import requests
+from kafka.errors import KafkaError
 
 from infra.cli import dead_letters as kept
 from infra.cli import landing
 from infra.cli.services import Ingest, Warehouse
+from infra.health.asking import ASKER
 from infra.health.finding import Finding, age, span
+from infra.kafka.broker import Broker
 from infra.settings import TABLES, Settings
+
+# How long Kafka or an ingester may take for an answer, in seconds.
+PATIENCE = 7.0
 
 
 def consumer_lag(settings: Settings) -> Finding:
-    by_topic = landing.lag(settings)
+    by_topic = landing.lag(settings, PATIENCE)
     total = sum(by_topic.values())
     late = ", ".join(f"{topic} {lag:,}" for topic, lag in sorted(by_topic.items()) if lag)
+    gone = sorted(
+        {
+            topic
+            for (topic, _), offset in landing.landed_offsets(settings).items()
+            if offset and topic in settings.topics and topic not in by_topic
+        }
+    )
+    problem = ""
+    if gone:
+        problem = (
+            f"Kafka has no topic {', '.join(gone)} any more, of which events have landed: its next "
+            "events would get offsets that are taken; './airline reset', then 'up'"
+        )
     # Lag alone is no illness: it is how much there is to do.
     return Finding(
-        "", f"{total:,}{f' ({late})' if late else ''}", values={"total": total, "topics": by_topic}
+        "",
+        f"{total:,}{f' ({late})' if late else ''}",
+        problem,
+        {"total": total, "topics": by_topic, "missing_topics": gone},
     )
 
 
@@ -42,28 +65,83 @@ def landed(settings: Settings) -> Finding:
 
 
 def ingesters(settings: Settings) -> Finding:
-    """What each ingester says of its health; the services' lines say whether it runs at all."""
+    """What each ingester says of its health, and whether each partition is somebody's."""
+    urls = {
+        each.name: f"http://{settings.host}:{settings.port(each.ports[0])}/health"
+        for each in Ingest.instances(settings)
+    }
+    answers = ASKER.ask(
+        {f"health of {name}": functools.partial(_health, url) for name, url in urls.items()}
+        | {"partitions": lambda: _partitions(settings)},
+        PATIENCE + 1,
+    )
     problems: list[str] = []
-    values: dict[str, Any] = {}
+    told: dict[str, Any] = {}
     stale: list[float] = []
-    for ingester in Ingest.instances(settings):
-        url = f"http://{settings.host}:{settings.port(ingester.ports[0])}/health"
-        try:
-            # 503 is an answer too: it says what is wrong.
-            told = requests.get(url, timeout=5).json()
-        except (requests.RequestException, ValueError):
-            values[ingester.name] = None
-            problems.append(f"{ingester.name} does not answer on {url}")
+    for name, url in urls.items():
+        [says] = answers[f"health of {name}"] or (None,)
+        told[name] = says
+        if says is None:
+            problems.append(f"{name} does not answer on {url}")
             continue
-        values[ingester.name] = told
-        problems += [f"{ingester.name}: {each}" for each in told["problems"]]
-        if told["seconds_since_last_event"] is not None:
-            stale.append(told["seconds_since_last_event"])
-    owned = sum(len(each["partitions"]) for each in values.values() if each)
-    text = f"{len(values)} with {owned} partitions"
+        problems += [f"{name}: {each}" for each in says["problems"]]
+        if says["seconds_since_last_event"] is not None:
+            stale.append(says["seconds_since_last_event"])
+    owned = {name: set(each["partitions"]) for name, each in told.items() if each}
+    [there] = answers["partitions"] or (None,)
+    taken = set().union(*owned.values())
+    values: dict[str, Any] = {"partitions": len(taken), **told}
+    if there is not None:
+        values["unassigned"] = sorted(there - taken)
+        problems += _unread(owned, there, taken, len(told))
+    text = f"{len(told)} with {len(taken)} partitions"
+    if there is not None:
+        text = f"{len(told)} with {len(taken)} of {len(there)} partitions"
     if stale:
         text += f", last event landed {span(min(stale))} ago"
     return Finding("", text, "; ".join(problems), values)
+
+
+def _health(url: str) -> dict[str, Any] | None:
+    """What an ingester says of itself; None where it does not."""
+    try:
+        # 503 is an answer too: it says what is wrong.
+        return requests.get(url, timeout=PATIENCE).json()
+    except (requests.RequestException, ValueError):
+        return None
+
+
+def _partitions(settings: Settings) -> set[str] | None:
+    """`topic:partition` of all that should be read, as an ingester names them; None where Kafka
+    does not answer.
+    """
+    try:
+        ends = Broker(settings).end_offsets(settings.topics, PATIENCE)
+    except (KafkaError, OSError, AssertionError):
+        return None
+    return {f"{topic}:{number}" for topic, number in ends}
+
+
+def _unread(
+    owned: dict[str, set[str]], there: set[str], taken: set[str], ingesters: int
+) -> list[str]:
+    """What is wrong with who reads what. While a group shares its partitions out anew, for
+    seconds, some are nobody's: then that is said too.
+    """
+    problems = []
+    if missing := sorted(there - taken):
+        named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        problems.append(
+            f"{len(missing)} of {len(there)} partitions are read by nobody ({named}): where that "
+            "stays, './airline logs ingest' says why"
+        )
+    elif ingesters <= len(there):
+        problems += [
+            f"{name} has none of {len(there)} partitions, others have them all"
+            for name, partitions in owned.items()
+            if not partitions
+        ]
+    return problems
 
 
 def dead_letters(settings: Settings) -> Finding:

@@ -25,12 +25,25 @@ def replication(settings: Settings) -> Finding:
             "CDC waits for it; see './airline logs replica', './airline up' starts or remakes it",
         )
     state, lag_bytes, lag_seconds = rows[0]
-    [(synced,)] = Replica(settings).server.query(
-        f"select count(*) from pg_replication_slots where slot_name = '{connector.SLOT}' and synced"
+    [(synced, paused)] = Replica(settings).server.query(
+        f"""
+        select
+            exists (
+                select from pg_replication_slots where slot_name = '{connector.SLOT}' and synced
+            ),
+            pg_is_wal_replay_paused()
+        """
     )
     values = {"state": state, "lag_bytes": lag_bytes, "lag_seconds": lag_seconds}
     problem = "" if state == "streaming" else "not streaming yet; see './airline logs replica'"
+    if paused:
+        problem = (
+            "the replica receives and does not replay: somebody paused it; "
+            "'select pg_wal_replay_resume()' there lets it go on"
+        )
     text = f"{state}, {size(lag_bytes)} behind, {lag_seconds:.1f} s"
     if synced:
         text += ", slot synchronised"
-    return Finding("", text, problem, values | {"slot_synchronised": bool(synced)})
+    return Finding(
+        "", text, problem, values | {"slot_synchronised": synced, "replay_paused": paused}
+    )

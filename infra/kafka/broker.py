@@ -123,8 +123,10 @@ class Broker:
             )
         return True
 
-    def answers(self) -> bool:
-        """Whether the broker answers a question about its topics."""
+    def answers(self, seconds: float = 2) -> bool:
+        """Whether the broker takes a connection in so many seconds, and then answers a question
+        about its topics.
+        """
         from kafka import KafkaAdminClient
         from kafka.errors import KafkaError
 
@@ -132,7 +134,7 @@ class Broker:
             with closing(
                 KafkaAdminClient(
                     bootstrap_servers=self.settings.kafka_bootstrap,
-                    bootstrap_timeout_ms=2000,
+                    bootstrap_timeout_ms=int(seconds * 1000),
                     request_timeout_ms=5000,
                 )
             ) as admin:
@@ -192,8 +194,11 @@ class Broker:
                         "see './airline status'; the same command tries again",
                     ) from None
 
-    def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """(topic, partition) -> offset after the last committed message; topics that exist only."""
+    def end_offsets(self, topics: Iterable[str], seconds: float = 30) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> offset after the last committed message; topics that exist only.
+
+        Each answer of the broker may take so many `seconds`, or KafkaError is raised.
+        """
         from kafka import KafkaConsumer, TopicPartition
 
         with closing(
@@ -202,6 +207,8 @@ class Broker:
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 group_id=None,
+                bootstrap_timeout_ms=int(seconds * 1000),
+                request_timeout_ms=int(seconds * 1000),
             )
         ) as consumer:
             there = set(consumer.topics())

@@ -15,7 +15,7 @@ import traceback
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 
-from infra.metrics.exporter import collect
+from infra.metrics.exporter import collect, examined
 from infra.settings import Settings
 
 # Between two rounds of questions, in seconds. A scrape gets the answers of the last one.
@@ -27,7 +27,7 @@ class Latest:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._metrics: list[Metric] = []
+        self._metrics: list[Metric] = [examined()]
 
     def collect(self) -> list[Metric]:
         return self._metrics

@@ -13,9 +13,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.cli.services import Ingest
-from infra.cli.supervision import Supervisor
+from infra.cli.supervision import RUNNING, Supervisor
+from infra.errors import AirlineError
 from infra.health import checks
 from infra.health.finding import Finding
+from infra.metrics.service import EXAMINED
 from infra.settings import Settings
 
 # How long an ingester may take to answer, in seconds.
@@ -38,6 +40,13 @@ def _number(key: str) -> Callable[[dict[str, Any]], float | None]:
     def read(values: dict[str, Any]) -> float | None:
         value = values.get(key)
         return None if value is None else float(value)
+
+    return read
+
+
+def _count(key: str) -> Callable[[dict[str, Any]], float | None]:
+    def read(values: dict[str, Any]) -> float | None:
+        return float(len(values[key])) if key in values else None
 
     return read
 
@@ -76,6 +85,12 @@ READINGS = (
     ),
     Reading(
         "replication",
+        "airline_replication_paused",
+        "1 if somebody paused the replica's replay",
+        _number("replay_paused"),
+    ),
+    Reading(
+        "replication",
         "airline_replication_slot_synchronised",
         "1 if the replica has CDC's slot, so that a failover keeps it",
         _number("slot_synchronised"),
@@ -107,7 +122,7 @@ READINGS = (
     Reading(
         "connector",
         "airline_connector_running",
-        "1 if connector and task run",
+        "1 if connector and task run; 0 also where it is paused, stopped or not there",
         lambda values: float(
             values.get("connector") == "RUNNING" and values.get("task") == "RUNNING"
         ),
@@ -117,6 +132,36 @@ READINGS = (
         "airline_unlanded_offsets",
         "Offsets that are in Kafka and not in staging",
         _number("total"),
+    ),
+    Reading(
+        "consumer lag",
+        "airline_missing_topics",
+        "Topics of which events have landed, and that Kafka has no more",
+        _count("missing_topics"),
+    ),
+    Reading(
+        "ingesters",
+        "airline_unassigned_partitions",
+        "Partitions that no ingester reads",
+        _count("unassigned"),
+    ),
+    Reading(
+        "DAGs",
+        "airline_dags_missing",
+        "DAGs that Airflow has not read",
+        _count("missing"),
+    ),
+    Reading(
+        "DAGs",
+        "airline_dags_paused",
+        "DAGs that are paused",
+        _count("paused"),
+    ),
+    Reading(
+        "DAGs",
+        "airline_dags_failed",
+        "DAGs whose last run that is over failed",
+        _count("failed"),
     ),
     Reading(
         "landed",
@@ -140,7 +185,7 @@ READINGS = (
         "load batch",
         "airline_load_batch_open",
         "1 if the newest load batch is open: being loaded, or left by a load that failed",
-        lambda values: float(values.get("closed_at") is None) if values else None,
+        lambda values: float(values["closed_at"] is None) if values.get("opened_at") else None,
     ),
     Reading(
         "load batch",
@@ -163,7 +208,8 @@ READINGS = (
     Reading(
         "load batch",
         "airline_unread_age_limit_seconds",
-        "How long events may wait for a load: an hour, or twice AIRLINE_LOAD_MINUTES",
+        "How long events may wait for a load: where Airflow loads 20 minutes, or three times"
+        " AIRLINE_LOAD_MINUTES; else an hour, or twice that",
         _number("unread_age_limit"),
     ),
     Reading(
@@ -189,29 +235,58 @@ READINGS = (
 
 def collect(settings: Settings) -> list[Metric]:
     """Everything as it is now."""
-    supervised = Supervisor(settings).is_alive()
+    try:
+        supervised = Supervisor(settings).is_alive()
+    except AirlineError:
+        # There, and does not answer: each service is told as ill.
+        supervised = True
     services, findings = checks.examine(settings, supervised=supervised)
     return [
         *_services(services),
         *_findings(findings),
         *_ingesters(settings, [each.name for each in Ingest.instances(settings)]),
-        GaugeMetricFamily(
-            "airline_examined_timestamp_seconds", "When all this was asked", value=time.time()
-        ),
+        examined(),
     ]
 
 
+def examined() -> Metric:
+    """When everything was asked last; at first, when the asking began."""
+    return GaugeMetricFamily(EXAMINED, "When all this was asked", value=time.time())
+
+
 def _services(services: list[Finding]) -> Iterator[Metric]:
-    up = GaugeMetricFamily("airline_service_up", "1 if the service runs", labels=["service"])
-    restarts = GaugeMetricFamily(
-        "airline_service_restarts",
-        "How often the service ended by itself since the supervisor runs",
-        labels=["service"],
+    told: tuple[tuple[str, str, Callable[[Finding], float]], ...] = (
+        (
+            "airline_service_up",
+            "1 if the service's process runs",
+            lambda each: float(each.values["state"] == RUNNING),
+        ),
+        (
+            "airline_service_answers",
+            "1 if the service does what it is asked: its readiness probe",
+            lambda each: float(each.values["answers"]),
+        ),
+        (
+            "airline_service_healthy",
+            "1 if the service runs, answers and does not end again and again",
+            lambda each: float(not each.problem),
+        ),
+        (
+            "airline_service_restarts",
+            "How often the service ended by itself since the supervisor runs",
+            lambda each: float(each.values["restarts"]),
+        ),
+        (
+            "airline_service_recent_restarts",
+            "How often the service ended by itself in the last five minutes",
+            lambda each: float(each.values["recent_restarts"]),
+        ),
     )
-    for each in services:
-        up.add_metric([each.name], float(not each.problem))
-        restarts.add_metric([each.name], each.values["restarts"])
-    yield from (up, restarts)
+    for name, what, value in told:
+        family = GaugeMetricFamily(name, what, labels=["service"])
+        for each in services:
+            family.add_metric([each.name], value(each))
+        yield family
 
 
 def _findings(findings: list[Finding]) -> Iterator[Metric]:
@@ -223,7 +298,7 @@ def _findings(findings: list[Finding]) -> Iterator[Metric]:
     yield problem
     values = {each.name: each.values for each in findings}
     for reading in READINGS:
-        value = reading.value(values[reading.check])
+        value = reading.value(values.get(reading.check, {}))
         family = GaugeMetricFamily(reading.name, reading.what)
         if value is not None:
             family.add_metric([], value)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra import roles
 from infra.cli.services import Service
 from infra.cli.supervision import Program
+
+EXAMINED = "airline_examined_timestamp_seconds"
+# How old its answers may be, in seconds; the alert NotExamined says the same.
+TOO_OLD = 120
 
 
 class Metrics(Service):
@@ -28,6 +35,18 @@ class Metrics(Service):
             return requests.get(self.address(), timeout=5).ok
         except requests.RequestException:
             return False
+
+    def problem(self) -> str:
+        """Whether it answers, and has asked the others lately."""
+        try:
+            answer = requests.get(self.address(), timeout=5)
+        except requests.RequestException:
+            return f"does not answer on {self.address()}"
+        for family in text_string_to_metric_families(answer.text if answer.ok else ""):
+            if family.name == EXAMINED:
+                age = time.time() - family.samples[0].value
+                return "" if age < TOO_OLD else f"what it tells is {age:.0f} s old"
+        return f"answers {answer.status_code} on {self.address()}, without its own metrics"
 
     def address(self) -> str:
         return f"http://{self.settings.host}:{self.settings.port('metrics')}/metrics"

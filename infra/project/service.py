@@ -44,6 +44,17 @@ class Docs(Service):
         except OSError:
             return False
 
+    def problem(self) -> str:
+        try:
+            with urllib.request.urlopen(self.address(), timeout=5):
+                return ""
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                return "there is no site: './airline docs' makes it"
+            return f"answers {error.code} on {self.address()}"
+        except OSError:
+            return f"does not answer on {self.address()}"
+
     def fill(self, progress: Progress) -> None:
         if not site.is_new(self.settings):
             site.build(self.settings, progress.say)

@@ -56,6 +56,17 @@ class Superset(Service):
         except requests.RequestException:
             return False
 
+    def problem(self) -> str:
+        """Whether it shows a page for which it asks its database, not only that a worker lives."""
+        url = f"{self.settings.superset_url}/login/"
+        try:
+            answer = requests.get(url, timeout=8, allow_redirects=False)
+        except requests.RequestException:
+            return f"does not answer on {self.settings.superset_url}"
+        if answer.status_code >= 500:
+            return f"answers {answer.status_code} on {url}: is its database there?"
+        return ""
+
     def fill(self, progress: Progress) -> None:
         dashboards.bring(self.settings, progress.say)
 

@@ -1,0 +1,62 @@
+"""Airflow's DAGs: read, not paused, and their last runs."""
+
+from __future__ import annotations
+
+import contextlib
+
+from infra.airflow import config
+from infra.airflow.api import Api
+from infra.errors import AirlineError
+from infra.health.finding import Finding
+from infra.settings import Settings
+
+# How long Airflow may take for one answer, in seconds.
+PATIENCE = 7.0
+
+# One login for as long as a process asks.
+_apis: dict[str, Api] = {}
+
+
+def dags(settings: Settings) -> Finding:
+    """Whether each DAG file is read, its DAG is on, and its last run that is over succeeded."""
+    known = _apis.pop(settings.airflow_url, None)
+    if known is not None:
+        # Its login may have run out, or Airflow was made anew.
+        with contextlib.suppress(AirlineError):
+            return _dags(settings, known)
+    return _dags(settings, Api(settings, seconds=PATIENCE))
+
+
+def _dags(settings: Settings, api: Api) -> Finding:
+    wanted = config.dag_ids(settings)
+    paused = api.dags()
+    errors = api.import_errors()
+    _apis[settings.airflow_url] = api
+    failed = [dag_id for dag_id in wanted if dag_id in paused and _failed(api, dag_id)]
+    missing = [dag_id for dag_id in wanted if dag_id not in paused]
+    off = [dag_id for dag_id in wanted if paused.get(dag_id)]
+    problems = [f"{error}" for error in errors]
+    if missing and not errors:
+        problems.append(
+            f"Airflow has not read {', '.join(missing)}: './airline logs airflow-dag-processor'"
+        )
+    if off:
+        problems.append(
+            f"{', '.join(off)} paused, so it does not run: "
+            f"'./airline airflow dags unpause {off[0]}' lets it"
+        )
+    problems += [
+        f"the last run of {dag_id} failed: see it in Airflow's UI ({settings.airflow_url}); its "
+        "next run tries again"
+        for dag_id in failed
+    ]
+    return Finding(
+        "",
+        f"{len(paused)} read, {len(off)} paused, {len(failed)} failed last",
+        "; ".join(problems),
+        {"missing": missing, "paused": off, "failed": failed, "import_errors": len(errors)},
+    )
+
+
+def _failed(api: Api, dag_id: str) -> bool:
+    return [run["state"] for run in api.runs(dag_id, over=True, limit=1)] == ["failed"]

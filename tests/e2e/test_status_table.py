@@ -1,0 +1,304 @@
+"""What `status`, `up` and the metrics must answer to each fault; and that each heals again.
+
+One row is one fault: which services and checks it makes ill, in which words, and what the metrics
+say. What hangs, and must not hang whoever asks, is in tests/unit/test_health.py as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+import pytest
+import requests
+
+from infra import roles
+from infra.connect import connector
+from infra.health import checks
+from infra.metrics import exporter
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@contextmanager
+def read_only(stack) -> Iterator[None]:
+    """Nobody may write into the warehouse."""
+    stack.sql("dwh", "alter system set default_transaction_read_only = on")
+    stack.sql("dwh", "select pg_reload_conf()")
+    try:
+        yield
+    finally:
+        with closing(psycopg2.connect(stack.settings.dsn("dwh"))) as connection:
+            connection.set_session(readonly=False, autocommit=True)
+            with connection.cursor() as cursor:
+                cursor.execute("alter system reset default_transaction_read_only")
+                cursor.execute("select pg_reload_conf()")
+
+
+@contextmanager
+def no_connection_left(stack) -> Iterator[None]:
+    """Sessions that do nothing take every connection of the warehouse."""
+    dsn = stack.settings.dsn("dwh", user=roles.BI, password=stack.settings.secret(roles.BI))
+    with ExitStack() as taken:
+        while True:
+            try:
+                taken.enter_context(closing(psycopg2.connect(dsn)))
+            except psycopg2.OperationalError:
+                break
+        yield
+
+
+@contextmanager
+def locked(stack) -> Iterator[None]:
+    """A session holds a lock for which everybody waits."""
+    with closing(psycopg2.connect(stack.settings.dsn("dwh"))) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("lock table staging.ingest_offset in access exclusive mode")
+        yield
+
+
+@contextmanager
+def replay_paused(stack) -> Iterator[None]:
+    stack.sql("replica", "select pg_wal_replay_pause()")
+    try:
+        yield
+    finally:
+        stack.sql("replica", "select pg_wal_replay_resume()")
+
+
+@contextmanager
+def connector_paused(stack) -> Iterator[None]:
+    url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
+    requests.put(f"{url}/pause").raise_for_status()
+    try:
+        yield
+    finally:
+        requests.put(f"{url}/resume").raise_for_status()
+
+
+@contextmanager
+def connector_failed(stack) -> Iterator[None]:
+    """A right is taken from Debezium, which it needs when it starts."""
+    url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
+    stack.sql("primary", "revoke select on pg_type from public")
+    try:
+        requests.post(f"{url}/restart?includeTasks=true").raise_for_status()
+        yield
+    finally:
+        stack.sql("primary", "grant select on pg_type to public")
+
+
+@contextmanager
+def connector_gone(stack) -> Iterator[None]:
+    connector.forget(stack.settings)
+    try:
+        yield
+    finally:
+        connector.register(stack.settings)
+
+
+@contextmanager
+def port_taken(stack) -> Iterator[None]:
+    """Another program listens where the metrics should, which end at once each time."""
+    stack.supervisor.halt("metrics")
+    with closing(socket.socket()) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((stack.settings.host, stack.settings.port("metrics")))
+        other.listen()
+        stack.supervisor.run("metrics")
+        yield
+    stack.supervisor.run("metrics")
+
+
+@contextmanager
+def broken_configuration(stack) -> Iterator[None]:
+    """The replica's configuration has a line that PostgreSQL does not know, and it is killed."""
+    file = stack.home / "data" / "replica" / "airline.conf"
+    whole = file.read_text()
+    file.write_text(f"{whole}no_such_setting = on\n")
+    try:
+        os.kill(stack.pid("replica"), signal.SIGKILL)
+        yield
+    finally:
+        file.write_text(whole)
+        stack.supervisor.run("replica")
+
+
+@contextmanager
+def ingesters_refused(stack) -> Iterator[None]:
+    """The warehouse lets the ingesters in no more: each ends, and is started again every few
+    seconds.
+    """
+    stack.sql("dwh", f"alter role {roles.INGEST} nologin")
+    try:
+        for name in ("ingest", "ingest-2"):
+            os.kill(stack.pid(name), signal.SIGKILL)
+        yield
+    finally:
+        stack.sql("dwh", f"alter role {roles.INGEST} login")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault; service or check -> what its problem says (a pattern); metric -> its value;
+    service -> what its last error says.
+    """
+
+    fault: Callable[[Any], Any]
+    ill: dict[str, str]
+    metrics: dict[tuple[str, str], float]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def service(name: str, metric: str = "healthy") -> tuple[str, str]:
+    return (f"airline_service_{metric}", name)
+
+
+ROWS = {
+    "warehouse read-only": Row(
+        read_only, {"dwh": "read-only"}, {service("dwh"): 0, service("dwh", "answers"): 0}
+    ),
+    "no connection left": Row(
+        no_connection_left, {"dwh": "connections are taken|connection slots"}, {service("dwh"): 0}
+    ),
+    "a lock that stays": Row(
+        locked, {"landed": "did not end in time"}, {("airline_problem", "landed"): 1}
+    ),
+    "replay paused": Row(
+        replay_paused,
+        {"replication": "pg_wal_replay_resume"},
+        {("airline_problem", "replication"): 1, ("airline_replication_paused", ""): 1},
+    ),
+    "connector paused": Row(
+        connector_paused,
+        {"connector": "paused.*resume"},
+        {("airline_problem", "connector"): 1, ("airline_connector_running", ""): 0},
+    ),
+    "connector failed": Row(
+        connector_failed,
+        {"connector": "Exception.*auto-restart"},
+        {("airline_problem", "connector"): 1, ("airline_connector_running", ""): 0},
+    ),
+    "connector gone": Row(
+        connector_gone,
+        {"connector": "registers it"},
+        {("airline_problem", "connector"): 1, ("airline_connector_running", ""): 0},
+    ),
+    "port taken": Row(
+        port_taken,
+        {"metrics": "not running|starting|ended"},
+        {service("metrics"): 0},
+        {"metrics": "Address already in use"},
+    ),
+    "configuration broken": Row(
+        broken_configuration,
+        {"replica": "not running|starting|ended", "replication": "replica"},
+        {service("replica"): 0, ("airline_problem", "replication"): 1},
+        {"replica": "configuration file .* contains errors"},
+    ),
+    "ingesters start again and again": Row(
+        ingesters_refused,
+        {
+            "ingest": r"ended \d+ times in the last 5 minutes",
+            "ingest-2": r"ended \d+ times in the last 5 minutes",
+            "ingesters": "are read by nobody",
+        },
+        {service("ingest"): 0, service("ingest-2"): 0, ("airline_problem", "ingesters"): 1},
+        dict.fromkeys(("ingest", "ingest-2"), "airline_ingest.* is not permitted to log in"),
+    ),
+}
+
+
+def problems(stack) -> dict[str, str]:
+    """Service or check -> its problem, '' where it is well; as `status` asks, in this process."""
+    services, findings = checks.examine(stack.settings)
+    return {each.name: each.problem for each in (*services, *findings)}
+
+
+def is_well(stack) -> bool:
+    return not any(problems(stack).values())
+
+
+def measured(stack) -> dict[tuple[str, str], float]:
+    """(metric, its service or check) -> value; as the service `metrics` asks."""
+    return {
+        (sample.name, sample.labels.get("service") or sample.labels.get("check") or ""): (
+            sample.value
+        )
+        for family in exporter.collect(stack.settings)
+        for sample in family.samples
+        if "ingester" not in sample.labels
+    }
+
+
+def the_fault_is_said_and_heals(stack, row: Row) -> None:
+    """Fails the test where a row of the table is not what `status`, metrics and `up` say."""
+    stack.wait(lambda: is_well(stack), "all is well before")
+    with row.fault(stack):
+
+        def is_said() -> bool:
+            told = problems(stack)
+            return all(re.search(words, told[ill]) for ill, words in row.ill.items())
+
+        stack.wait(is_said, f"status says {row.ill}")
+        numbers: dict[tuple[str, str], float] = {}
+
+        def are_measured() -> bool:
+            numbers.update(measured(stack))
+            return all(numbers.get(metric) == value for metric, value in row.metrics.items())
+
+        stack.wait(are_measured, f"the metrics say {row.metrics}")
+        told = stack.status()
+        assert told["healthy"] is False
+        for ill, words in row.errors.items():
+            assert re.search(words, told["services"][ill]["last_error"] or ""), ill
+        unwell = {each.name for each in checks.settle(stack.settings, patience=0)}
+        later = {check.name for check in checks.CHECKS if not check.settles}
+        assert row.ill.keys() - later <= unwell, "`up` would end well"
+    stack.wait(lambda: is_well(stack), "all is well again")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_fault_is_said_and_heals(stack, name):
+    """Wrong if it fails: `status` and the metrics call what is ill healthy, or ill for ever."""
+    the_fault_is_said_and_heals(stack, ROWS[name])
+
+
+def test_what_is_stopped_is_said_whatever_hangs(stack):
+    """Wrong if it fails: a frozen service is RUNNING, so healthy; or `status` hangs with it."""
+    pids = stack.pids()
+    try:
+        for pid in pids.values():
+            os.kill(pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        told = stack.status()
+        took = time.monotonic() - begun
+        text = stack.airline("status", check=False).stdout
+    finally:
+        for pid in pids.values():
+            os.kill(pid, signal.SIGCONT)
+    assert took < 10 * checks.PATIENCE, "it waited for what hangs"
+    assert told["healthy"] is False
+    for name, pid in pids.items():
+        assert f"kill -CONT {pid}" in told["services"][name]["problem"]
+        assert f"{name}: its process is stopped" in text
+    assert "not healthy" in text
+    stack.wait(lambda: is_well(stack), "all is well again")
+
+
+def test_a_password_that_is_refused_is_said(stack):
+    """Wrong if it fails: a server that lets nobody in is well, for its process runs."""
+    done = stack.airline("status", check=False, AIRLINE_ADMIN_PASSWORD="mistyped")
+    assert done.returncode == 1
+    for name in ("primary", "replica", "dwh"):
+        assert f"{name}: does not answer: password authentication failed" in done.stdout
+    assert "mistyped" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
