@@ -6,12 +6,18 @@
     {{ exceptions.raise_compiler_error("The satellite loader of this project makes no ghost records; unset enable_ghost_records.") }}
 {%- endif -%}
 
-{%- set hash_diff_source = src_hashdiff.source_column if src_hashdiff is mapping else src_hashdiff -%}
-{%- set hash_diff = src_hashdiff.alias if src_hashdiff is mapping else src_hashdiff -%}
-{%- set others = automate_dv_columns([src_payload, src_extra_columns, src_eff, src_ldts, src_source]) -%}
+{%- set src_pk = one_column(src_pk, 'src_pk') -%}
+{%- set src_eff = one_column(src_eff, 'src_eff') -%}
+{%- set src_ldts = one_column(src_ldts, 'src_ldts') -%}
+{%- set hash_diff_source = one_column(src_hashdiff.source_column if src_hashdiff is mapping else src_hashdiff, 'src_hashdiff') -%}
+{%- set hash_diff = (src_hashdiff.alias if src_hashdiff is mapping else none) or hash_diff_source -%}
 {%- set options = config.get('meta') or {} -%}
 {%- set change_order = options.get('change_order', src_eff or src_ldts) -%}
-{%- set source_relation = ref(source_model) -%}
+{%- set stage = one_column(source_model, 'source_model') -%}
+{%- set source_relation = ref(stage) if stage else '' -%}
+{%- set named = automate_dv_columns([src_extra_columns, src_eff, src_ldts, src_source]) -%}
+{%- set payload = automate_dv_payload(src_payload, source_relation, named + [src_pk, hash_diff_source, hash_diff]) -%}
+{%- set others = payload + named -%}
 
 with staged as (
     select
@@ -120,4 +126,46 @@ where previous_hash_diff is distinct from {{ hash_diff }}
         {%- endif -%}
     {%- endfor -%}
     {{ return(columns) }}
+{% endmacro %}
+
+
+{#- The one name of an argument that this loader takes one of. -#}
+{% macro one_column(value, argument) %}
+    {%- set names = automate_dv_columns([value]) -%}
+    {%- if execute and (names | length > 1 or value is mapping) -%}
+        {{ exceptions.raise_compiler_error(
+            argument ~ " of a satellite must be one name, not " ~ value ~ "."
+            ~ (" Make one hash key of these columns in the stage (hashed_columns)." if argument == 'src_pk' else "")
+        ) }}
+    {%- endif -%}
+    {{ return(names[0] if names else none) }}
+{% endmacro %}
+
+
+{#- The payload's columns: as named, or by {exclude_columns: true, columns: [...]} all columns of the stage but these and
+    the ones that the other arguments name. -#}
+{% macro automate_dv_payload(src_payload, source_relation, named) %}
+    {%- if src_payload is not mapping -%}
+        {{ return(automate_dv_columns([src_payload])) }}
+    {%- endif -%}
+    {%- for key in src_payload if execute and key not in ['exclude_columns', 'columns'] -%}
+        {{ exceptions.raise_compiler_error("src_payload of a satellite takes exclude_columns and columns, not '" ~ key ~ "'.") }}
+    {%- endfor -%}
+    {%- set given = automate_dv_columns([src_payload.get('columns')]) -%}
+    {%- if not src_payload.get('exclude_columns') -%}
+        {{ return(given) }}
+    {%- endif -%}
+    {%- set without = (given + named) | map('lower') | list -%}
+    {%- set names = [] -%}
+    {%- set columns = adapter.get_columns_in_relation(source_relation) if execute else [] -%}
+    {%- for column in columns if column.name | lower not in without -%}
+        {%- do names.append(adapter.quote(column.name)) -%}
+    {%- endfor -%}
+    {%- if execute and not names and flags.WHICH in ['run', 'build', 'retry'] -%}
+        {{ exceptions.raise_compiler_error(
+            "src_payload leaves no column of " ~ source_relation ~ " for the satellite"
+            ~ ("." if columns else ": there is no such table yet, build the stage first.")
+        ) }}
+    {%- endif -%}
+    {{ return(names) }}
 {% endmacro %}

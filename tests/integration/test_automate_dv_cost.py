@@ -14,35 +14,28 @@ pytestmark = stand_in_only
 
 SMALL, LARGE = 10_000, 500_000
 BATCH = 200
-# What a batch row may cost, in pages. A look-up in an index of 500,000 keys reads three or four
-# pages and the row's own; the effectivity satellite makes three look-ups a row, the others one or
-# two.
-PAGES_PER_ROW = {"cost_eff_sat": 12, "cost_ma_sat": 8}
-USUAL_PAGES_PER_ROW = 5
+# What a batch row may cost, in pages: a look-up in an index of 500,000 keys reads three or four
+# pages, and the row's own.
+PAGES_PER_ROW = 5
 # Versions of one key of the batch, to show that neither a long history of a key costs.
 VERSIONS = 50_000
 
 KEY = "decode(lpad(to_hex({}), 32, '0'), 'hex')"
 COLUMNS = (
-    "hk bytea, driving_hk bytea, other_hk bytea, id integer, name text, hash_diff bytea,"
-    " started timestamp, ended timestamp, effective_from timestamp, load_date timestamp,"
-    " record_source text"
+    "hk bytea, one_hk bytea, other_hk bytea, id integer, name text, hash_diff bytea,"
+    " load_date timestamp, record_source text"
 )
 # What the n-th row of each target holds; all were loaded on the first day of 2024.
 TARGETS = {
     "cost_hub": "hk, n, loaded, 'S'",
     "cost_link": "hk, hk, hk, loaded, 'S'",
-    "cost_nh_link": "hk, hk, hk, 'name', loaded, 'S'",
     "cost_sat": "hk, '\\x01', 'name', loaded, 'S'",
-    "cost_ma_sat": "hk, 'name', n, '\\x01', loaded, 'S'",
-    "cost_eff_sat": "hk, hk, hk, loaded, timestamp '9999-12-31', loaded, loaded, 'S'",
 }
 NEW_ROWS = {
     # Half of the batch has keys that the targets lack; the other half changes known ones.
-    **{"cost_hub": BATCH // 2, "cost_link": BATCH // 2, "cost_nh_link": BATCH // 2},
-    **{"cost_sat": BATCH, "cost_ma_sat": BATCH},
-    # The new relationships, and the ends of those they displace.
-    "cost_eff_sat": BATCH,
+    "cost_hub": BATCH // 2,
+    "cost_link": BATCH // 2,
+    "cost_sat": BATCH,
 }
 
 
@@ -73,7 +66,7 @@ def loads(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> dict[int
     for hash_key in (known, new):
         project.execute(
             f"insert into raw.cost_batch select {hash_key}, {known}, {hash_key}, n, 'name',"
-            " '\\x02', loaded, '9999-12-31', loaded, loaded, 'S'"
+            " '\\x02', loaded, 'S'"
             f" from generate_series(1, {BATCH // 2}) as n,"
             " (select timestamp '2025-01-01' as loaded)"
         )
@@ -122,6 +115,6 @@ def test_what_a_load_finds(loads: dict[int, dict[str, Load]], table: str) -> Non
 def test_cost_follows_the_batch(loads: dict[int, dict[str, Load]], table: str) -> None:
     """A load would read the whole target, or more of it as it grows."""
     small, large = loads[SMALL][table], loads[LARGE][table]
-    allowed = PAGES_PER_ROW.get(table, USUAL_PAGES_PER_ROW) * BATCH
+    allowed = PAGES_PER_ROW * BATCH
     assert table not in large.scanned
     assert large.pages <= allowed, f"{large.pages} pages (small: {small.pages})"

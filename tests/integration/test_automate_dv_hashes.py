@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.automate_dv.harness import Project, stand_in_only
+from tests.integration.automate_dv.harness import Project
 
 COLUMNS = (
     "id integer, a text, b varchar(20), c text, number integer, amount numeric(6, 2),"
@@ -150,18 +150,48 @@ def test_sha_and_global_variables(project: Project) -> None:
     check(project, Hashing(sha256, False, "\x1f", "\x1e"))
 
 
-@stand_in_only
-def test_variables_scoped_to_the_package(project: Project) -> None:
-    """Variables under `automate_dv:` would be ignored, or win over the command line's."""
+def test_variables_scoped_to_the_package_have_no_effect(project: Project) -> None:
+    """Keys would be others with the stand-in than with AutomateDV, which does not see them."""
     scoped = {
         "hash": "SHA",
         "concat_string": "#",
         "null_placeholder_string": "it's null",
         "hash_content_casing": "DISABLED",
     }
-    variables = {"automate_dv": scoped, "concat_string": "not this one"}
-    project.run("hashes", "--vars", "{hash_content_casing: UPPER}", variables=variables)
-    check(project, Hashing(sha256, True, "#", "it's null"))
+    project.run("hashes", variables={"automate_dv": scoped})
+    check(project, Hashing(md5))
+
+
+def test_the_command_line_comes_first(project: Project) -> None:
+    """A variable given with --vars would be ignored, and the project's be taken."""
+    project.run("hashes", "--vars", "{hash: SHA}", variables={"hash": "MD5", "concat_string": "#"})
+    check(project, Hashing(sha256, separator="#"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "hashing"),
+    [
+        ({}, Hashing(md5)),
+        (
+            {"hash": "SHA", "hash_content_casing": "DISABLED", "concat_string": "\x1f"},
+            Hashing(sha256, False, "\x1f"),
+        ),
+    ],
+)
+def test_hash_makes_what_stage_makes(project: Project, variables: dict, hashing: Hashing) -> None:
+    """A model that hashes by itself would not find the keys that its stage made."""
+    project.run("hash", variables=variables)
+    rows = project.records("select * from vault.hash order by id")
+    assert len(rows) == len(TEXTS)
+    for row, (a, b, c) in zip(rows, TEXTS, strict=True):
+        expected = {
+            "one": hashing.one(a),
+            "constant": hashing.one("abc"),
+            "listed": hashing.key(c, a),
+            "diff": hashing.diff(a, b, c),
+            "diff_of_string": hashing.one(a),
+        }
+        assert {name: row[name] for name in expected} == expected, f"row {row['id']}: {(a, b, c)}"
 
 
 def test_an_unknown_algorithm_warns_and_means_md5(project: Project) -> None:

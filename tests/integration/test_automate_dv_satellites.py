@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.integration.automate_dv.harness import Project, stand_in_only
+from tests.integration.automate_dv.harness import Project
 
 DETAILS = (
     "customer_hk bytea, customer_hashdiff bytea, name text, age integer, note text,"
     " effective_from timestamp, load_date timestamp, record_source text"
 )
-PHONES = (
-    "customer_hk bytea, phone text, extension integer, phone_hashdiff bytea, kind text, note text,"
-    " effective_from timestamp, load_date timestamp, record_source text"
-)
-EMPLOYMENTS = (
-    "employment_hk bytea, person_hk bytea, company_hk bytea, started timestamp, ended timestamp,"
-    " effective_from timestamp, load_date timestamp, record_source text"
-)
 PLAIN = ("sat_plain", "sat_indexed")
 FILTERED = ("sat_filtered", "sat_filtered_meta")
-MULTI_ACTIVE = ("ma_sat_plain", "ma_sat_indexed")
-AUTO = ("eff_sat_auto", "eff_sat_auto_meta")
-OPEN = "9999-12-31 23:59:59.999"
 
 
 def day(number: int) -> datetime:
@@ -39,30 +29,6 @@ def detail(key: int | None, content: str | None, loaded: int, effective: int | N
     return (
         f"{hash_key}, {hashdiff}, '{content}', 7, 'extra', '2024-01-{effective or loaded:02d}',"
         f" '2024-01-{loaded:02d}', 'S'"
-    )
-
-
-def phone(key: int | None, number: str | None, content: str, loaded: int, note: str = "") -> str:
-    hash_key = "null" if key is None else f"'\\x{key:02x}'"
-    child_key = "null" if number is None else f"'{number}'"
-    return (
-        f"{hash_key}, {child_key}, 1, '\\x{content.encode().hex()}', '{content}', '{note}',"
-        f" '2024-01-{loaded:02d}', '2024-01-{loaded:02d}', 'S'"
-    )
-
-
-def employment(
-    key: int,
-    person: int,
-    company: int,
-    loaded: int,
-    ended: str = OPEN,
-    effective: int | None = None,
-) -> str:
-    effective_from = f"'2024-01-{effective or loaded:02d}'"
-    return (
-        f"'\\x{key:02x}', '\\x{person:02x}', '\\x{company:02x}', {effective_from}, '{ended}',"
-        f" {effective_from}, '2024-01-{loaded:02d}', 'S'"
     )
 
 
@@ -89,49 +55,6 @@ DETAIL_LOADS = [
         detail(4, "n", 6),
     ],
 ]
-PHONE_LOADS = [
-    [
-        phone(1, "p1", "h", 1),
-        phone(1, "p2", "h", 1),
-        phone(1, "p2", "h", 1),
-        phone(2, "p3", "h", 1),
-        phone(3, "p4", "h", 1),
-        phone(3, "p5", "h", 1),
-        phone(None, "p9", "h", 1),
-        phone(9, None, "h", 1),
-    ],
-    [
-        phone(1, "p1", "h", 2),
-        phone(1, "p2", "h", 2),
-        phone(2, "p3", "changed", 2),
-        phone(3, "p4", "h", 2),
-        phone(4, "p6", "h", 2),
-    ],
-    [
-        phone(1, "p1", "h", 3),
-        phone(1, "p2", "h", 3),
-        phone(1, "p7", "h", 3),
-        phone(2, "p3", "changed", 3),
-        phone(3, "p4", "h", 3),
-        phone(4, "p8", "h", 3),
-    ],
-]
-EMPLOYMENT_LOADS = [
-    [
-        employment(1, 11, 21, 1),
-        employment(2, 12, 22, 1),
-        employment(3, 13, 23, 1, ended="2024-01-01"),
-    ],
-    # Person 11 changes to another company, person 13 comes back, person 12 stays.
-    [
-        employment(4, 11, 24, 2),
-        employment(2, 12, 22, 2),
-        # Open is a matter of the date, not of the time of day.
-        employment(3, 13, 23, 2, ended="9999-12-31"),
-    ],
-    # Person 11 goes back; the end is the effective date, not the load date.
-    [employment(1, 11, 21, 4, effective=3)],
-]
 State = dict[str, list[tuple]]
 
 
@@ -144,44 +67,21 @@ def project(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def loads(project: Project) -> list[State]:
-    """The tables' rows after each of three loads, and after the third once more."""
+    """The tables' rows after each of two loads, and after the second once more."""
     seen: list[State] = []
-    for number in (0, 1, 2, 2):
-        # There are two loads of details: the second comes again as the third.
-        project.replace("details", DETAILS, *DETAIL_LOADS[min(number, 1)])
-        project.replace("phones", PHONES, *PHONE_LOADS[number])
-        project.replace("employments", EMPLOYMENTS, *EMPLOYMENT_LOADS[number])
+    for number in (0, 1, 1):
+        project.replace("details", DETAILS, *DETAIL_LOADS[number])
         project.run("path:models/satellites")
         seen.append(
             {
-                **{
-                    name: sorted(
-                        project.rows(
-                            "select get_byte(customer_hk, 0), name, load_date, effective_from"
-                            f" from vault.{name}"
-                        ),
-                        key=lambda row: (row[0], row[2], row[3], row[1]),
-                    )
-                    for name in PLAIN + FILTERED
-                },
-                **{
-                    name: sorted(
-                        project.rows(
-                            "select get_byte(customer_hk, 0), extract(day from load_date)::integer,"
-                            f" phone, kind from vault.{name}"
-                        )
-                    )
-                    for name in MULTI_ACTIVE
-                },
-                **{
-                    name: sorted(
-                        project.rows(
-                            "select get_byte(employment_hk, 0), load_date, started, ended,"
-                            f" effective_from, person_hk, company_hk from vault.{name}"
-                        )
-                    )
-                    for name in (*AUTO, "eff_sat_manual")
-                },
+                name: sorted(
+                    project.rows(
+                        "select get_byte(customer_hk, 0), name, load_date, effective_from"
+                        f" from vault.{name}"
+                    ),
+                    key=lambda row: (row[0], row[2], row[3], row[1]),
+                )
+                for name in (*PLAIN, *FILTERED, "sat_excluding")
             }
         )
     return seen
@@ -199,14 +99,7 @@ def test_columns(project: Project, loads: list[State]) -> None:
     assert project.columns("sat_indexed") == [
         *["customer_hk", "customer_hashdiff", "name", "age", *after]
     ]
-    assert project.columns("ma_sat_plain") == [
-        *["customer_hk", "phone", "extension", "kind", "note", "hash_diff"],
-        *["effective_from", "load_date", "record_source"],
-    ]
-    assert project.columns("eff_sat_auto") == [
-        *["employment_hk", "person_hk", "company_hk", "started", "ended"],
-        *["effective_from", "load_date", "record_source"],
-    ]
+    assert project.columns("sat_excluding") == ["customer_hk", "hash_diff", "name", "age", *after[1:]]
 
 
 @pytest.mark.parametrize("name", PLAIN + FILTERED)
@@ -255,68 +148,74 @@ def test_the_filter_leaves_out_late_and_repeated_rows(loads: list[State], name: 
     assert loads[2][name] == loads[1][name]
 
 
-@pytest.mark.parametrize("name", MULTI_ACTIVE)
-def test_multi_active_satellite(loads: list[State], name: str) -> None:
-    """The set of a key's rows would not be the unit of change."""
-    first = [(1, 1, "p1", "h"), (1, 1, "p2", "h"), (2, 1, "p3", "h")]
-    first += [(3, 1, "p4", "h"), (3, 1, "p5", "h")]
-    # Key 1 is the same set, key 2 has another hashdiff, key 3 a row fewer, key 4 is new.
-    second = [*first, (2, 2, "p3", "changed"), (3, 2, "p4", "h"), (4, 2, "p6", "h")]
-    # Key 1 has a row more, keys 2 and 3 the set of the newest load, key 4 another child key.
-    third = [(1, 3, "p1", "h"), (1, 3, "p2", "h"), (1, 3, "p7", "h"), (4, 3, "p8", "h")]
-    assert loads[0][name] == first
-    assert loads[1][name] == sorted(second)
-    assert loads[2][name] == sorted(second + third)
-    assert loads[3][name] == loads[2][name], "a repeated batch added a set"
+def test_a_payload_by_exclusion_is_what_the_rest_names(loads: list[State]) -> None:
+    """A satellite whose payload is all but some columns would hold other versions."""
+    assert [load["sat_excluding"] for load in loads] == [load["sat_plain"] for load in loads]
 
 
-def effective(rows: list[tuple], key: int) -> list[tuple[int, int, str]]:
-    """(day loaded, day started, day ended or 'open') of one key's rows."""
-    return [
-        (row[1].day, row[2].day, "open" if row[3].year == 9999 else str(row[3].day))
-        for row in rows
-        if row[0] == key
+OWN_LOADER = Path(__file__).parents[2] / "macros" / "automate_dv" / "postgres__sat.sql"
+OWN_ORDER = {
+    "dispatch": [
+        {"macro_namespace": "automate_dv", "search_order": ["automate_dv_rules", "automate_dv"]}
     ]
+}
 
 
-@pytest.mark.parametrize("name", AUTO)
-def test_effectivity_with_auto_end_dating(loads: list[State], name: str) -> None:
-    """A relationship that another one displaced would stay open, or one that came back closed."""
-    assert effective(loads[1][name], 1) == [(1, 1, "open"), (2, 1, "2")]
-    assert effective(loads[1][name], 2) == [(1, 1, "open")]
-    assert effective(loads[1][name], 3) == [(1, 1, "1"), (2, 2, "open")]
-    assert effective(loads[1][name], 4) == [(2, 2, "open")]
-    assert effective(loads[2][name], 1) == [(1, 1, "open"), (2, 1, "2"), (4, 3, "open")]
-    assert effective(loads[2][name], 4) == [(2, 2, "open"), (4, 2, "3")]
-    assert loads[3][name] == loads[2][name], "a repeated batch added rows"
-    closing = next(row for row in loads[2][name] if row[0] == 4 and row[3] == day(3))
-    assert closing[4:] == (day(3), b"\x0b", b"\x18")
-
-
-def test_effectivity_without_auto_end_dating(loads: list[State]) -> None:
-    """Relationships would be closed although the model does not ask for it."""
-    rows = loads[3]["eff_sat_manual"]
-    assert effective(rows, 1) == [(1, 1, "open")]
-    assert effective(rows, 2) == [(1, 1, "open")]
-    assert effective(rows, 3) == [(1, 1, "1"), (2, 2, "open")]
-    assert effective(rows, 4) == [(2, 2, "open")]
-
-
-@stand_in_only
-def test_two_changes_of_a_driving_key_close_the_old_row_once(
-    project: Project, loads: list[State]
-) -> None:
-    """Two changes in one batch would end the relationship before them twice."""
-    project.replace("employments", EMPLOYMENTS, employment(6, 12, 26, 6), employment(5, 12, 25, 5))
-    project.run("batch_employments eff_sat_auto")
-    rows = sorted(
-        project.rows(
-            "select get_byte(employment_hk, 0), load_date, started, ended from vault.eff_sat_auto"
-        )
+@pytest.fixture(scope="module")
+def own_loader(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same models, with the satellite loader that this repository puts in place."""
+    made = Project(
+        Path(tmp_path_factory.mktemp("own")), postgres_server, "automate_dv_own_satellites"
     )
-    assert effective(rows, 2) == [(1, 1, "open"), (5, 1, "5")]
-    assert effective(rows, 5) == [(5, 5, "open")]
-    assert effective(rows, 6) == [(6, 6, "open")]
+    (made.folder / "macros").mkdir()
+    shutil.copy(OWN_LOADER, made.folder / "macros")
+    made.replace("details", DETAILS, *DETAIL_LOADS[0])
+    return made
+
+
+def test_the_projects_loader_takes_a_payload_by_exclusion(own_loader: Project) -> None:
+    """`exclude_columns` would be a syntax error of SQL, or name columns twice, in its loader."""
+    select = "batch_details sat_plain sat_excluding"
+    own_loader.run(select, settings=OWN_ORDER)
+    own_loader.replace("details", DETAILS, *DETAIL_LOADS[1])
+    own_loader.run(select, settings=OWN_ORDER)
+    named = ["customer_hk", "hash_diff", "name", "age"]
+    dates = ["effective_from", "load_date", "record_source"]
+    assert own_loader.columns("sat_plain") == [*named, "note", *dates]
+    assert own_loader.columns("sat_excluding") == [*named, *dates]
+    columns = ", ".join(named + dates)
+    excluding = own_loader.rows(f"select {columns} from vault.sat_excluding order by 1, load_date")
+    assert len(excluding) == 7
+    assert excluding == own_loader.rows(
+        f"select {columns} from vault.sat_plain order by 1, load_date"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "culprits"),
+    [
+        ("own_sat_of_several_keys", ["src_pk", "['A', 'B']", "hashed_columns"]),
+        ("own_sat_of_several_load_dates", ["src_ldts", "['L', 'M']"]),
+        ("own_sat_of_several_stages", ["source_model", "one name"]),
+        ("own_sat_of_unknown_payload", ["src_payload", "'but'"]),
+        ("own_sat_of_all_but_all", ["src_payload", "no column"]),
+    ],
+)
+def test_the_projects_loader_names_what_it_does_not_take(
+    own_loader: Project, model: str, culprits: list[str]
+) -> None:
+    """A use that the loader cannot serve would come out as a syntax error of SQL."""
+    invocation = own_loader.dbt(
+        "run",
+        "--select",
+        f"batch_details {model}",
+        settings=OWN_ORDER,
+        variables={"own_loader": model},
+    )
+    said = str(invocation) + str(invocation.messages)
+    assert not invocation.result.success
+    assert [each for each in culprits if each not in said] == [], said
+    assert "syntax error" not in said
 
 
 def test_ghost_record(project: Project, loads: list[State]) -> None:

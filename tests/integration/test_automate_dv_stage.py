@@ -44,7 +44,7 @@ def test_column_order(project: Project) -> None:
         *["id", "name", "code", "region", "part", "Mixed Case", "order"],
     ]
     assert project.columns("stage_generated_only") == [
-        *["name", "code_original", "code", "id_hk", "position"],
+        *["name", "code_original", "code", "region_original", "region", "id_hk", "position"],
     ]
 
 
@@ -74,6 +74,17 @@ def test_null_columns(project: Project) -> None:
         ("x", "x", None, "-2", True),
         ("x", "x", "south", "south", True),
         (None, "-1", "south", "south", True),
+    ]
+
+
+def test_null_columns_take_their_keys_in_any_case(project: Project) -> None:
+    """`REQUIRED` or `Optional` would be an error, or be passed over, where AutomateDV takes it."""
+    rows = project.rows("select name, code, region from vault.stage_generated_only order by name")
+    assert rows == [
+        ("ANN", "x", "north"),
+        ("BOB", "x", "-2"),
+        ("CID", "x", "south"),
+        ("DAN", "-1", "south"),
     ]
 
 

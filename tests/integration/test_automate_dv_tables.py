@@ -53,12 +53,10 @@ def loads(
         seen.append(
             {
                 name: sorted(project.rows(f"select * from vault.{name}"), key=repr)
-                for name in ("hub_one", "hub_two", "link_one", "link_two", "nh_link_one")
+                for name in ("hub_one", "hub_two", "link_one", "link_two")
             }
         )
-        seen[-1]["columns"] = [
-            tuple(project.columns(name)) for name in ("hub_one", "link_one", "nh_link_one")
-        ]
+        seen[-1]["columns"] = [tuple(project.columns(name)) for name in ("hub_one", "link_one")]
 
     project.replace(
         "customers_a",
@@ -123,10 +121,6 @@ def test_columns(loads: list[dict[str, list[tuple]]]) -> None:
     assert loads[0]["columns"] == [
         ("customer_hk", "customer_id", "region", "load_date", "record_source"),
         ("order_hk", "customer_hk", "product_hk", "note", "load_date", "record_source"),
-        (
-            *("order_hk", "customer_hk", "product_hk", "amount", "note"),
-            *("paid_at", "load_date", "record_source"),
-        ),
     ]
 
 
@@ -172,23 +166,9 @@ def test_link_of_several_sources(loads: list[dict[str, list[tuple]]]) -> None:
     assert loads[2]["link_two"] == loads[1]["link_two"]
 
 
-def test_non_historised_link(loads: list[dict[str, list[tuple]]]) -> None:
-    """Equal rows would go in twice, differing ones be merged, or a known key go in again."""
-    first = [
-        (key(1), key(10), key(20), 5, "n", day(1), day(1), "P"),
-        (key(4), key(11), key(21), 6, "n", day(1), day(1), "P"),
-        (key(4), key(11), key(21), 7, "n", day(1), day(1), "P"),
-    ]
-    assert loads[0]["nh_link_one"] == first
-    new = (key(5), key(12), key(22), 3, "n", day(6), day(6), "P")
-    assert loads[1]["nh_link_one"] == [*first, new]
-    assert loads[2]["nh_link_one"] == loads[1]["nh_link_one"]
-
-
 def test_full_refresh(loads: list[dict[str, list[tuple]]]) -> None:
     """A full refresh would keep rows of before."""
     refreshed = loads[3]
     assert [row[0] for row in refreshed["hub_one"]] == [key(1), key(4)]
     assert [row[0] for row in refreshed["link_one"]] == [key(1), key(5)]
-    assert [row[0] for row in refreshed["nh_link_one"]] == [key(4), key(5)]
     assert refreshed["hub_one"][0] == (key(1), "C1", "changed", day(1), "0")

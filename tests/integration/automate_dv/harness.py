@@ -2,7 +2,7 @@
 
 The rules under test are those of AutomateDV's public macros, so the same tests run against
 AutomateDV itself:
-`AUTOMATE_DV_PATH=<folder of the package> pytest tests/integration -k automate_dv`.
+`AUTOMATE_DV_PATH=<its folder, dbt_utils beside it> pytest tests/integration -k automate_dv`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class Project:
         shutil.copytree(HERE / "project", self.folder)
         packages = self.folder / "dbt_packages"
         packages.mkdir()
-        shutil.copytree(PACKAGE, packages / "automate_dv")
+        # What lies beside it too: AutomateDV itself needs dbt_utils there.
+        for package in PACKAGE.parent.iterdir():
+            if (package / "dbt_project.yml").exists():
+                shutil.copytree(package, packages / package.name)
         self._settings = yaml.safe_load((self.folder / "dbt_project.yml").read_text())
         self.dsn = server.create_database(database)
         self._environment = {

@@ -21,8 +21,8 @@
 {%- macro postgres__stage(include_source_columns, source_model, hashed_columns, derived_columns, null_columns,
                           ranked_columns) -%}
     {%- set relation = automate_dv.stage_relation(source_model) -%}
-    {%- set source_columns = automate_dv.stage_source_columns(
-        relation, include_source_columns or automate_dv.hashes_by_exclusion(hashed_columns)
+    {%- set source_columns = automate_dv.relation_columns(
+        relation, 'stage', include_source_columns or automate_dv.hashes_by_exclusion(hashed_columns)
     ) -%}
     {%- set steps = [
         {'name': 'derived_columns', 'columns': automate_dv.derived_expressions(derived_columns)},
@@ -88,26 +88,4 @@ from {{ last.step }}
         {{- return(source(pair[0], pair[1])) -}}
     {%- endif -%}
     {{- return(ref(source_model) if source_model else '') -}}
-{%- endmacro -%}
-
-
-{#- The source's columns as [{name, identifier}]. Not known while dbt parses, nor when it compiles before the source is
-    built: `*` then stands for them all. -#}
-{%- macro stage_source_columns(relation, needed) -%}
-    {%- set columns = [] -%}
-    {%- if execute -%}
-        {%- for column in adapter.get_columns_in_relation(relation) -%}
-            {%- do columns.append({'name': column.name | lower, 'identifier': adapter.quote(column.name)}) -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {%- if not columns -%}
-        {%- if needed and execute and flags.WHICH in ['run', 'build'] and model.resource_type == 'model' -%}
-            {%- do exceptions.raise_compiler_error(
-                "automate_dv.stage: no columns found in " ~ relation ~ ", the source_model of this stage. It must be a"
-                ~ " table or view that exists (not an ephemeral model): build it first."
-            ) -%}
-        {%- endif -%}
-        {%- do columns.append({'name': '*', 'identifier': '*'}) -%}
-    {%- endif -%}
-    {{- return(columns) -}}
 {%- endmacro -%}

@@ -5,14 +5,32 @@
 {%- endmacro -%}
 
 
+{#- What must be a mapping: none is an empty one, anything else an error that names it. -#}
+{%- macro mapping_of(value, argument) -%}
+    {%- if value is mapping -%}
+        {{- return(value) -}}
+    {%- elif execute and value is defined and value is not none -%}
+        {%- do exceptions.raise_compiler_error(
+            "automate_dv.stage: " ~ argument ~ " must be a mapping, not " ~ value ~ "."
+        ) -%}
+    {%- endif -%}
+    {{- return({}) -}}
+{%- endmacro -%}
+
+
 {%- macro derived_expressions(derived_columns) -%}
     {%- set columns = [] -%}
-    {%- for identifier, value in (derived_columns or {}).items() -%}
+    {%- for identifier, value in automate_dv.mapping_of(derived_columns, 'derived_columns').items() -%}
         {%- set escape = false -%}
         {%- if value is mapping -%}
             {%- do automate_dv.check_keys("the derived column '" ~ identifier ~ "'", value, ['source_column', 'escape']) -%}
             {%- set escape = value.get('escape', false) -%}
             {%- set value = value.get('source_column') -%}
+        {%- endif -%}
+        {%- if execute and (value is none or value == '' or value == []) -%}
+            {%- do exceptions.raise_compiler_error(
+                "automate_dv.stage: the derived column '" ~ identifier ~ "' names nothing to derive it from."
+            ) -%}
         {%- endif -%}
         {%- set parts = [] -%}
         {%- for part in ([value] if value is string or value is not iterable else value) -%}
@@ -35,10 +53,13 @@
 
 {%- macro null_expressions(null_columns) -%}
     {%- set columns = [] -%}
-    {%- set wanted = null_columns or {} -%}
+    {%- set wanted = {} -%}
+    {%- for kind, names in automate_dv.mapping_of(null_columns, 'null_columns').items() -%}
+        {%- do wanted.update({kind | lower: wanted.get(kind | lower, []) + [names]}) -%}
+    {%- endfor -%}
     {%- do automate_dv.check_keys('null_columns', wanted, ['required', 'optional']) -%}
     {%- for kind, default in [('required', '-1'), ('optional', '-2')] -%}
-        {%- set instead = automate_dv.literal(automate_dv.setting('null_key_' ~ kind, default)) -%}
+        {%- set instead = automate_dv.literal(var('null_key_' ~ kind, default)) -%}
         {%- for column in automate_dv.column_names(wanted.get(kind), 'null_columns.' ~ kind) -%}
             {%- set original = column ~ '_ORIGINAL' if column[-1] != '"' else column[:-1] ~ '_ORIGINAL"' -%}
             {%- do columns.append(automate_dv.stage_column(original, column)) -%}
@@ -50,7 +71,7 @@
 
 
 {%- macro hashes_by_exclusion(hashed_columns) -%}
-    {%- for value in (hashed_columns or {}).values() -%}
+    {%- for value in automate_dv.mapping_of(hashed_columns, 'hashed_columns').values() -%}
         {%- if value is mapping and value.get('exclude_columns') -%}
             {{- return(true) -}}
         {%- endif -%}
@@ -61,7 +82,7 @@
 
 {%- macro hashed_expressions(hashed_columns, source_columns) -%}
     {%- set columns = [] -%}
-    {%- for identifier, value in (hashed_columns or {}).items() -%}
+    {%- for identifier, value in automate_dv.mapping_of(hashed_columns, 'hashed_columns').items() -%}
         {%- set definition = value if value is mapping else {'columns': value} -%}
         {%- do automate_dv.check_keys(
             "the hashed column '" ~ identifier ~ "'", definition, ['is_hashdiff', 'columns', 'exclude_columns']
@@ -78,14 +99,8 @@
                     "automate_dv.stage: the hashed column '" ~ identifier ~ "' names no columns to hash."
                 ) -%}
             {%- endif -%}
-        {%- elif given is string or given is not iterable -%}
-            {%- set expression = automate_dv.hash_of_one(given) -%}
-        {%- elif definition.get('is_hashdiff') -%}
-            {%- set expression = automate_dv.hash_of_differences(
-                automate_dv.column_names(given, identifier) | sort
-            ) -%}
         {%- else -%}
-            {%- set expression = automate_dv.hash_of_key(automate_dv.column_names(given, identifier)) -%}
+            {%- set expression = automate_dv.hash_of(given, definition.get('is_hashdiff'), identifier) -%}
         {%- endif -%}
         {%- do columns.append(automate_dv.stage_column(identifier, expression)) -%}
     {%- endfor -%}
@@ -113,7 +128,8 @@
 
 {%- macro ranked_expressions(ranked_columns) -%}
     {%- set columns = [] -%}
-    {%- for identifier, definition in (ranked_columns or {}).items() -%}
+    {%- for identifier, given in automate_dv.mapping_of(ranked_columns, 'ranked_columns').items() -%}
+        {%- set definition = automate_dv.mapping_of(given, "the ranked column '" ~ identifier ~ "'") -%}
         {%- do automate_dv.check_keys(
             "the ranked column '" ~ identifier ~ "'", definition, ['partition_by', 'order_by', 'dense_rank']
         ) -%}

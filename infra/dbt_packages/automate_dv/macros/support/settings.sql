@@ -1,20 +1,9 @@
-{#- A variable of the package. dbt gives a macro the variables of the *model's* project, so those that the project
-    scopes with `vars: {automate_dv: {...}}` are looked up by hand: command line, scoped, global, default. -#}
-{%- macro setting(name, default) -%}
-    {%- set on_command_line = invocation_args_dict.get('vars') or {} -%}
-    {%- set scoped = var('automate_dv', {}) -%}
-    {%- if on_command_line is mapping and name in on_command_line -%}
-        {{- return(on_command_line[name]) -}}
-    {%- elif scoped is mapping and name in scoped -%}
-        {{- return(scoped[name]) -}}
-    {%- endif -%}
-    {{- return(var(name, default)) -}}
-{%- endmacro -%}
-
+{#- What the package's variables mean. They are read with var(), which gives a macro the variables of the *model's*
+    project: those under `vars: automate_dv:` are not seen here, as they are not in AutomateDV. -#}
 
 {#- 'MD5' or 'SHA' (SHA-256). -#}
 {%- macro hash_algorithm() -%}
-    {%- set wanted = automate_dv.setting('hash', 'MD5') | string -%}
+    {%- set wanted = var('hash', 'MD5') | string -%}
     {%- if wanted | upper in ['MD5', 'SHA'] -%}
         {{- return(wanted | upper) -}}
     {%- endif -%}
@@ -27,7 +16,7 @@
 
 {#- True when hashed text is upper-cased. -#}
 {%- macro hash_upper_cases() -%}
-    {%- set casing = automate_dv.setting('hash_content_casing', 'UPPER') | string -%}
+    {%- set casing = var('hash_content_casing', 'UPPER') | string -%}
     {%- if casing not in ['UPPER', 'DISABLED'] and execute -%}
         {%- do exceptions.raise_compiler_error(
             "automate_dv: var 'hash_content_casing' is '" ~ casing ~ "': set it to UPPER or DISABLED."

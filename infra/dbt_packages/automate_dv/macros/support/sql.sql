@@ -113,3 +113,25 @@ where not exists (
 )
     {%- endif -%}
 {%- endmacro -%}
+
+
+{#- A relation's columns as [{name, identifier}]. Not known while dbt parses, nor when it compiles before the source is
+    built: `*` then stands for them all. -#}
+{%- macro relation_columns(relation, macro_name, needed) -%}
+    {%- set columns = [] -%}
+    {%- if execute -%}
+        {%- for column in adapter.get_columns_in_relation(relation) -%}
+            {%- do columns.append({'name': column.name | lower, 'identifier': adapter.quote(column.name)}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if not columns -%}
+        {%- if needed and execute and flags.WHICH in ['run', 'build', 'retry'] and model.resource_type == 'model' -%}
+            {%- do exceptions.raise_compiler_error(
+                "automate_dv." ~ macro_name ~ ": no columns found in " ~ relation ~ ", its source_model. It must be a"
+                ~ " table or view that exists (not an ephemeral model): build it first."
+            ) -%}
+        {%- endif -%}
+        {%- do columns.append({'name': '*', 'identifier': '*'}) -%}
+    {%- endif -%}
+    {{- return(columns) -}}
+{%- endmacro -%}

@@ -5,12 +5,14 @@
     {%- do automate_dv.refuse('automate_dv.' ~ macro_name) -%}
 {%- endmacro -%}
 
+{%- macro nh_link() -%}{%- do automate_dv.refuse_macro("nh_link", kwargs, varargs) -%}{%- endmacro -%}
+{%- macro ma_sat() -%}{%- do automate_dv.refuse_macro("ma_sat", kwargs, varargs) -%}{%- endmacro -%}
+{%- macro eff_sat() -%}{%- do automate_dv.refuse_macro("eff_sat", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro t_link() -%}{%- do automate_dv.refuse_macro("t_link", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro xts() -%}{%- do automate_dv.refuse_macro("xts", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro pit() -%}{%- do automate_dv.refuse_macro("pit", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro bridge() -%}{%- do automate_dv.refuse_macro("bridge", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro ref_table() -%}{%- do automate_dv.refuse_macro("ref_table", kwargs, varargs) -%}{%- endmacro -%}
-{%- macro hash() -%}{%- do automate_dv.refuse_macro("hash", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro hash_columns() -%}{%- do automate_dv.refuse_macro("hash_columns", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro derive_columns() -%}{%- do automate_dv.refuse_macro("derive_columns", kwargs, varargs) -%}{%- endmacro -%}
 {%- macro rank_columns() -%}{%- do automate_dv.refuse_macro("rank_columns", kwargs, varargs) -%}{%- endmacro -%}

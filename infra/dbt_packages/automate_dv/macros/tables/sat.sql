@@ -28,11 +28,16 @@
                         source_model) -%}
     {%- set key = automate_dv.column_names(src_pk, 'src_pk') -%}
     {%- set hashdiff = automate_dv.hashdiff_column(src_hashdiff) -%}
-    {%- set payload = automate_dv.column_names(src_payload, 'src_payload')
-        + automate_dv.column_names(src_extra_columns, 'src_extra_columns') -%}
+    {%- set extra = automate_dv.column_names(src_extra_columns, 'src_extra_columns') -%}
     {%- set effective_from = automate_dv.column_names(src_eff, 'src_eff') -%}
     {%- set load_date = automate_dv.column_names(src_ldts, 'src_ldts') -%}
     {%- set record_source = automate_dv.column_names(src_source, 'src_source') -%}
+    {%- set relation = automate_dv.only_source_model(source_model, 'sat') -%}
+    {%- set payload = automate_dv.payload_columns(
+        src_payload,
+        relation,
+        key + [hashdiff['source'], hashdiff['name']] + extra + effective_from + load_date + record_source
+    ) + extra -%}
     {%- set columns = key + [hashdiff['name']] + payload + effective_from + load_date + record_source -%}
     {#- The hashdiff comes last so that changes that share a load date come in the same order every time. -#}
     {%- set age = load_date + effective_from + [hashdiff['name']] -%}
@@ -40,7 +45,7 @@
 
 with batch as (
     select {{ (key + [hashdiff['selected']] + payload + effective_from + load_date + record_source) | join(', ') }}
-    from {{ automate_dv.only_source_model(source_model, 'sat') }}
+    from {{ relation }}
     where {{ automate_dv.all_not_null(key + [hashdiff['source']]) }}
 ),
     {%- if incremental %}
@@ -71,12 +76,37 @@ compared as (
 select {{ columns | join(', ') }}
 from compared
 where {{ hashdiff['name'] }} is distinct from _dv_hashdiff_before
-    {%- if automate_dv.setting('enable_ghost_records', false) %}
+    {%- if var('enable_ghost_records', false) %}
 
 union all
 {{ automate_dv.ghost_record(key, hashdiff['name'], payload, effective_from + load_date, incremental) }}
     {%- endif %}
 {% endmacro -%}
+
+
+{#- src_payload: columns, or {exclude_columns: true, columns: [...]} for all columns of the stage but these and the ones
+    that the other arguments name. -#}
+{%- macro payload_columns(src_payload, relation, named) -%}
+    {%- if src_payload is not mapping -%}
+        {{- return(automate_dv.column_names(src_payload, 'src_payload')) -}}
+    {%- endif -%}
+    {%- do automate_dv.check_keys("'src_payload'", src_payload, ['exclude_columns', 'columns']) -%}
+    {%- set given = automate_dv.column_names(src_payload.get('columns'), 'src_payload') -%}
+    {%- if not src_payload.get('exclude_columns') -%}
+        {%- if execute and not given -%}
+            {%- do exceptions.raise_compiler_error("automate_dv.sat: src_payload " ~ src_payload ~ " names no columns.") -%}
+        {%- endif -%}
+        {{- return(given) -}}
+    {%- endif -%}
+    {%- set without = [] -%}
+    {%- for column in given + named -%}{%- do without.append(automate_dv.bare_name(column)) -%}{%- endfor -%}
+    {%- set columns = automate_dv.relation_columns(relation, 'sat', true) -%}
+    {%- set left = columns | rejectattr('name', 'in', without + ['*']) | map(attribute='identifier') | list -%}
+    {%- if not left and (columns | map(attribute='name') | list != ['*']) -%}
+        {%- do exceptions.raise_compiler_error("automate_dv.sat: src_payload excludes every column of " ~ relation ~ ".") -%}
+    {%- endif -%}
+    {{- return(left) -}}
+{%- endmacro -%}
 
 
 {#- One row that stands for "no version", for joins that must find one. Its untyped literals take the types of the
@@ -88,7 +118,7 @@ union all
     {%- for column in key + [hashdiff] -%}{%- do values.append(zeros) -%}{%- endfor -%}
     {%- for column in payload -%}{%- do values.append('null') -%}{%- endfor -%}
     {%- for column in dates -%}{%- do values.append("'1900-01-01'") -%}{%- endfor -%}
-    {%- do values.append(automate_dv.literal(automate_dv.setting('system_record_value', 'AUTOMATE_DV_SYSTEM'))) -%}
+    {%- do values.append(automate_dv.literal(var('system_record_value', 'AUTOMATE_DV_SYSTEM'))) -%}
 select {{ values | join(', ') }}
     {%- if incremental %}
 where not exists (select 1 from {{ this }} as target where target.{{ key[0] }} = {{ zeros }})

@@ -1,2 +1,0 @@
-{{ config(unlogged=true, indexes=[{'columns': ['hk'], 'unique': true}]) }}
-{{ automate_dv.nh_link(src_pk='HK', src_fk=['DRIVING_HK', 'OTHER_HK'], src_payload='NAME', src_ldts='LOAD_DATE', src_source='RECORD_SOURCE', source_model='cost_batch') }}

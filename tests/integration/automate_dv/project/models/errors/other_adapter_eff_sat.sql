@@ -1,1 +1,0 @@
-{{ automate_dv.default__eff_sat(source_model='x') }}

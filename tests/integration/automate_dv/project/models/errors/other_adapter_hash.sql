@@ -1,0 +1,1 @@
+{{ automate_dv.default__hash(columns='x') }}

@@ -1,1 +1,0 @@
-{{ automate_dv.default__ma_sat(source_model='x') }}

@@ -1,1 +1,0 @@
-{{ automate_dv.default__nh_link(source_model='x') }}

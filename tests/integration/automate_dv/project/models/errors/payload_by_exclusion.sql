@@ -1,1 +1,0 @@
-{{ automate_dv.sat(src_pk='A', src_hashdiff='H', src_payload={'exclude_columns': true}, src_ldts='L', src_source='S', source_model='stage_base') }}

@@ -1,0 +1,1 @@
+select {{ automate_dv.eff_sat('x', src_pk='A') }}

@@ -1,1 +1,0 @@
-select {{ automate_dv.hash('x', src_pk='A') }}

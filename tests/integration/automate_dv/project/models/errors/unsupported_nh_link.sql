@@ -1,0 +1,1 @@
+select {{ automate_dv.nh_link('x', src_pk='A') }}

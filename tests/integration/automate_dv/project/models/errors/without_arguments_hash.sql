@@ -1,0 +1,1 @@
+select {{ automate_dv.hash() }}

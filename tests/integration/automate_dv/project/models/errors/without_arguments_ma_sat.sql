@@ -1,1 +1,0 @@
-{{ automate_dv.ma_sat() }}

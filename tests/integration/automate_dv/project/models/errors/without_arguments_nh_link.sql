@@ -1,1 +1,0 @@
-{{ automate_dv.nh_link() }}

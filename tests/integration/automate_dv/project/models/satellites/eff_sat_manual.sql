@@ -1,5 +1,0 @@
-{{ config(is_auto_end_dating=false) }}
-{{ automate_dv.eff_sat(
-    src_pk='EMPLOYMENT_HK', src_dfk='PERSON_HK', src_sfk='COMPANY_HK', src_start_date='STARTED', src_end_date='ENDED',
-    src_eff='EFFECTIVE_FROM', src_ldts='LOAD_DATE', src_source='RECORD_SOURCE', source_model='batch_employments'
-) }}
