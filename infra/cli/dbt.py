@@ -21,6 +21,7 @@ from infra.settings import Settings
 PROJECT = (
     "dbt_project.yml",
     "packages.yml",
+    "package-lock.yml",
     "profiles.yml",
     "macros",
     "models",
@@ -69,9 +70,7 @@ def build(
     text = log.read_text(errors="replace")
     totals = re.findall(r"Done\. (PASS=.*)", text)
     if done.returncode:
-        failed = [
-            line for line in text.splitlines() if re.search(r"\b(ERROR|FAIL \d+|Error)\b", line)
-        ]
+        failed = errors(text)
         todo = f"mend what it names, then './airline {shown}'; all it said is in {log}"
         if is_full_disk(text):
             todo = (
@@ -85,6 +84,20 @@ def build(
     say(f"{shown}: {totals[-1] if totals else 'done'}")
     if list(arguments) == ["build"]:
         _stamp(settings).write_text(project_digest(settings))
+
+
+def errors(text: str) -> list[str]:
+    """The lines of dbt's output that say what failed, each with what it says below about it."""
+    found: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        # What an error says stands indented below it, without the time of day.
+        inside = bool(re.search(r"\b(ERROR|FAIL \d+|Error)\b", line)) or (
+            inside and line.startswith("  ") and bool(line.strip())
+        )
+        if inside:
+            found.append(line)
+    return found
 
 
 def publish_manifest(settings: Settings, folder: Path) -> None:

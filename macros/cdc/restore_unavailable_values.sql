@@ -221,10 +221,14 @@ $restore$
 {% endmacro %}
 
 
-{#- The hash key of a key of one column, as AutomateDV's stage makes it (docs: design, "Hashes", rule 1). -#}
+{#- The hash key of a key of one column as AutomateDV's stage makes it, of an expression. -#}
 {% macro single_key_hash(expression) -%}
-    {%- set text = "nullif(trim(" ~ expression ~ "::varchar), '')" -%}
-    {%- if var('automate_dv').hash | upper == 'SHA' -%}
+    {%- set text = "trim(" ~ expression ~ "::varchar)" -%}
+    {%- if var('hash_content_casing', 'UPPER') != 'DISABLED' -%}
+        {%- set text = "upper(" ~ text ~ ")" -%}
+    {%- endif -%}
+    {%- set text = "nullif(" ~ text ~ ", '')" -%}
+    {%- if var('hash', 'MD5') | upper == 'SHA' -%}
         sha256(convert_to({{ text }}, 'UTF8'))
     {%- else -%}
         decode(md5({{ text }}), 'hex')

@@ -42,6 +42,7 @@ begin
     where batch_range.load_batch_id = batch_id and batch_range.topic = '{{ cdc_topic(table_name) }}';
 
     {% endfor -%}
+    update {{ load_batch_relation('hashing') }} set is_complete = true where load_batch_id = batch_id;
     update {{ load_batch }} set closed_at = clock_timestamp(), outcome = 'loaded' where load_batch_id = batch_id;
 end
 $close$

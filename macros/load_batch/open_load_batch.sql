@@ -4,10 +4,12 @@
 {%- if load_batch_is_wanted() -%}
 {%- do check_history_is_complete() -%}
 {%- do check_raw_is_complete() -%}
+{%- do check_hashing() -%}
 {%- set load_batch = load_batch_relation('load_batch') -%}
 {%- set load_batch_range = load_batch_relation('load_batch_range') -%}
 {{ load_batch_role() }}
 {{ create_load_batch_tables() }}
+{{ create_hashing_table() }}
 
 -- Two runs that start together open one batch.
 select pg_advisory_xact_lock(hashtext('airline load batch'));
@@ -26,6 +28,7 @@ declare
     at_offset bigint;
 begin
     select batch.load_batch_id into batch_id from {{ load_batch }} as batch where batch.closed_at is null;
+    {{ note_hashing() }}
     is_new := not exists (select from {{ load_batch_range }} as present where present.load_batch_id = batch_id);
 
     if is_new then

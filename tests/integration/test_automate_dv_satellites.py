@@ -99,7 +99,13 @@ def test_columns(project: Project, loads: list[State]) -> None:
     assert project.columns("sat_indexed") == [
         *["customer_hk", "customer_hashdiff", "name", "age", *after]
     ]
-    assert project.columns("sat_excluding") == ["customer_hk", "hash_diff", "name", "age", *after[1:]]
+    assert project.columns("sat_excluding") == [
+        "customer_hk",
+        "hash_diff",
+        "name",
+        "age",
+        *after[1:],
+    ]
 
 
 @pytest.mark.parametrize("name", PLAIN + FILTERED)

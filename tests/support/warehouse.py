@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 class Warehouse:
     """One database on a real server, with the schemas, roles and landing tables of the product."""
 
-    def __init__(self, server: Any, name: str, folder: Path) -> None:
+    def __init__(self, server: Any, name: str, folder: Path, project: Path = ROOT) -> None:
         server.create_database(name)
+        self.project = project
         settings = Settings.from_environment(
             {
                 "AIRLINE_HOME": str(folder / "home"),
@@ -63,7 +64,7 @@ class Warehouse:
         before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
         common = [
-            *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
             *("--target-path", str(self.folder / "target")),
             *("--log-path", str(self.folder / "logs"), "--quiet"),
         ]
@@ -87,7 +88,7 @@ class Warehouse:
         return subprocess.Popen(
             [
                 *dbt.command(*arguments),
-                *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+                *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
                 *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
             ],
             env=os.environ | self.environment,
