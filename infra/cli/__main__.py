@@ -189,7 +189,9 @@ def main(argv: list[str]) -> int:
 
 def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
     if verb == "dbt":
-        packages.put_in_place(complain)
+        # `dbt deps` is how a person mends packages: it must not ask for mended ones.
+        if "deps" not in arguments:
+            packages.put_in_place(complain)
         return dbt.call(settings, arguments)
     if verb == "airflow":
         return airflow_command.call(settings, arguments)

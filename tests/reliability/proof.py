@@ -142,7 +142,7 @@ def rebuild_differences(settings: Settings) -> list[str]:
     _fresh_database(rebuilt)
     _copy_raw(settings, rebuilt)
     _load(rebuilt)
-    ours, theirs = _digests(settings), _digests(rebuilt)
+    ours, theirs = digests(settings), digests(rebuilt)
     found = []
     for table in sorted(ours.keys() | theirs.keys()):
         if ours.get(table) != theirs.get(table):
@@ -211,7 +211,7 @@ def _load(rebuilt: Settings) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _digests(settings: Settings) -> dict[str, tuple[Any, ...]]:
+def digests(settings: Settings) -> dict[str, tuple[Any, ...]]:
     """Table of the vault -> (rows, sum of the rows' hashes): the same for the same set of rows."""
     with closing(_connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(
