@@ -3,8 +3,8 @@
 
 Daily at 03:00 UTC, all at once:
 
-- `source_freshness`: has every source table had an event lately? A stale one is a warning, then a
-  failure.
+- `source_freshness`: has every source table in daily use had an event lately? A stale one is a
+  warning, then a failure.
 - `remove_consumed_events`: raw events that every batch has long read are removed once `staging`
   is larger than `AIRLINE_RETENTION_GB`; below that nothing happens.
 - `generate_docs`: the dbt docs site, shown here under Browse → dbt docs.
@@ -16,10 +16,9 @@ from datetime import timedelta
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from cosmos.operators.local import DbtSourceLocalOperator
 
 from infra.airflow import defaults, retention
-from infra.airflow.dbt_project import dbt
+from infra.airflow.dbt_project import dbt, source_freshness
 from infra.airflow.operators import GenerateDocs
 
 with DAG(
@@ -33,6 +32,6 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=2)),
     tags=["upkeep"],
 ):
-    DbtSourceLocalOperator(task_id="source_freshness", select="source:staging", **dbt())
+    source_freshness("staging")
     PythonOperator(task_id="remove_consumed_events", python_callable=retention.remove_consumed)
     GenerateDocs(task_id="generate_docs", **dbt())

@@ -10,24 +10,24 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
 
-# dbt's words for how a node ended.
-GOOD = ("success", "pass", "warn", "no-op", "reused")
+# dbt's words for how a node ended that ran and is well.
+GOOD = ("success", "pass", "warn")
 SKIPPED = "skipped"
 
 
 @dataclass
 class Attempt:
-    """One try of the build. `outcomes`: node -> what its line said; `tests`: model -> its tests."""
+    """One try of the build. `outcomes`: node -> what its line said."""
 
     process: int = 0
     process_began: float = 0.0
-    tests: dict[str, list[str]] = field(default_factory=dict)
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     # 'done' once dbt ran to its end, whatever failed in it; 'failed' where it could not.
     end: str = ""
@@ -42,41 +42,43 @@ class Attempt:
         except psutil.NoSuchProcess:
             return True
 
-    def outcome_of_tests(self, node: str) -> dict[str, Any] | None:
-        """How the tests of `node` went together; None while one of them is still to come.
+    def outcome(self, nodes: Sequence[str]) -> dict[str, Any] | None:
+        """How `nodes` went together; None while one of them is still to come.
 
-        After the end, one without an outcome counts as skipped.
+        After the end, one without an outcome counts as skipped. What failed goes before what was
+        skipped, and that before a warning.
         """
         outcomes = []
-        for test in self.tests.get(node, []):
-            if test in self.outcomes:
-                outcomes.append(self.outcomes[test])
+        for node in nodes:
+            if node in self.outcomes:
+                outcomes.append(self.outcomes[node])
             elif self.end:
-                outcomes.append({"status": SKIPPED, "message": f"{test} did not run"})
+                outcomes.append({"node": node, "status": SKIPPED, "message": "it did not run"})
             else:
                 return None
-        bad = [each for each in outcomes if each["status"] not in GOOD]
+        worst = max(outcomes, key=lambda each: _gravity(each["status"]))
+        told = [each for each in outcomes if _gravity(each["status"])] or outcomes
         return {
-            "status": bad[0]["status"] if bad else "pass",
+            "status": worst["status"],
             "seconds": sum(each.get("seconds", 0) for each in outcomes),
             "message": "; ".join(
-                f"{each.get('name', '')} {each.get('message', '')}".strip() for each in bad
-            )
-            or f"{len(outcomes)} tests passed",
+                f"{each['node']}: {each.get('message') or each['status']}" for each in told
+            ),
         }
+
+
+def _gravity(status: str) -> int:
+    return {"success": 0, "pass": 0, "warn": 1, SKIPPED: 2}.get(status, 3)
 
 
 class Writer:
     """Writes a new attempt. Each line is whole once it is there."""
 
-    def __init__(self, file: Path, tests: dict[str, list[str]]) -> None:
+    def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         own = psutil.Process()
         half = file.with_suffix(".half")
-        half.write_text(
-            json.dumps({"process": own.pid, "process_began": own.create_time(), "tests": tests})
-            + "\n"
-        )
+        half.write_text(json.dumps({"process": own.pid, "process_began": own.create_time()}) + "\n")
         half.replace(file)
         self._file: TextIO = file.open("a")
 

@@ -5,6 +5,7 @@ DAG files take `dbt_tasks` and say which models they are about.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from airflow.providers.standard.operators.python import PythonOperator
@@ -12,7 +13,7 @@ from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, InvocationMode, LoadMode, TestBehavior
-from cosmos.operators.local import DbtTestLocalOperator
+from cosmos.dbt.graph import DbtNode
 from cosmos.profiles.postgres import PostgresUserPasswordProfileMapping
 
 from infra.airflow import config, defaults, operators, warehouse
@@ -56,10 +57,11 @@ def dbt_tasks(
     exclude: list[str] | None = None,
     tests: TestBehavior = TestBehavior.AFTER_EACH,
     variables: dict[str, Any] | None = None,
-) -> TaskGroup:
+) -> DbtTaskGroup:
     """The models that dbt's `select` names, each a task with its tests behind it.
 
-    One `dbt build` does the work: dbt starts once, not once a model. The tasks follow it.
+    One `dbt build` does the work: dbt starts once, not once a model. The tasks follow it, and it
+    builds what they follow, no more and no less.
     """
     build_task_id = f"{group_id}.{BUILD}"
     group = DbtTaskGroup(
@@ -86,7 +88,7 @@ def dbt_tasks(
             enable_mock_profile=False,
             node_conversion_by_task_group=False,
             node_converters={
-                kind: operators.converter(operator, build_task_id)
+                kind: operators.converter(operator)
                 for kind, operator in (
                     (DbtResourceType.MODEL, operators.DbtModelInBuild),
                     (DbtResourceType.SEED, operators.DbtSeedInBuild),
@@ -96,21 +98,39 @@ def dbt_tasks(
             },
         ),
     )
+    nodes = []
+    for task, followed in tasks_and_nodes(group):
+        task.follow(followed, build_task_id)
+        nodes += followed
     with group:
         operators.DbtBuild(
             task_id=BUILD,
-            manifest=str(MANIFEST),
-            select=select,
-            exclude=exclude or [],
-            dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS
-            if tests is TestBehavior.AFTER_EACH
-            else ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"],
+            nodes=nodes,
             # As often as a warehouse that starts again may need: what is wrong with a model
             # is for the model's task to fail.
             retries=3,
             **dbt(variables),
         )
     return group
+
+
+def tasks_and_nodes(group: DbtTaskGroup) -> Iterator[tuple[Any, list[DbtNode]]]:
+    """Each task that Cosmos made, with the nodes that it stands for."""
+    nodes = group.dbt_graph.filtered_nodes
+    for node_id, made in group.tasks_map.items():
+        # A node that has tests of its own is a group: itself and, behind it, those tests.
+        for task in made.children.values() if isinstance(made, TaskGroup) else [made]:
+            is_about_node = not isinstance(task, operators.DbtTestsInBuild) or task is made
+            yield task, [nodes[node_id]] if is_about_node else own_tests(nodes, node_id)
+
+
+def own_tests(nodes: dict[str, DbtNode], node_id: str) -> list[DbtNode]:
+    """The data tests that read this node alone."""
+    return [node for node in data_tests(nodes) if node.depends_on == [node_id]]
+
+
+def data_tests(nodes: dict[str, DbtNode]) -> list[DbtNode]:
+    return [node for node in nodes.values() if node.resource_type == DbtResourceType.TEST]
 
 
 def mart_stages(schema: str, table: str, models: list[str], variables: dict[str, Any]) -> None:
@@ -127,11 +147,18 @@ def mart_stages(schema: str, table: str, models: list[str], variables: dict[str,
     compute_and_load = dbt_tasks(
         "compute_and_load", models, tests=TestBehavior.NONE, variables=variables
     )
-    validate = DbtTestLocalOperator(
+    validate = operators.DbtTests(
         task_id="validate",
-        select=models,
-        dbt_cmd_flags=operators.WITHOUT_UNIT_TESTS,
+        # All that read one of them.
+        nodes=data_tests(compute_and_load.dbt_graph.filtered_nodes),
         outlets=[defaults.mart(schema, table)],
         **dbt(variables),
     )
     create_schema >> clean_stale_data >> compute_and_load >> validate
+
+
+def source_freshness(source: str) -> operators.SourceFreshness:
+    """Asks whether each table of this source that is in daily use had an event lately."""
+    return operators.SourceFreshness(
+        task_id="source_freshness", source=source, manifest=MANIFEST, **dbt()
+    )

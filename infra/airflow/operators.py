@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import AirflowException
 from airflow.triggers.base import StartTriggerArgs
-from cosmos.constants import DbtResourceType
+from cosmos.dbt.graph import DbtNode
 from cosmos.operators.local import (
     DbtBuildLocalOperator,
     DbtDocsLocalOperator,
     DbtRunLocalOperator,
     DbtSeedLocalOperator,
     DbtSnapshotLocalOperator,
+    DbtSourceLocalOperator,
     DbtTestLocalOperator,
 )
 
@@ -25,10 +26,9 @@ from infra.settings import Settings
 
 # Unit tests check code, not data: they run when the code changes, not at each load.
 WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
-# The data tests that read one node alone.
-OWN_TESTS = {"dbt_cmd_flags": WITHOUT_UNIT_TESTS, "indirect_selection": "cautious"}
 
-
+# What a source's freshness may be limited by.
+LIMITS = ("warn_after", "error_after")
 # What libpq and the server say to a session that ends, or cannot begin, for no fault of its own.
 LOSS_OF_SERVER = (
     "connection to server",
@@ -43,6 +43,18 @@ def is_loss_of_server(message: str) -> bool:
     return any(words in message for words in LOSS_OF_SERVER)
 
 
+def selection(nodes: Iterable[DbtNode]) -> str:
+    """dbt's --select for exactly these nodes: a bare name would mean all versions of a model.
+
+    Sorted: a DAG whose text changes from parse to parse is a new version each time.
+    """
+    return " ".join(sorted(f"fqn:{'.'.join(node.fqn or [])}" for node in nodes))
+
+
+def unique_ids(nodes: Iterable[DbtNode]) -> tuple[str, ...]:
+    return tuple(sorted(node.unique_id for node in nodes))
+
+
 class DbtBuild(DbtBuildLocalOperator):
     """One `dbt build` for a whole group of tasks, which follow their nodes in it.
 
@@ -50,17 +62,22 @@ class DbtBuild(DbtBuildLocalOperator):
     fails, and is tried again for all of them, when dbt could not run or the warehouse went away.
     """
 
-    def __init__(self, *, manifest: str, **kwargs: Any) -> None:
-        super().__init__(should_store_compiled_sql=False, **kwargs)
-        self.manifest = manifest
+    def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
+        super().__init__(
+            should_store_compiled_sql=False,
+            select=selection(nodes),
+            # The tests among the nodes, and no other that reads one of them.
+            indirect_selection="empty",
+            dbt_cmd_flags=WITHOUT_UNIT_TESTS,
+            **kwargs,
+        )
         self._writer: build_log.Writer | None = None
 
     def execute(self, context: Any, **kwargs: Any) -> None:
         instance = context["ti"]
         build_log.forget_old(build_log.home())
         self._writer = build_log.Writer(
-            build_log.place(build_log.home(), instance.dag_id, instance.run_id, instance.task_id),
-            tests_by_node(Path(self.manifest)),
+            build_log.place(build_log.home(), instance.dag_id, instance.run_id, instance.task_id)
         )
         # Here and not in __init__: Airflow runs a copy of the task.
         self._dbt_runner_callbacks = [self._note]
@@ -99,15 +116,46 @@ class DbtBuild(DbtBuildLocalOperator):
         )
 
 
-class _InBuild:
-    """Follows its node in the group's build; a worker runs the node alone only where it must."""
+class _Looks:
+    """A task of dbt that is green only when dbt has looked at each of its nodes.
+
+    dbt itself succeeds when a selection is empty. `nodes` are unique ids.
+    """
+
+    nodes: tuple[str, ...] = ()
+
+    def handle_exception_dbt_runner(self, result: Any) -> None:
+        super().handle_exception_dbt_runner(result)
+        seen = {
+            each.node.unique_id: each
+            for each in result.result.results
+            if each.status != build_log.SKIPPED
+        }
+        for each in seen.values():
+            if each.status == "warn":
+                self.log.warning("%s warns: %s", each.node.unique_id, each.message)
+        missing = [node for node in self.nodes if node not in seen]
+        if missing:
+            raise AirflowException(
+                f"dbt did not run {', '.join(missing)}, so nothing is known of it; see whether the "
+                "project still has it, './airline up' renders the DAGs anew"
+            )
+
+
+class _InBuild(_Looks):
+    """Follows its nodes in the group's build; a worker runs them alone only where it must."""
 
     start_from_trigger = True
 
-    def follow(self, node: str, build_task_id: str, *, is_tests: bool) -> None:
+    def follow(self, nodes: Sequence[DbtNode], build_task_id: str) -> None:
+        """`nodes`: all that this task stands for, at least one."""
+        if not nodes:
+            raise ValueError(f"{self.task_id} follows no node: it would be green for nothing")
+        self.nodes = unique_ids(nodes)
+        self.select = selection(nodes)
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="infra.airflow.triggers.NodeOutcome",
-            trigger_kwargs={"node": node, "is_tests": is_tests, "build_task_id": build_task_id},
+            trigger_kwargs={"nodes": list(self.nodes), "build_task_id": build_task_id},
             next_method="run_alone",
         )
 
@@ -131,6 +179,30 @@ class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
     """The data tests of one node of a DbtBuild, or one test of several nodes."""
 
 
+class DbtTests(_Looks, DbtTestLocalOperator):
+    """These data tests, by dbt of its own."""
+
+    def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
+        super().__init__(select=selection(nodes), **kwargs)
+        self.nodes = unique_ids(nodes)
+
+
+class SourceFreshness(_Looks, DbtSourceLocalOperator):
+    """Whether the tables of the source `source` that have limits for it had an event lately.
+
+    `manifest`: the project's, which says which tables those are.
+    """
+
+    def __init__(self, *, source: str, manifest: Path, **kwargs: Any) -> None:
+        super().__init__(select=f"source:{source}", **kwargs)
+        self.source = source
+        self.manifest = str(manifest)
+
+    def execute(self, context: Any, **kwargs: Any) -> None:
+        self.nodes = limited_tables(Path(self.manifest), self.source)
+        super().execute(context, **kwargs)
+
+
 class CloseLoadBatch(DbtRunLocalOperator):
     """Sees to it that the load batch is closed.
 
@@ -149,6 +221,19 @@ class CloseLoadBatch(DbtRunLocalOperator):
         self.log.info("The load batch is closed")
 
 
+def limited_tables(manifest: Path, source: str) -> tuple[str, ...]:
+    """Unique ids of the source's tables that have freshness limits; AirflowException for none."""
+    found = tuple(
+        table["unique_id"]
+        for table in json.loads(manifest.read_text())["sources"].values()
+        if table["source_name"] == source
+        and any((table["freshness"].get(limit) or {}).get("count") for limit in LIMITS)
+    )
+    if not found:
+        raise AirflowException(f"no table of the source {source!r} has freshness limits")
+    return found
+
+
 class GenerateDocs(DbtDocsLocalOperator):
     """Makes the docs site anew; what was there is served until it is whole."""
 
@@ -160,34 +245,19 @@ def _publish_docs(project_dir: str, **_: Any) -> None:
     site.publish(Settings.from_environment(), Path(project_dir) / "target")
 
 
-def converter(kind: type, build_task_id: str) -> Callable[..., Any]:
-    """For Cosmos's RenderConfig.node_converters: renders a node as `kind`, following the build."""
+def converter(kind: type) -> Callable[..., Any]:
+    """For Cosmos's RenderConfig.node_converters: renders a node as `kind`.
 
-    def convert(*, node: Any, task_id: str, task_args: dict[str, Any], **context: Any) -> Any:
-        # A test of several nodes is a node of its own behind all of them; the rest stand together
-        # behind the one they are about.
-        is_tests = kind is DbtTestsInBuild and node.resource_type != DbtResourceType.TEST
-        task = kind(
+    Which node it is about is said afterwards, by `follow`. Cosmos (1.15.1) gives the converter of a
+    test of several nodes the last node of its loop, whatever the test.
+    """
+
+    def convert(*, task_id: str, task_args: dict[str, Any], **context: Any) -> Any:
+        return kind(
             task_id=task_id,
             dag=context["dag"],
             task_group=context["task_group"],
-            # a test's name ends in a hash that dbt does not select by
-            select=node.resource_name.split(".")[0],
-            extra_context={"dbt_node_config": node.context_dict},
             **(task_args | {"emit_datasets": False}),
-            **(OWN_TESTS if is_tests else {}),
         )
-        task.follow(node.unique_id, build_task_id, is_tests=is_tests)
-        return task
 
     return convert
-
-
-def tests_by_node(manifest: Path) -> dict[str, list[str]]:
-    """Node -> the data tests that read it alone."""
-    found: dict[str, list[str]] = {}
-    for test in json.loads(manifest.read_text())["nodes"].values():
-        if test["resource_type"] == "test" and len(test["depends_on"]["nodes"]) == 1:
-            [node] = test["depends_on"]["nodes"]
-            found.setdefault(node, []).append(test["unique_id"])
-    return found

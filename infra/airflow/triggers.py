@@ -24,30 +24,25 @@ ALONE = {"alone": True}
 
 
 class NodeOutcome(BaseTrigger):
-    """Ends its task as dbt's build of the same DAG run ended `node` (or the tests of `node`).
+    """Ends its task as dbt's build of the same DAG run ended `nodes` (unique ids).
 
-    Where the build cannot tell - it is over and left the node out, or the task is tried again - it
-    hands over to a worker, which has dbt run this node alone.
+    Where the build cannot tell - it is over and left a node out, or the task is tried again - it
+    hands over to a worker, which has dbt run these nodes alone.
     """
 
-    def __init__(self, node: str, is_tests: bool, build_task_id: str) -> None:
+    def __init__(self, nodes: list[str], build_task_id: str) -> None:
         super().__init__()
-        self.node = node
-        self.is_tests = is_tests
+        self.nodes = nodes
         self.build_task_id = build_task_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "node": self.node,
-                "is_tests": self.is_tests,
-                "build_task_id": self.build_task_id,
-            },
+            {"nodes": self.nodes, "build_task_id": self.build_task_id},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        what = f"tests of {self.node}" if self.is_tests else self.node
+        what = ", ".join(self.nodes)
         self.log.info("Following %s in the dbt build of task %s", what, self.build_task_id)
         instance = self.task_instance
         file = build_log.place(
@@ -57,10 +52,11 @@ class NodeOutcome(BaseTrigger):
         asked, state, dead_since = 0.0, None, None
         while True:
             attempt = build_log.read(file)
-            outcome = attempt and self._outcome(attempt)
+            outcome = attempt and attempt.outcome(self.nodes)
             status = outcome["status"] if outcome else ""
             if status in build_log.GOOD and (is_first_try or not attempt.end):
-                self.log.info("%s: %s (%.2f s)", status, outcome["message"], outcome["seconds"])
+                say = self.log.warning if status == "warn" else self.log.info
+                say("%s: %s (%.2f s)", status, outcome["message"], outcome["seconds"])
                 yield TaskSuccessEvent()
                 return
             if status and status != build_log.SKIPPED and is_first_try:
@@ -91,11 +87,6 @@ class NodeOutcome(BaseTrigger):
             else:
                 dead_since = None
             await asyncio.sleep(EVERY)
-
-    def _outcome(self, attempt: build_log.Attempt) -> dict[str, Any] | None:
-        if self.is_tests:
-            return attempt.outcome_of_tests(self.node)
-        return attempt.outcomes.get(self.node)
 
     async def _state_of_build(self) -> str | None:
         instance = self.task_instance

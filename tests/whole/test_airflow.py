@@ -6,16 +6,15 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from infra import roles, warehouse
+from infra import roles
 from infra.airflow import config
 from infra.airflow.api import Api
 from infra.errors import AirlineError
+from tests.support.dags import land, states, unread
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(3600)
@@ -30,55 +29,6 @@ FLOW = """
         passengers_in, passengers_out
     from presentation.airport_passenger_flow order by 1, 2, 3
 """
-
-
-class Dags:
-    """Runs DAGs as a person would who presses the button and watches."""
-
-    def __init__(self, stack) -> None:
-        self.stack = stack
-        self.api = Api(stack.settings)
-
-    def start(self, dag_id: str) -> str:
-        return self.api.trigger(dag_id)
-
-    def wait(self, dag_id: str, run_id: str, minutes: int = 15) -> str:
-        """Waits until the run is over; its state."""
-        deadline = time.monotonic() + minutes * 60
-        while True:
-            [run] = [run for run in self.api.runs(dag_id) if run["dag_run_id"] == run_id]
-            if run["state"] in ("success", "failed"):
-                return run["state"]
-            assert time.monotonic() < deadline, f"{dag_id} {run_id} is {run['state']}"
-            time.sleep(1)
-
-    def run(self, dag_id: str) -> tuple[str, dict[str, dict[str, Any]]]:
-        """Runs a DAG; its state and its tasks by id."""
-        run_id = self.start(dag_id)
-        return self.wait(dag_id, run_id), self.tasks(dag_id, run_id)
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        return {task["task_id"]: task for task in self.api.tasks(dag_id, run_id)}
-
-
-@pytest.fixture(scope="module")
-def dags(stack) -> Dags:
-    return Dags(stack)
-
-
-def states(tasks: dict[str, dict[str, Any]]) -> dict[str, int]:
-    return dict(Counter(task["state"] for task in tasks.values()))
-
-
-def land(stack, *statements: str) -> None:
-    """Commits at the source, and waits until it is in staging."""
-    stack.commit(*statements)
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
-
-
-def unread(stack) -> int:
-    [(rows, _)] = stack.sql("dwh", warehouse.PENDING)
-    return rows
 
 
 def airport(code: str, city: str) -> str:

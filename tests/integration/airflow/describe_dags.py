@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
+
+
+def _nodes(task: Any) -> list[str]:
+    """The dbt nodes that a task is green about: those its trigger follows, or dbt must have run."""
+    if start := getattr(task, "start_trigger_args", None):
+        return start.trigger_kwargs.get("nodes", [start.trigger_kwargs.get("node")])
+    return list(getattr(task, "nodes", ()))
 
 
 def main(folder: str) -> None:
@@ -27,15 +35,22 @@ def main(folder: str) -> None:
                     "operator": task.task_type,
                     "retries": task.retries,
                     "then": sorted(task.downstream_task_ids),
+                    "nodes": _nodes(task),
                 }
                 for task in sorted(dag.tasks, key=lambda task: task.task_id)
             },
         }
         for dag in sorted(bag.dags.values(), key=lambda dag: dag.dag_id)
     }
-    sys.stdout.write(
-        json.dumps({"errors": bag.import_errors, "seconds": seconds, "dags": dags}) + "\n"
-    )
+    # What each build asks dbt for.
+    builds = {
+        dag.dag_id: task.select
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if task.task_type == "DbtBuild"
+    }
+    told = {"errors": bag.import_errors, "seconds": seconds, "dags": dags, "builds": builds}
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

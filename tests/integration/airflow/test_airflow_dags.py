@@ -50,7 +50,12 @@ def told(tmp_path_factory) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     usual = Path(dbt.environment(settings)["DBT_TARGET_PATH"]) / "manifest.json"
-    return json.loads(done.stdout.splitlines()[-1]) | {"usual manifest": usual}
+    manifest = json.loads((config.dbt_artifacts(settings) / "manifest.json").read_text())
+    return json.loads(done.stdout.splitlines()[-1]) | {
+        "settings": settings,
+        "usual manifest": usual,
+        "nodes": manifest["nodes"],
+    }
 
 
 def test_the_manifest_of_the_dags_is_nobody_elses(told):
@@ -108,6 +113,83 @@ def test_a_test_of_several_models_waits_for_all_of_them(told):
         if any("relationships_vst_airports_" in after for after in task["then"])
     }
     assert before == {"load.vst_airports_run", "load.hub_airports_run"}
+
+
+def followed(told) -> list[tuple[str, str, list[str]]]:
+    """(DAG, task, its nodes) of every task that stands for a node, or for the tests of one."""
+    return [
+        (dag_id, name, task["nodes"])
+        for dag_id, dag in told["dags"].items()
+        for name, task in dag["tasks"].items()
+        if task["operator"].endswith("InBuild")
+    ]
+
+
+def test_each_task_follows_the_very_nodes_that_its_name_says(told):
+    """Wrong if it fails: a task is green for another node, and a failing test turns nothing red."""
+    tasks = followed(told)
+    assert len(tasks) > 100
+    for dag_id, name, nodes in tasks:
+        _, _, rest = name.partition(".")
+        own = rest.rpartition(".")[0] if "." in rest else rest.rpartition("_")[0]
+        if rest.endswith(".test"):
+            # The tests of the node whose group it stands in, and of no other.
+            wanted = {
+                unique_id
+                for unique_id, node in told["nodes"].items()
+                if node["resource_type"] == "test"
+                and [parent.split(".")[-1] for parent in node["depends_on"]["nodes"]] == [own]
+            }
+            assert wanted and set(nodes) == wanted, (dag_id, name)
+        else:
+            assert [told["nodes"][node]["name"] for node in nodes] == [own], (dag_id, name)
+
+
+def test_no_two_tasks_of_a_dag_follow_the_same_node(told):
+    """Wrong if it fails: nodes are run and shown twice, and others not at all."""
+    for dag_id in told["dags"]:
+        nodes = [node for dag, _, each in followed(told) if dag == dag_id for node in each]
+        assert len(nodes) == len(set(nodes)), dag_id
+
+
+def test_a_build_runs_what_its_tasks_follow_and_nothing_else(told):
+    """Wrong if it fails: a task waits for a node that its build leaves out, and dbt starts once
+    more for it; or a node is built that no task shows.
+    """
+    assert len(told["builds"]) == 4
+    for dag_id, select in told["builds"].items():
+        done = subprocess.run(
+            dbt.command(
+                *("--quiet", "ls", "--output", "json", "--output-keys", "unique_id"),
+                *("--indirect-selection", "empty", "--exclude-resource-type", "unit_test"),
+                *("--select", *select.split()),
+            ),
+            cwd=ROOT,
+            env=dbt.environment(told["settings"]),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        built = {json.loads(line)["unique_id"] for line in done.stdout.splitlines()}
+        shown = {node for dag, _, each in followed(told) if dag == dag_id for node in each}
+        assert built == shown, dag_id
+
+
+def test_every_data_test_is_run_by_a_dag(told):
+    """Wrong if it fails: nobody runs a test of what is loaded, and that may be anything."""
+    run = {
+        node
+        for dag in told["dags"].values()
+        for task in dag["tasks"].values()
+        for node in task["nodes"]
+    }
+    written = {
+        unique_id
+        for unique_id, node in told["nodes"].items()
+        # One without an input is about the code, as unit tests are.
+        if node["resource_type"] == "test" and node["depends_on"]["nodes"]
+    }
+    assert written and not written - run
 
 
 def test_every_run_is_retried_documented_and_has_a_deadline(told):
