@@ -42,7 +42,7 @@ def furnish(settings: Settings, progress: Progress) -> None:
     Warehouse(settings).furnish()
     dsn = settings.dsn("primary")
     source.setup(dsn)
-    roles.let_cdc_read(dsn)
+    roles.let_read_source(dsn)
     if source.is_empty(dsn):
         source.load_history(dsn, progress=progress.say)
     packages.put_in_place(progress.say)

@@ -17,8 +17,9 @@ BI = "airline_bi"
 MONITOR = "airline_monitor"
 SUPERSET = "airline_superset"
 AIRFLOW = "airline_airflow"
+AUDIT = "airline_audit"
 
-SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: ""}
+SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: "", AUDIT: ""}
 WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONITOR: ""}
 
 # A load whose way to the warehouse is gone cannot say so: the server ends what it had begun, for
@@ -75,12 +76,12 @@ def make_database(dsn: str, name: str, owner: str | None = None) -> bool:
             return True
 
 
-def let_cdc_read(dsn: str) -> None:
-    """Lets Debezium read the eight tables of the source, no others."""
+def let_read_source(dsn: str) -> None:
+    """Lets Debezium and Airflow's audit read the eight tables of the source, no others."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             sql.SQL("grant select on {} to {}").format(
                 sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES),
-                sql.Identifier(CDC),
+                sql.SQL(", ").join(map(sql.Identifier, (CDC, AUDIT))),
             )
         )

@@ -94,6 +94,7 @@ class Settings:
     airflow_user: str
     airflow_password: str
     load_minutes: int
+    audit_hours: int
     retention_gb: int
     retention_days: int
     service_user: str
@@ -143,6 +144,7 @@ class Settings:
             airflow_user=text("AIRLINE_AIRFLOW_USER", "admin"),
             airflow_password=password("AIRLINE_AIRFLOW_PASSWORD"),
             load_minutes=_number(environ, "AIRLINE_LOAD_MINUTES", 5, 1, 1440),
+            audit_hours=_number(environ, "AIRLINE_AUDIT_HOURS", 24, 1, 720),
             retention_gb=_number(environ, "AIRLINE_RETENTION_GB", 50, 0, 1_000_000),
             retention_days=_number(environ, "AIRLINE_RETENTION_DAYS", 30, 0, 36500),
             service_user=service_user,
@@ -260,6 +262,7 @@ class Settings:
             "AIRLINE_AIRFLOW_USER": self.airflow_user,
             "AIRLINE_AIRFLOW_PASSWORD": self.airflow_password,
             "AIRLINE_LOAD_MINUTES": str(self.load_minutes),
+            "AIRLINE_AUDIT_HOURS": str(self.audit_hours),
             "AIRLINE_RETENTION_GB": str(self.retention_gb),
             "AIRLINE_RETENTION_DAYS": str(self.retention_days),
             "AIRLINE_SERVICE_USER": self.service_user,

@@ -1,4 +1,4 @@
-"""Where a missed deadline is told of."""
+"""Where a missed deadline, and an audit that failed, are told of."""
 
 from __future__ import annotations
 
@@ -22,12 +22,24 @@ async def deadline_missed(allowed: str, context: dict[str, Any] | None = None) -
     run = (context or {}).get("dag_run") or {}
     dag_id, run_id = run.get("dag_id"), run.get("dag_run_id") or run.get("run_id")
     text = f"DAG {dag_id} missed its deadline: run {run_id} is not over {allowed} after its start"
+    await asyncio.to_thread(tell, text, dag_id, run_id)
+
+
+def task_failed(context: dict[str, Any]) -> None:
+    """A task's on_failure_callback; runs in its process, after the last try."""
+    instance = context["ti"]
+    text = f"DAG {instance.dag_id} failed in task {instance.task_id}: {context.get('exception')}"
+    tell(text, instance.dag_id, instance.run_id)
+
+
+def tell(text: str, dag_id: str | None, run_id: str | None) -> None:
+    """Into the log, into `AIRLINE_HOME/airflow/alerts.log`, and to the webhook if there is one."""
     log.error(text)
-    with (build_log.home() / "deadlines.log").open("a") as file:
+    with (build_log.home() / "alerts.log").open("a") as file:
         file.write(text + "\n")
-    url = await asyncio.to_thread(_webhook)
+    url = _webhook()
     if url:
-        await asyncio.to_thread(_post, url, {"text": text, "dag_id": dag_id, "run_id": run_id})
+        _post(url, {"text": text, "dag_id": dag_id, "run_id": run_id})
 
 
 def _webhook() -> str:

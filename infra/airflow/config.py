@@ -22,6 +22,8 @@ DATABASE = "airflow"
 WAREHOUSE_CONNECTION = "warehouse"
 # The same for the upkeep of what the ingester landed, as the ingester's role.
 LANDING_CONNECTION = "landing"
+# The source, as a role that reads its tables and nothing else: the audit's.
+SOURCE_CONNECTION = "source"
 # The pool of the tasks that run dbt: so many at a time, whatever else is due.
 DBT_POOL, DBT_SLOTS = "dbt", 2
 # The account that `up` unpauses DAGs with; people have their own.

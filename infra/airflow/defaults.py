@@ -16,6 +16,9 @@ SETTINGS = Settings.from_environment()
 START: datetime = pendulum.datetime(2025, 1, 1, tz="UTC")
 # How often the vault is loaded.
 LOAD_SCHEDULE = timedelta(minutes=SETTINGS.load_minutes)
+# How often source and vault are compared, counted from 04:00 UTC, when the daily DAGs are over.
+AUDIT_SCHEDULE = timedelta(hours=SETTINGS.audit_hours)
+AUDIT_START = START + timedelta(hours=4)
 # Announced when a load batch is in the vault.
 VAULT = Asset("vault", uri="airline://warehouse/dwh_detailed")
 

@@ -73,16 +73,19 @@ def _furniture(settings: Settings) -> dict[str, Any]:
         "connections": [
             _connection(settings, config.WAREHOUSE_CONNECTION, roles.DBT),
             _connection(settings, config.LANDING_CONNECTION, roles.INGEST),
+            _connection(settings, config.SOURCE_CONNECTION, roles.AUDIT, "primary"),
         ],
     }
 
 
-def _connection(settings: Settings, name: str, role: str) -> dict[str, str | int]:
+def _connection(
+    settings: Settings, name: str, role: str, server: str = "dwh"
+) -> dict[str, str | int]:
     return {
         "conn_id": name,
         "host": settings.host,
-        "port": settings.dwh_port,
-        "schema": settings.dwh_db,
+        "port": settings.port(server),
+        "schema": settings.database(server),
         "login": role,
         "password": settings.secret(role),
     }

@@ -227,7 +227,7 @@ def limited_tables(manifest: Path, source: str) -> tuple[str, ...]:
         table["unique_id"]
         for table in json.loads(manifest.read_text())["sources"].values()
         if table["source_name"] == source
-        and any((table["freshness"].get(limit) or {}).get("count") for limit in LIMITS)
+        and any(((table["freshness"] or {}).get(limit) or {}).get("count") for limit in LIMITS)
     )
     if not found:
         raise AirflowException(f"no table of the source {source!r} has freshness limits")

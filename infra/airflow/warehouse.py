@@ -67,13 +67,19 @@ def connect(name: str) -> psycopg2.extensions.connection:
 
     Not by PostgresHook: that takes psycopg 3 where it is installed, which is another API.
     """
+    return psycopg2.connect(dsn(name))
+
+
+def dsn(name: str) -> str:
+    """libpq connection string of an Airflow Connection."""
     known = BaseHook.get_connection(name)
-    return psycopg2.connect(
+    return psycopg2.extensions.make_dsn(
         host=known.host,
         port=known.port,
         dbname=known.schema,
         user=known.login,
         password=known.password,
+        connect_timeout=10,
     )
 
 

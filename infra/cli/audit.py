@@ -23,6 +23,8 @@ from infra.warehouse import incomplete_transactions
 FETCH_ROWS = 10_000
 # Rows named per table and kind of difference, unless asked for more.
 NAMED_ROWS = 5
+# Differences are looked at again this often, where there are no more of them than that.
+LOOKS_AGAIN, ROWS_AGAIN = 2, 100_000
 
 Row = tuple[str | None, ...]
 
@@ -38,6 +40,8 @@ class TableResult:
     missing: int = 0
     surplus: int = 0
     different: int = 0
+    # Rows that differed at each look, and that the source changed between: never seen equal.
+    changing: int = 0
     named: list[str] = field(default_factory=list)
     # Columns that only the source has: somebody added them, and the vault does not keep them yet.
     not_kept: list[str] = field(default_factory=list)
@@ -46,21 +50,55 @@ class TableResult:
 
     @property
     def differences(self) -> int:
-        return self.missing + self.surplus + self.different
+        return self.missing + self.surplus + self.different + self.changing
 
 
-def audit(source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS) -> Iterator[TableResult]:
+@dataclass
+class Look:
+    """One comparison of a source that changes meanwhile, and what the next one needs to judge it.
+
+    `before`: what differed at the look before, None at the first; `rows`: what differs at this one;
+    both (table, key) -> hash of the source's row, None where it has none. `changing` counts rows
+    that differ again and that the source has changed since.
+    """
+
+    before: dict[tuple[str, Row], int | None] | None = None
+    rows: dict[tuple[str, Row], int | None] = field(default_factory=dict)
+    changing: int = 0
+
+    def counts(self, table: str, key: Row, ours: Row | None) -> bool:
+        """Whether a row that differs is a difference, and not a change that is on its way.
+
+        All that was committed at the look before is in the vault by now. So it is one where the
+        source's row is the same as then; what differs for the first time was changed since.
+        """
+        digest = None if ours is None else hash(ours)
+        if self.before is not None and (table, key) not in self.before:
+            return False
+        if len(self.rows) <= ROWS_AGAIN:
+            self.rows[table, key] = digest
+        if self.before is not None and self.before[table, key] != digest:
+            self.changing += 1
+            return False
+        return True
+
+
+def audit(
+    source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS, look: Look | None = None
+) -> Iterator[TableResult]:
     """Yields the result of each table of the source, in the order of their names.
 
-    `names` is how many rows are named per table and kind of difference.
+    `names` is how many rows are named per table and kind of difference; `look` says which count.
     Raises psycopg2.Error where a side cannot be read, LookupError where the source has no tables.
     """
+    look = look or Look()
     with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as vault:
         with vault.cursor() as cursor:
-            # The snapshot that is compared begins here.
+            # The snapshot that is compared begins here, before the source's: the vault is never
+            # ahead of that.
             load_batch = incomplete_transactions.newest_load_batch(cursor, loaded=True)
         for table, key, columns in tables(source):
-            result = _compare(source, vault, table, key, columns, names)
+            result = _compare(source, vault, table, key, columns, names, look)
             result.load_batch = load_batch
             yield result
 
@@ -146,6 +184,7 @@ def _compare(
     key: list[str],
     columns: list[str],
     names: int,
+    look: Look,
 ) -> TableResult:
     kept = _view_columns(warehouse, table)
     result = TableResult(table, key, not_kept=[name for name in columns if name not in kept])
@@ -161,28 +200,32 @@ def _compare(
 
     ours = _rows(source, sql.Identifier("public", table), ordered, width)
     theirs = _rows(warehouse, sql.Identifier("dwh_business", f"current_{table}"), ordered, width)
+    changing = look.changing
     left, right = next(ours, None), next(theirs, None)
     while left is not None or right is not None:
         if right is None or (left is not None and left[:width] < right[:width]):
             result.source_rows += 1
-            result.missing += 1
-            name("not in the vault", result.missing, left)
+            if look.counts(table, left[:width], left):
+                result.missing += 1
+                name("not in the vault", result.missing, left)
             left = next(ours, None)
         elif left is None or right[:width] < left[:width]:
             result.vault_rows += 1
-            result.surplus += 1
-            name("not in the source", result.surplus, right)
+            if look.counts(table, right[:width], None):
+                result.surplus += 1
+                name("not in the source", result.surplus, right)
             right = next(theirs, None)
         else:
             result.source_rows += 1
             result.vault_rows += 1
-            if left != right:
+            if left != right and look.counts(table, left[:width], left):
                 result.different += 1
                 changed = [
                     column for column, a, b in zip(ordered, left, right, strict=True) if a != b
                 ]
                 name("different", result.different, left, f" in {', '.join(changed)}")
             left, right = next(ours, None), next(theirs, None)
+    result.changing = look.changing - changing
     return result
 
 
@@ -216,6 +259,30 @@ def _rows(
         yield from cursor
 
 
+def _shown(results: Iterator[TableResult]) -> list[TableResult]:
+    """Prints each as it comes."""
+    heads = ("source", "vault", "missing", "surplus", "different")
+    print(f"{'table':<16}" + "".join(f"{head:>11}" for head in heads))
+    shown = []
+    for result in results:
+        shown.append(result)
+        counts = (
+            result.source_rows,
+            result.vault_rows,
+            result.missing,
+            result.surplus,
+            result.different,
+        )
+        print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
+        for line in result.named:
+            print(f"    {line}")
+        if result.changing:
+            print(f"    {result.changing:,} rows differ again, and the source changed them since")
+        if result.not_kept:
+            print(f"    not compared: {', '.join(result.not_kept)} (no such column in the vault)")
+    return shown
+
+
 def main(
     argv: list[str],
     source_dsn: str,
@@ -231,8 +298,9 @@ def main(
     parser = argparse.ArgumentParser(
         prog="airline audit",
         description="Loads what the source has committed so far, then compares source and vault "
-        "row for row and column for column, in both directions. A source that changes meanwhile "
-        "is ahead of the vault by those changes.",
+        "row for row and column for column, in both directions. Rows that differ are looked at "
+        "again once what is committed by then is loaded: what the source changed meanwhile is no "
+        "difference.",
     )
     parser.add_argument(
         "--as-is", action="store_true", help="load nothing, compare with the vault as it stands"
@@ -245,27 +313,25 @@ def main(
 
     if not options.as_is:
         bring_through(options.json)
-    results: list[TableResult] = []
-    if not options.json:
-        heads = ("source", "vault", "missing", "surplus", "different")
-        print(f"{'table':<16}" + "".join(f"{head:>11}" for head in heads))
-    for result in audit(source_dsn, warehouse_dsn, names=options.names):
-        results.append(result)
+
+    def compare(look: Look) -> list[TableResult]:
+        results = audit(source_dsn, warehouse_dsn, names=options.names, look=look)
+        return list(results) if options.json else _shown(results)
+
+    look = Look()
+    results = compare(look)
+    # What is loaded after the first look is not judged by a later one.
+    load_batch = min((each.load_batch for each in results), default=0)
+    for _ in range(0 if options.as_is else LOOKS_AGAIN):
+        if not look.rows or len(look.rows) > ROWS_AGAIN or (look.before and not look.changing):
+            break
         if not options.json:
-            counts = (
-                result.source_rows,
-                result.vault_rows,
-                result.missing,
-                result.surplus,
-                result.different,
-            )
-            print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
-            for line in result.named:
-                print(f"    {line}")
-            if result.not_kept:
-                print(
-                    f"    not compared: {', '.join(result.not_kept)} (no such column in the vault)"
-                )
+            print(f"looking again at {len(look.rows):,} rows, with what is committed by now loaded")
+        bring_through(options.json)
+        look = Look(before=look.rows)
+        results = compare(look)
+        for each in results:
+            each.load_batch = load_batch
 
     differences = sum(result.differences for result in results)
     settled = settle(settling_dsn or warehouse_dsn, results)

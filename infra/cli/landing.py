@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import psycopg2
 
 from infra import warehouse
-from infra.cli.services import Primary, Warehouse
+from infra.cli.services import Warehouse
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
@@ -31,24 +33,31 @@ def lag(settings: Settings, seconds: float = 30) -> dict[str, int]:
     return result
 
 
-def landed_offsets(settings: Settings) -> dict[tuple[str, int], int]:
-    """(topic, partition) -> next offset to land."""
-    rows = Warehouse(settings).server.query(
+def landed_offsets(settings: Settings, dsn: str | None = None) -> dict[tuple[str, int], int]:
+    """(topic, partition) -> next offset to land. `dsn`: of the warehouse, default as admin."""
+    rows = _ask(
+        dsn or settings.dsn("dwh"),
         "select topic, kafka_partition, next_offset from staging.ingest_offset",
-        dbname=settings.dwh_db,
     )
     return {(topic, partition): offset for topic, partition, offset in rows}
 
 
-def wait_until_landed(settings: Settings, say: Callable[[str], None]) -> int:
+def wait_until_landed(
+    settings: Settings,
+    say: Callable[[str], None],
+    source_dsn: str | None = None,
+    warehouse_dsn: str | None = None,
+) -> int:
     """Waits until everything committed at the source before this call is in staging.
 
+    The connection strings are of any role that may log in to the primary, and of one that may read
+    the landed offsets; default: as admin.
     Returns how many offsets (events, tombstones and transaction markers) have landed in all.
     """
     # A mark in the WAL: once Debezium has passed it, everything before it is in Kafka.
-    [(mark,)] = Primary(settings).server.query(
+    [(mark,)] = _ask(
+        source_dsn or settings.dsn("primary"),
         "select pg_logical_emit_message(false, 'airline-heartbeat', '', true) - '0/0'::pg_lsn",
-        dbname=settings.source_db,
     )
     ends: dict[tuple[str, int], int] = {}
     passed = False
@@ -61,7 +70,7 @@ def wait_until_landed(settings: Settings, say: Callable[[str], None]) -> int:
             # Asked after the position: when that is past the mark, what came before is in them.
             # More traffic then does not lengthen the wait.
             ends = Broker(settings).end_offsets(settings.topics)
-        landed = landed_offsets(settings)
+        landed = landed_offsets(settings, warehouse_dsn)
         done = sum(min(landed.get(key, 0), end) for key, end in ends.items())
         if passed and done == sum(ends.values()):
             return sum(landed.values())
@@ -110,6 +119,13 @@ def pending(settings: Settings) -> tuple[int, bool]:
         # dbt has never run here.
         return sum(landed_offsets(settings).values()), False
     return int(rows), is_open
+
+
+def _ask(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    """Its rows, by a session of its own."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 def _give_up(settings: Settings, state: connector.State | None, passed: bool) -> None:

@@ -222,7 +222,7 @@ def _make_source(settings: Settings) -> None:
     from infra import source
 
     source.setup(settings.dsn("primary"))
-    roles.let_cdc_read(settings.dsn("primary"))
+    roles.let_read_source(settings.dsn("primary"))
 
 
 def _load_history(

@@ -16,6 +16,9 @@ pytestmark = pytest.mark.timeout(900)
 CAN = [
     (roles.CDC, "primary", "select count(*) from bookings"),
     (roles.CDC, "primary", "select pg_logical_emit_message(false, 'airline-heartbeat', '')"),
+    (roles.AUDIT, "primary", "select count(*) from bookings"),
+    (roles.AUDIT, "primary", "select count(*) from tickets"),
+    (roles.AUDIT, "primary", "select pg_logical_emit_message(false, 'airline-heartbeat', '')"),
     (roles.INGEST, "dwh", "insert into staging.dead_letter (topic, kafka_partition, kafka_offset,"
      " error) values ('none', 0, 0, 'test')"),
     (roles.DBT, "dwh", "select count(*) from staging.bookings"),
@@ -40,6 +43,12 @@ CANNOT = [
     (roles.CDC, "primary", "alter publication airline_publication drop table bookings"),
     (roles.CDC, "primary", "select rolpassword from pg_authid"),
     (roles.MONITOR, "primary", "select count(*) from bookings"),
+    (roles.AUDIT, "primary", "insert into airports values ('XYZ', '', '', 0, 0, 'UTC')"),
+    (roles.AUDIT, "primary", "delete from bookings"),
+    (roles.AUDIT, "primary", "create table mine (x int)"),
+    (roles.AUDIT, "primary", "select rolpassword from pg_authid"),
+    (roles.AUDIT, "primary", "select pg_drop_replication_slot('airline_cdc')"),
+    (roles.AUDIT, "primary", "select pg_read_file('postgresql.conf')"),
     (roles.INGEST, "dwh", "select count(*) from dwh_detailed.hub_bookings"),
     (roles.INGEST, "dwh", "select count(*) from dwh_control.load_batch"),
     (roles.INGEST, "dwh", "select count(*) from presentation.frequent_flyers"),

@@ -16,8 +16,7 @@ def test_an_event_that_comes_just_before_the_mark_is_waited_for(monkeypatch):
     difference. The moment is too short to be met on purpose with real servers.
     """
     monkeypatch.setattr(landing.time, "sleep", lambda _: None)
-    mark = SimpleNamespace(server=SimpleNamespace(query=lambda *_, **__: [(100,)]))
-    monkeypatch.setattr(landing, "Primary", lambda _: mark)
+    monkeypatch.setattr(landing, "_ask", lambda *_: [(100,)])
     running = State("RUNNING", "RUNNING", "")
     monkeypatch.setattr(landing.connector, "state", lambda _: running)
     # At the first look Debezium is before the mark; at the second an event and the mark are there.
@@ -27,5 +26,5 @@ def test_an_event_that_comes_just_before_the_mark_is_waited_for(monkeypatch):
     broker = SimpleNamespace(end_offsets=lambda _: next(ends))
     monkeypatch.setattr(landing, "Broker", lambda _: broker)
     landed = iter([{TOPIC: 5}, {TOPIC: 5}, {TOPIC: 6}])
-    monkeypatch.setattr(landing, "landed_offsets", lambda _: next(landed))
+    monkeypatch.setattr(landing, "landed_offsets", lambda *_: next(landed))
     assert landing.wait_until_landed(Settings.from_environment(), lambda _: None) == 6

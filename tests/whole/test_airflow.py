@@ -223,14 +223,17 @@ def test_a_viewer_looks_and_does_not_touch(stack, dags):
     with pytest.raises(AirlineError, match="401"):
         Api(stack.settings, "viewer", "guessed")
     admin = Api(stack.settings, stack.settings.airflow_user, stack.settings.airflow_password)
-    assert admin.ask("GET", "/api/v2/connections")["total_entries"] == 2
+    assert admin.ask("GET", "/api/v2/connections")["total_entries"] == 3
 
 
 def test_no_password_is_in_a_log_or_a_rendered_template(stack, dags):
     """Wrong if it fails: whoever may read logs can log in to the warehouse."""
     secrets = [
         stack.settings.secret(name)
-        for name in (roles.DBT, roles.INGEST, roles.AIRFLOW, "airflow_operator", "airflow_jwt")
+        for name in (
+            *(roles.DBT, roles.INGEST, roles.AUDIT, roles.AIRFLOW),
+            *("airflow_operator", "airflow_jwt"),
+        )
     ]
     looked_at = 0
     for folder in (config.folder(stack.settings), stack.home / "logs"):

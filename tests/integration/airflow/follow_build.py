@@ -20,7 +20,7 @@ from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent
 from cosmos.dbt import runner
 from dbt.cli.main import dbtRunner
 
-from infra.airflow import build_log, dbt_project, triggers
+from infra.airflow import build_log, dbt_project, operators, triggers
 
 PROJECT, LOGS = map(Path, sys.argv[1:])
 SELECT = ["path:models", "path:seeds", "path:snapshots"]
@@ -59,10 +59,21 @@ def alone(task: Any) -> str:
     return "success"
 
 
+def freshness(task: Any, source: str, select: str) -> str:
+    """What the task for `source` says of dbt's freshness of `select`."""
+    try:
+        task.nodes = operators.limited_tables(Path(task.manifest), source)
+        task.handle_exception_dbt_runner(dbt("source", "freshness", "--select", select))
+    except (AirflowException, runner.CosmosDbtRunError) as error:
+        return f"failed: {error}"
+    return "success"
+
+
 def main() -> None:
     dbt_project.MANIFEST = PROJECT / "target" / "manifest.json"
     with DAG("d") as dag:
         group = dbt_project.dbt_tasks("g", SELECT)
+        asks = dbt_project.source_freshness("landed")
     os.environ["AIRFLOW_HOME"] = str(LOGS)
     os.chdir(PROJECT)
     build = dag.task_dict["g.dbt_build"]
@@ -84,7 +95,13 @@ def main() -> None:
     # A task whose node the project has no more.
     [gone] = [task for task in dag.tasks if task.task_id == "g.passes.test"]
     gone.select = "fqn:scratch.was_removed"
-    sys.stdout.write(json.dumps({"tasks": told, "gone": alone(gone)}) + "\n")
+    fresh = {
+        "all": freshness(asks, "landed", "source:landed"),
+        "late": freshness(asks, "late", "source:late"),
+        "one left out": freshness(asks, "landed", "source:landed.new"),
+        "no limits": freshness(asks, "catalog", "source:catalog"),
+    }
+    sys.stdout.write(json.dumps({"tasks": told, "gone": alone(gone), "fresh": fresh}) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from infra.airflow import config
@@ -45,6 +47,25 @@ FILES = {
               - name: pg_class
                 columns:
                   - {{name: oid, data_tests: [unique]}}
+          - name: landed
+            config:
+              loaded_at_field: landed_at
+              freshness:
+                warn_after: {{count: 1, period: day}}
+                error_after: {{count: 30, period: day}}
+            tables:
+              - name: new
+              - name: old
+              - name: unlimited
+                config: {{freshness: null}}
+          - name: late
+            schema: landed
+            config:
+              loaded_at_field: landed_at
+              freshness:
+                error_after: {{count: 1, period: day}}
+            tables:
+              - name: old
         models:
           - name: passes
             columns:
@@ -117,6 +138,14 @@ FILES = {
 }
 
 
+LANDED = """
+    create schema landed;
+    create table landed.new as select now() as landed_at;
+    create table landed.old as select now() - interval '2 days' as landed_at;
+    create table landed.unlimited as select now() - interval '2 years' as landed_at;
+"""
+
+
 @pytest.fixture(scope="module")
 def told(postgres_server, tmp_path_factory) -> dict[str, Any]:
     """How each task ended, by its name in the group."""
@@ -127,7 +156,11 @@ def told(postgres_server, tmp_path_factory) -> dict[str, Any]:
         lines = text.strip("\n").splitlines()
         indent = len(lines[0]) - len(lines[0].lstrip())
         file.write_text("\n".join(line[indent:] for line in lines).rstrip() + "\n")
-    postgres_server.create_database("followed")
+    with (
+        closing(psycopg2.connect(postgres_server.create_database("followed"))) as connection,
+        connection,
+    ):
+        connection.cursor().execute(LANDED)
     profile = {
         "type": "postgres",
         "host": postgres_server.host,
@@ -230,3 +263,12 @@ def test_each_task_has_its_own_nodes(told):
 def test_a_node_that_is_gone_is_no_success(told):
     """Wrong if it fails: dbt finds nothing to do, calls that a success, and the task is green."""
     assert told["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
+
+
+def test_freshness_is_what_was_asked_of_each_table_with_limits(told):
+    """Wrong if it fails: a table that nobody asked, or that is late, is called fresh."""
+    fresh = told["fresh"]
+    assert fresh["all"] == "success", "a table past its first limit is a warning"
+    assert fresh["late"].startswith("failed")
+    assert fresh["one left out"].startswith("failed: dbt did not run source.scratch.landed.old")
+    assert "no table of the source 'catalog' has freshness limits" in fresh["no limits"]

@@ -1,0 +1,74 @@
+"""`./airline audit` as a task: the same comparison, logged in by Airflow's Connections."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+import psycopg2
+from airflow.exceptions import AirflowException
+from cosmos.operators.local import DbtRunLocalOperator
+
+from infra.airflow import alerts, config, warehouse
+from infra.cli import audit, landing
+from infra.settings import Settings
+
+KINDS = ("missing", "surplus", "different", "changing")
+
+
+class Audit(DbtRunLocalOperator):
+    """Loads what the source has committed, with dbt's `selector`, and compares source and vault.
+
+    It fails where they differ, and where nobody can tell: a server that does not answer, a
+    connector that does not run. The log has tables and counts, and no row.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(on_failure_callback=alerts.task_failed, **kwargs)
+
+    def execute(self, context: Any, **kwargs: Any) -> None:
+        settings = Settings.from_environment()
+        source = warehouse.dsn(config.SOURCE_CONNECTION)
+        vault = warehouse.dsn(config.WAREHOUSE_CONNECTION)
+        shown = sys.stdout
+
+        def bring_through(quietly: bool) -> None:
+            # dbt's lines belong into the task's log.
+            with redirect_stdout(shown):
+                landing.wait_until_landed(settings, self.log.info, source, vault)
+                unread, is_open = warehouse.pending()
+                if unread or is_open:
+                    super(Audit, self).execute(context, **kwargs)
+
+        said = io.StringIO()
+        try:
+            with redirect_stdout(said):
+                audit.main(["--json", "--names", "0"], source, vault, bring_through)
+        except psycopg2.OperationalError as error:
+            raise AirflowException(
+                f"a database does not answer, so nothing was compared: {str(error).strip()}"
+            ) from None
+        self.judge(json.loads(said.getvalue()))
+
+    def judge(self, told: dict[str, Any]) -> None:
+        """Logs what `audit --json` told. Raises AirflowException for differences."""
+        bad = []
+        for table in told["tables"]:
+            kinds = [f"{table[kind]:,} {kind}" for kind in KINDS]
+            self.log.info(
+                "%s: %s rows, in the vault %s; %s",
+                *(table["table"], f"{table['source_rows']:,}", f"{table['vault_rows']:,}"),
+                ", ".join(kinds),
+            )
+            found = [kind for kind in kinds if not kind.startswith("0 ")]
+            if found:
+                bad.append(f"{table['table']} ({', '.join(found)})")
+        if told["differences"]:
+            raise AirflowException(
+                f"source and vault differ in {told['differences']:,} rows: {'; '.join(bad)}; "
+                "'./airline audit' names rows, './airline resync' finds changes that were missed"
+            )
+        self.log.info("source and vault are equal: %s tables", len(told["tables"]))

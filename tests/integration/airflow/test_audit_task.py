@@ -1,0 +1,133 @@
+"""The task of the DAG `audit` on real servers: what it says, and whom it tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.airflow import config
+from infra.cli import home
+from infra.settings import ROOT, Settings
+from tests.integration.conftest import free_ports
+from tests.integration.test_audit import Pair
+
+pytestmark = pytest.mark.timeout(900)
+
+
+class Task:
+    """The task, its two databases, and what was posted to the webhook."""
+
+    def __init__(self, server, folder: Path) -> None:
+        self.server = server
+        self.pair = Pair(server)
+        self.pair.load()
+        [connect] = free_ports(1)
+        self.settings = Settings.from_environment(
+            {**os.environ, "AIRLINE_HOME": str(folder), "AIRLINE_CONNECT_PORT": str(connect)}
+        )
+        home.make(self.settings)
+        config.folder(self.settings).mkdir(parents=True, exist_ok=True)
+        self.posted: list[dict[str, Any]] = []
+        posted = self.posted
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.webhook = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.webhook.serve_forever, daemon=True).start()
+
+    def run(self, *arguments: str, source_port: int | None = None) -> tuple[str, str]:
+        """(what it failed with, all that it said)"""
+        server = self.server
+
+        def connection(database: str, port: int) -> str:
+            return json.dumps(
+                {
+                    "conn_type": "postgres",
+                    "host": server.host,
+                    "port": port,
+                    "schema": database,
+                    "login": server.admin_user,
+                    "password": server.admin_password,
+                }
+            )
+
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("run_audit.py")), *arguments],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                **config.environment(self.settings),
+                "AIRFLOW_CONN_SOURCE": connection("audited_source", source_port or server.port),
+                "AIRFLOW_CONN_WAREHOUSE": connection("audited_vault", server.port),
+                "AIRFLOW_CONN_DEADLINE_WEBHOOK": json.dumps(
+                    {
+                        "conn_type": "http",
+                        "host": f"http://127.0.0.1:{self.webhook.server_port}",
+                    }
+                ),
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])["error"], done.stdout + done.stderr
+
+    @property
+    def alerts(self) -> str:
+        file = config.folder(self.settings) / "alerts.log"
+        return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture
+def task(postgres_server, tmp_path):
+    task = Task(postgres_server, tmp_path / "home")
+    yield task
+    task.webhook.shutdown()
+    task.webhook.server_close()
+
+
+def test_what_was_compared_and_is_equal_is_green(task):
+    """Wrong if it fails: nobody sees what was compared, or somebody is called for nothing."""
+    error, said = task.run("landed")
+    assert error == ""
+    assert "seats: 20 rows, in the vault 20; 0 missing" in said
+    assert "source and vault are equal: 1 tables" in said
+    assert (task.alerts, task.posted) == ("", [])
+
+
+def test_a_difference_is_red_and_told_without_a_row(task):
+    """Wrong if it fails: a lost row is green, told to nobody, or its key stands in a log."""
+    task.pair.run(task.pair.vault, "delete from dwh_business.current_seats where seat_no = '17'")
+    error, said = task.run("landed")
+    assert "source and vault differ in 1 rows: seats (1 missing)" in error
+    assert "seat_no" not in said
+    assert error.split(": ", 1)[1] in task.alerts
+    [told] = task.posted
+    assert (told["dag_id"], told["run_id"]) == ("audit", "by hand")
+    assert "seats (1 missing)" in told["text"]
+
+
+def test_where_nobody_can_tell_it_is_red_with_the_reason(task):
+    """Wrong if it fails: Connect or the primary is away, nothing was compared, and it is green."""
+    error, _ = task.run()
+    assert "Kafka Connect does not answer" in error
+    assert "Kafka Connect does not answer" in task.alerts
+    [unused] = free_ports(1)
+    error, _ = task.run("landed", source_port=unused)
+    assert "a database does not answer, so nothing was compared" in error
+    assert len(task.posted) == 2
