@@ -13,6 +13,7 @@ from psycopg2 import errors, sql
 
 from infra import warehouse
 from infra.airflow import config
+from infra.settings import TCP_LIMITS
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def dsn(name: str) -> str:
         dbname=known.schema,
         user=known.login,
         password=known.password,
-        connect_timeout=10,
+        **TCP_LIMITS,
     )
 
 
