@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import uuid
 from collections.abc import Iterable
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaConnectionError, KafkaError
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    OffsetOutOfRangeError,
+    for_code,
+)
+from kafka.protocol.consumer import OffsetForLeaderEpochRequest
 
 _TIMEOUT = 5.0  # seconds
 
@@ -47,6 +56,115 @@ class Broker:
         )
         return {partition: each.offset for partition, each in found.items()}
 
+    def bounds(
+        self, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, tuple[int, int, int]]:
+        """{partition: (first offset, end for a committed reader, epoch of its leader)}."""
+        asked = list(partitions)
+        if not asked:
+            return {}
+        first, last = (
+            self._ask(
+                lambda client, spec=spec: client.list_partition_offsets(
+                    dict.fromkeys(asked, spec),
+                    isolation_level="read_committed",
+                    timeout_ms=int(_TIMEOUT * 1000),
+                )
+            )
+            for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+        )
+        return {
+            each: (first[each].offset, last[each].offset, _number(last[each].leader_epoch))
+            for each in asked
+        }
+
+    def epoch_ends(self, epochs: dict[TopicPartition, int]) -> dict[TopicPartition, int | None]:
+        """{partition: offset at which the epoch of its leader ended, the log's end if it has not};
+        None where the broker does not know the epoch.
+        """
+        if not epochs:
+            return {}
+        Topic = OffsetForLeaderEpochRequest.OffsetForLeaderTopic
+        Partition = Topic.OffsetForLeaderPartition
+
+        def ask(client: KafkaAdminClient) -> dict[TopicPartition, int | None]:
+            # The client has this question for its consumers' own use, and no public way to ask it.
+            async def send() -> dict[TopicPartition, int | None]:
+                found: dict[TopicPartition, int | None] = {}
+                leaders = await client._async_get_leader_for_partitions(list(epochs))
+                for leader, partitions in leaders.items():
+                    topics = [
+                        Topic(
+                            topic=each.topic,
+                            partitions=[
+                                Partition(
+                                    partition=each.partition,
+                                    current_leader_epoch=-1,
+                                    leader_epoch=epochs[each],
+                                )
+                            ],
+                        )
+                        for each in partitions
+                    ]
+                    answer = await client._manager.send(
+                        OffsetForLeaderEpochRequest(replica_id=-1, topics=topics), node_id=leader
+                    )
+                    for topic in answer.topics:
+                        for told in topic.partitions:
+                            if told.error_code:
+                                raise for_code(told.error_code)(topic.topic)
+                            known = told.end_offset >= 0 and told.leader_epoch >= 0
+                            found[TopicPartition(topic.topic, told.partition)] = (
+                                told.end_offset if known else None
+                            )
+                return found
+
+            return client._manager.run(send)
+
+        return self._ask(ask)
+
+    def records(
+        self, offsets: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, ConsumerRecord | None]:
+        """{partition: its record at the offset}; None where that is no record (any more)."""
+        if not offsets:
+            return {}
+        found: dict[TopicPartition, ConsumerRecord | None] = {}
+        try:
+            with contextlib.closing(
+                KafkaConsumer(
+                    bootstrap_servers=self._bootstrap.split(","),
+                    client_id="airline-ingest-proof",
+                    group_id=None,
+                    enable_auto_commit=False,
+                    auto_offset_reset="none",
+                    max_partition_fetch_bytes=64 << 10,
+                    max_poll_records=1000,
+                    bootstrap_timeout_ms=int(_TIMEOUT * 1000),
+                )
+            ) as consumer:
+                consumer.assign(list(offsets))
+                for partition, offset in offsets.items():
+                    consumer.seek(partition, offset)
+                deadline = time.monotonic() + _TIMEOUT
+                while len(found) < len(offsets):
+                    got = consumer.poll(100)
+                    for partition in offsets.keys() - found.keys():
+                        if records := got.get(partition):
+                            is_it = records[0].offset == offsets[partition]
+                            found[partition] = records[0] if is_it else None
+                        elif consumer.position(partition) > offsets[partition]:
+                            found[partition] = None  # markers of Kafka's own
+                    consumer.pause(*found)
+                    if time.monotonic() > deadline:
+                        raise KafkaTimeoutError("the newest landed events cannot be read again")
+        except OffsetOutOfRangeError as error:
+            # Cut since it was asked for its ends.
+            raise KafkaConnectionError(str(error)) from error
+        except (OSError, AssertionError) as error:
+            raise KafkaConnectionError(str(error)) from error
+        return found
+
     def close(self) -> None:
         with self._one_at_a_time:
             self._drop()
@@ -77,3 +195,7 @@ class Broker:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.close()
+
+
+def _number(epoch: int | None) -> int:
+    return -1 if epoch is None else epoch

@@ -28,14 +28,15 @@ from kafka.structs import OffsetAndMetadata
 from ingest import faults
 from ingest.broker import Broker
 from ingest.config import Config
-from ingest.land import Batch, Lander, Position, Positions, refuse_recreated
+from ingest.continuity import Log, breaks
+from ingest.land import Batch, Lander, Positions, Refusals
 from ingest.log import say
 from ingest.metrics import Metrics
 from ingest.watch import Watch
 
 _POLL = 0.1  # seconds
 _REPORT_EVERY = 1.0  # seconds
-_ASK_KAFKA = 5.0  # seconds
+_ASK_AGAIN = 5.0  # seconds between looks whether a refused partition was repaired
 # Being fenced once is what a rebalance is like: the one before still landed what it had in hand.
 # So often, without a rebalance, is a rival that is in no group with us.
 _MOST_FENCES = 5
@@ -43,7 +44,7 @@ _FENCES_COUNT_FOR = 60.0  # seconds
 
 
 class _Assignments(ConsumerRebalanceListener):
-    """Notes which partitions were assigned and have no position of ours yet."""
+    """Notes which partitions were assigned and are not read: without a position yet, or refused."""
 
     def __init__(self) -> None:
         self.unplaced: set[TopicPartition] = set()
@@ -71,8 +72,21 @@ class _Assignments(ConsumerRebalanceListener):
                 now = time.monotonic()
                 self.fences = self.fences + 1 if now - self._fenced_at < _FENCES_COUNT_FOR else 1
                 self._fenced_at = now
-                self.unplaced = set(assigned)
-                self.round += 1
+                self._unplace(assigned)
+
+    def prove_again(self, assigned: set[TopicPartition]) -> None:
+        """The log may be another one now."""
+        with self._lock:
+            self._unplace(assigned)
+
+    def place(self, round: int, placed: set[TopicPartition]) -> None:
+        with self._lock:
+            if round == self.round:
+                self.unplaced = self.unplaced - placed
+
+    def _unplace(self, assigned: set[TopicPartition]) -> None:
+        self.unplaced = set(assigned)
+        self.round += 1
 
 
 class Reader:
@@ -100,6 +114,9 @@ class Reader:
         self._handed: dict[TopicPartition, int] = {}  # next offset after the batches handed on
         self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
         self._topic_ids: dict[str, uuid.UUID] = {}  # of the topics that are read
+        # The newest leader of a log that the position was proven to be of.
+        self._proven: dict[TopicPartition, int] = {}
+        self._ask_at = 0.0  # when to look at the refused ones again
         self._batch = Batch()
         self._flush_at = self._report_at = 0.0
         self._consumer = connect(config, stopping)
@@ -111,13 +128,11 @@ class Reader:
         pattern = f"^({'|'.join(map(re.escape, self._config.topics))})$"
         self._consumer.subscribe(pattern=pattern, listener=self._assignments)
         while not self._stopping.is_set():
-            try:
-                self._take(self._poll())
-                self._place()
-                if self._is_due():
-                    self._hand_on()
-            except LogTruncationError as error:
-                self._refuse_truncated(error)
+            self._take(self._poll())
+            self._look_for_new_leaders()
+            self._place()
+            if self._is_due():
+                self._hand_on()
             self._hear()
         self._hand_on()
         self._put(None)
@@ -144,15 +159,8 @@ class Reader:
             got = self._consumer.poll(int(_POLL * 1000))
         except NoOffsetForPartitionError:
             got = {}  # a new partition, about to be placed
-        except OffsetOutOfRangeError as error:
-            lost = {
-                p: Position(offset, self._topic_ids.get(p.topic))
-                for p, offset in error.args[0].items()
-                if p in self._next
-            }
-            if lost:
-                self._check(lost)
-                raise faults.OffsetOutOfRange(f"Kafka refuses to read {_names(lost)}") from error
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._prove_again(error)
             got = {}
         except RetriableError as error:
             self._kafka_is_away(error)
@@ -165,6 +173,13 @@ class Reader:
                 self._consumer.seek(partition, 0)
         return {p: records for p, records in got.items() if p not in unplaced}
 
+    def _prove_again(self, error: KafkaError) -> None:
+        """The client says that the broker has not what was read: looks at all logs again."""
+        if self._next:
+            say("a log may be another one", logging.WARNING, error=faults.first_line(error))
+            self._assignments.prove_again(self._consumer.assignment())
+            self._stopping.wait(_POLL)
+
     def _stay_in_join(self) -> None:
         """Keeps the client at a join of the group that outlasted the poll that began it.
 
@@ -176,22 +191,35 @@ class Reader:
         if coordinator.rejoining:
             coordinator.request_rejoin()
 
-    def _refuse_truncated(self, error: LogTruncationError) -> None:
-        """The client saw that what it read is not what the broker has now: says what that is."""
-        self._check({p: Position(at, self._topic_ids.get(p.topic)) for p, at in self._next.items()})
-        raise faults.OffsetOutOfRange(
-            f"Kafka lost events that were read before: {faults.first_line(error)}. The warehouse"
-            " may have some that the topics have no more. Start over with a new snapshot:"
-            " ./airline reset --yes, then ./airline up."
-        ) from error
-
     def _take(self, got: dict[TopicPartition, list]) -> None:
         batch = self._batch
         for partition, records in got.items():
-            batch.add(partition, records)
-            self._next[partition] = records[-1].offset + 1
+            proven = self._proven[partition]
+            if records[-1].leader_epoch > proven:
+                # Of a leader that came since: its log may be shorter, and grown again.
+                records = [each for each in records if each.leader_epoch <= proven]
+                self._assignments.prove_again(self._consumer.assignment())
+            if records:
+                batch.add(partition, records)
+                self._next[partition] = records[-1].offset + 1
         if got:
             say("read", logging.DEBUG, rows_in_hand=batch.rows)
+
+    def _look_for_new_leaders(self) -> None:
+        """Has positions proven again where a broker was started since: its log may be shorter.
+
+        The client fetches as of the leader that it knows, and the broker refuses an older one: what
+        was read before this is seen here is of the log before.
+        """
+        if self._round == self._assignments.round and any(
+            self._leader(partition) > proven for partition, proven in self._proven.items()
+        ):
+            self._assignments.prove_again(self._consumer.assignment())
+
+    def _leader(self, partition: TopicPartition) -> int:
+        """Epoch of the partition's leader as the client knows it; -1 if it does not."""
+        epoch = self._consumer._cluster.leader_epoch_for_partition(partition)
+        return -1 if epoch is None else epoch
 
     def _is_due(self) -> bool:
         return (
@@ -206,20 +234,28 @@ class Reader:
         """Puts the batch in hand before the lander, if it moves anything."""
         if self._round == self._assignments.round:
             # Beyond the last records: past transaction markers and aborted events.
-            with contextlib.suppress(RetriableError):
-                self._next = {p: self._consumer.position(p) for p in self._next}
+            try:
+                at = {p: self._consumer.position(p) for p in self._next}
+            except (OffsetOutOfRangeError, LogTruncationError) as error:
+                self._prove_again(error)
+            except RetriableError:
+                pass
+            else:
+                # Asked after: a position that a newer leader moved is not proven.
+                self._next |= {p: n for p, n in at.items() if self._leader(p) == self._proven[p]}
         batch, self._batch = self._batch, Batch()
         for partition, after in self._next.items():
             if after != self._handed[partition]:
                 batch.moves[partition] = (self._handed[partition], after)
         self._handed = dict(self._next)
         batch.topic_ids = self._topic_ids
+        batch.epochs = self._proven
         batch.round = self._round
         if batch.moves:
             self._put(batch)
         self._flush_at = time.monotonic() + self._config.flush_seconds
 
-    def _put(self, item: Batch | Positions | None) -> None:
+    def _put(self, item: Batch | Positions | Refusals | None) -> None:
         """Waits for the lander to take it; meanwhile reads nothing but stays in the group."""
         paused: set[TopicPartition] = set()
         while self._lander.is_alive():
@@ -276,58 +312,87 @@ class Reader:
     # -- positions ----------------------------------------------------------------------------
 
     def _place(self) -> None:
-        """After an assignment: asks the warehouse for positions, and seeks to its answer."""
+        """After an assignment: asks the warehouse for positions, and seeks to its answer.
+
+        Where the log is not the one that landed nothing is read until somebody repairs it; the
+        other partitions go on.
+        """
+        unplaced = self._assignments.unplaced
         if self._round != self._assignments.round:
             self._hand_on()
-            self._next, self._handed = {}, {}
-            self._answer = None
+            self._next, self._handed, self._proven = {}, {}, {}
             self._round = self._assignments.round
-            self._watch.keep(self._assignments.unplaced)
-            if self._assignments.unplaced:
-                self._put(Positions(self._assignments.unplaced, self._round))
+            self._watch.keep(unplaced)
+            self._ask(unplaced)
+        elif unplaced and time.monotonic() >= self._ask_at:
+            self._ask(unplaced)
         answer = self._answer
         if answer is None or answer.round != self._assignments.round:
             return
-        found = self._check(answer)
-        if found is None:
+        logs = self._look_at_logs(answer)
+        if logs is None:
             return
-        offsets = {partition: position.offset for partition, position in answer.items()}
-        for partition, offset in offsets.items():
+        try:
+            refused = breaks(self._broker, answer, logs)
+        except KafkaError as error:
+            self._kafka_is_away(error)
+            return
+        self._answer = None
+        self._ask_at = time.monotonic() + _ASK_AGAIN
+        self._tell_refused(answer, refused)
+        placed = {p: at.offset for p, at in answer.items() if p not in refused}
+        for partition, offset in placed.items():
             self._consumer.seek(partition, offset)
             self._consumer.resume(partition)
-        self._next, self._handed = dict(offsets), dict(offsets)
-        self._topic_ids = found
-        self._assignments.unplaced = set()
+        self._next |= placed
+        self._handed |= placed
+        self._proven |= {p: logs[p].epoch for p in placed}
+        self._topic_ids = self._topic_ids | {p.topic: logs[p].topic_id for p in placed}
+        self._assignments.place(answer.round, set(placed))
+        self._watch.assigned(placed)
+        if placed:
+            say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in placed.items()})
+
+    def _ask(self, partitions: set[TopicPartition]) -> None:
+        """Asks the warehouse where these are."""
         self._answer = None
-        self._watch.assigned(offsets)
-        say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in offsets.items()})
+        self._ask_at = float("inf")  # not before there is an answer
+        if partitions:
+            self._put(Positions(partitions, self._round))
 
-    def _check(self, positions: dict[TopicPartition, Position]) -> dict[str, uuid.UUID] | None:
-        """Ids of the topics; TopicRecreated or OffsetOutOfRange if there is no reading from there.
+    def _look_at_logs(self, positions: Positions) -> dict[TopicPartition, Log] | None:
+        """What the broker has of the partitions.
 
-        None if the broker does not answer now, or lacks a topic that is about to be unassigned.
+        None if it does not answer now, lacks a topic that is about to be unassigned, or has another
+        leader than the client knows: then the client knows it in a moment.
         """
         if not positions:
             return {}
-        partitions = list(positions)
         try:
             found = self._broker.topic_ids({p.topic for p in positions})
-            first = self._consumer.beginning_offsets(partitions, int(_ASK_KAFKA * 1000))
-            last = self._consumer.end_offsets(partitions, int(_ASK_KAFKA * 1000))
+            if not all(p.topic in found for p in positions):
+                return None
+            bounds = self._broker.bounds(positions)
         except KafkaError as error:
             self._kafka_is_away(error)
             return None
-        if not all(p.topic in found for p in positions):
+        if any(self._leader(p) != epoch for p, (_, _, epoch) in bounds.items()):
             return None
-        # A new partition of a known topic has no id yet.
-        known = {p.topic: at.topic_id for p, at in positions.items() if at.topic_id}
-        refuse_recreated(known, found)
-        for partition, stored in positions.items():
-            if not first[partition] <= stored.offset <= last[partition]:
-                raise faults.OffsetOutOfRange(
-                    _out_of_range_text(partition, stored.offset, first[partition], last[partition])
-                )
-        return found
+        return {p: Log(found[p.topic], *bounds[p]) for p in positions}
+
+    def _tell_refused(self, answer: Positions, refused: dict[TopicPartition, str]) -> None:
+        """Says what is refused and what is no more, here and in the warehouse."""
+        self._watch.refused(answer, refused)
+        changed = Refusals(
+            {p: refused.get(p) for p, at in answer.items() if at.refusal != refused.get(p)}
+        )
+        for (topic, number), why in changed.items():
+            if why:
+                say("refused", logging.ERROR, topic=topic, partition=number, why=why)
+            else:
+                say("accepted again", topic=topic, partition=number)
+        if changed:
+            self._put(changed)
 
     def _kafka_is_away(self, error: KafkaError) -> None:
         """Says so, and waits a moment; the client connects again by itself."""
@@ -366,27 +431,3 @@ def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
                 error=faults.first_line(error))  # fmt: skip
             if stopping.wait(1.0):
                 raise faults.Stopped("Kafka had not answered yet") from error
-
-
-def _names(partitions) -> str:
-    return ", ".join(f"{p.topic} partition {p.partition}" for p in partitions)
-
-
-def _out_of_range_text(partition: TopicPartition, stored: int, first: int, last: int) -> str:
-    topic, number = partition
-    text = (
-        f"Topic {topic} partition {number}: the warehouse's next offset is {stored}, the broker"
-        f" has [{first},{last}). "
-    )
-    if stored < first:
-        return text + (
-            f"Retention removed the events from {stored} to {first - 1} before they were landed,"
-            " or the topic was recreated. If they may be lost, go on with"
-            f" `python -m ingest --set-position {topic}:{number}={first}`; if not, reset the"
-            " stack, so that a new snapshot is taken."
-        )
-    return text + (
-        "The topic was recreated, or this is another Kafka. Its offsets start again and would"
-        " collide with the rows landed before: reset warehouse and Kafka together, so that a new"
-        " snapshot is taken; or point the ingester at the Kafka it was landing from."
-    )

@@ -38,14 +38,6 @@ class Fenced(IngestError):
     """Another ingester keeps moving the stored offset of a partition that this one is assigned."""
 
 
-class OffsetOutOfRange(IngestError):
-    """The stored position is not among the events the broker has."""
-
-
-class TopicRecreated(IngestError):
-    """The topic of this name is not the one whose events landed before."""
-
-
 class TooManyDeadLetters(IngestError):
     """So much of a flush is refused that the cause is not single bad events."""
 

@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 from ingest import faults, poison
 from ingest.broker import Broker
 from ingest.config import Config, table_of
+from ingest.continuity import Mark, Position, recreated_text
 from ingest.deadline import deadline
 from ingest.log import say
 from ingest.metrics import Metrics
@@ -37,14 +38,17 @@ class Batch:
 
     `moves` maps a partition to (next offset before, next offset after). It may move a partition
     without records: transaction markers take offsets and are no events. `topic_ids` has the
-    topics that the records must be from. `fenced` comes back with the partitions that another
-    ingester had, and why nothing of them was landed. `round` is the reader's, as in Positions.
+    topics that the records must be from, `marks` and `epochs` what the next reader will know the
+    log by. `fenced` comes back with the partitions that another ingester had, or whose topic is
+    another one, and why nothing of them was landed. `round` is the reader's, as in Positions.
     """
 
     records: dict[TopicPartition, list] = field(default_factory=lambda: defaultdict(list))
     moves: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
     sizes: dict[TopicPartition, int] = field(default_factory=lambda: defaultdict(int))
     topic_ids: dict[str, uuid.UUID] = field(default_factory=dict)
+    marks: dict[TopicPartition, Mark] = field(default_factory=dict)
+    epochs: dict[TopicPartition, int] = field(default_factory=dict)
     fenced: dict[TopicPartition, str] = field(default_factory=dict)
     round: int = 0
     rows: int = 0
@@ -53,6 +57,7 @@ class Batch:
     def add(self, partition: TopicPartition, records: list) -> None:
         size = sum(map(_value_size, records))
         self.records[partition] += records
+        self.marks[partition] = Mark.of(records[-1])
         self.sizes[partition] += size
         self.rows += len(records)
         self.bytes += size
@@ -61,16 +66,13 @@ class Batch:
         """Takes a partition out of the batch."""
         self.rows -= len(self.records.pop(partition, ()))
         self.bytes -= self.sizes.pop(partition, 0)
-        del self.moves[partition]
+        self.moves.pop(partition, None)
         self.fenced[partition] = why
 
-
-@dataclass(frozen=True)
-class Position:
-    """Where a partition is to be read from, and the topic that the offset is one of, if known."""
-
-    offset: int
-    topic_id: uuid.UUID | None
+    def give_up_topic(self, topic: str, why: str) -> None:
+        for partition in {*self.moves, *self.records}:
+            if partition.topic == topic:
+                self.give_up(partition, why)
 
 
 class Positions(dict):
@@ -85,6 +87,10 @@ class Positions(dict):
         self.round = round
 
 
+class Refusals(dict):
+    """{partition: why nothing of it is landed, or None}, for whoever asks the warehouse."""
+
+
 class Lander(threading.Thread):
     """Lands Batches from `inbox` until it gets None; `outbox` has landed moves and Positions."""
 
@@ -97,7 +103,7 @@ class Lander(threading.Thread):
         watch: Watch,
     ) -> None:
         super().__init__(name="land", daemon=True)
-        self.inbox: queue.Queue[Batch | Positions | None] = queue.Queue(maxsize=2)
+        self.inbox: queue.Queue[Batch | Positions | Refusals | None] = queue.Queue(maxsize=2)
         self.outbox: queue.SimpleQueue[Batch | Positions] = queue.SimpleQueue()
         self.failure: BaseException | None = None
         self._config = config
@@ -114,6 +120,8 @@ class Lander(threading.Thread):
             while (item := self.inbox.get()) is not None:
                 if isinstance(item, Positions):
                     done = self._until_done(self._look_up, item)
+                elif isinstance(item, Refusals):
+                    done = self._until_done(self._note_refusals, item)
                 else:
                     done = self._is_from_its_topics(item) and self._until_done(self._land, item)
                 if not done:
@@ -122,7 +130,8 @@ class Lander(threading.Thread):
                     return
                 if isinstance(item, Batch):
                     item.records.clear()  # landed: only the moves are still of interest
-                self.outbox.put(item)
+                if not isinstance(item, Refusals):
+                    self.outbox.put(item)
         except BaseException as error:
             self.failure = error
         finally:
@@ -130,7 +139,7 @@ class Lander(threading.Thread):
             self._disconnect()
 
     def _is_from_its_topics(self, batch: Batch) -> bool:
-        """Whether the topics are still the ones of `batch.topic_ids`; TopicRecreated if not.
+        """Takes out of the batch what is of another topic than that of `batch.topic_ids`.
 
         Asked after the events were read. Ids are never used again, so a topic that has its id
         now had it then: the events are not from another topic of the same name. False if the
@@ -144,14 +153,16 @@ class Lander(threading.Thread):
             except KafkaError as error:
                 self._watch.is_away("kafka", True, faults.first_line(error))
             else:
-                refuse_recreated({topic: batch.topic_ids.get(topic) for topic in topics}, found)
+                for topic in topics & found.keys():
+                    if batch.topic_ids.get(topic) not in (None, found[topic]):
+                        batch.give_up_topic(
+                            topic, recreated_text(topic, batch.topic_ids[topic], found[topic])
+                        )
                 topics -= found.keys()
                 if topics and time.monotonic() - asked_since > _TOPIC_PATIENCE:
-                    raise faults.TopicRecreated(
-                        f"Topic {', '.join(sorted(topics))} was deleted with events of it in hand;"
-                        " they were not landed. Started again, the ingester goes on with the"
-                        " topics that exist."
-                    )
+                    for topic in topics:
+                        batch.give_up_topic(topic, f"Topic {topic} was deleted")
+                    topics = set()
             if topics:
                 if self._stopping.is_set():
                     return False
@@ -236,10 +247,23 @@ class Lander(threading.Thread):
             )
         asked.update(stored_positions(cursor, list(asked)))
 
+    def _note_refusals(self, cursor, refusals: Refusals, _again: bool) -> None:
+        cursor.execute(
+            "UPDATE staging.ingest_offset AS stored SET refusal = found.refusal"
+            " FROM unnest(%s::text[], %s::int[], %s::text[])"
+            " AS found (topic, kafka_partition, refusal)"
+            " WHERE stored.topic = found.topic AND stored.kafka_partition = found.kafka_partition",
+            (
+                [p.topic for p in refusals],
+                [p.partition for p in refusals],
+                list(refusals.values()),
+            ),
+        )
+
     def _land(self, cursor, batch: Batch, again: bool) -> None:
         begun = time.monotonic()
         # First the offsets: their row locks make a second ingester wait here, not in COPY.
-        fenced = compare_and_set(cursor, batch.moves, batch.topic_ids)
+        fenced = compare_and_set(cursor, batch)
         if fenced:
             stored = stored_positions(cursor, fenced)
             reached = all(p in stored and stored[p].offset == batch.moves[p][1] for p in fenced)
@@ -326,29 +350,43 @@ class Summary:
 def stored_positions(cursor, partitions: list[TopicPartition]) -> dict[TopicPartition, Position]:
     """{partition: Position} of those that the warehouse knows."""
     cursor.execute(
-        "SELECT topic, kafka_partition, next_offset, topic_id::text FROM staging.ingest_offset"
+        "SELECT topic, kafka_partition, next_offset, topic_id::text, leader_epoch,"
+        " last_offset, last_timestamp, last_checksum, refusal FROM staging.ingest_offset"
         " JOIN unnest(%s::text[], %s::int[]) AS asked (topic, kafka_partition)"
         " USING (topic, kafka_partition)",
         ([p.topic for p in partitions], [p.partition for p in partitions]),
     )
     return {
-        TopicPartition(topic, number): Position(offset, topic_id and uuid.UUID(topic_id))
-        for topic, number, offset, topic_id in cursor
+        TopicPartition(topic, number): Position(
+            offset,
+            topic_id and uuid.UUID(topic_id),
+            epoch,
+            None if last is None else Mark(last, timestamp, bytes(checksum)),
+            refusal,
+        )
+        for topic, number, offset, topic_id, epoch, last, timestamp, checksum, refusal in cursor
     }
 
 
-def compare_and_set(
-    cursor, moves: dict[TopicPartition, tuple[int, int]], topic_ids: dict[str, uuid.UUID]
-) -> list[TopicPartition]:
+def compare_and_set(cursor, batch: Batch) -> list[TopicPartition]:
     """Moves stored offsets from before to after; returns those that stood elsewhere.
 
     An offset of another topic of the same name stands elsewhere too.
     """
+    moves, marks = batch.moves, [batch.marks.get(p) for p in batch.moves]
+    topic_ids = [batch.topic_ids.get(p.topic) for p in moves]
     cursor.execute(
         "UPDATE staging.ingest_offset AS stored"
-        " SET next_offset = after, topic_id = move.topic_id, updated_at = now()"
-        " FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::uuid[])"
-        " AS move (topic, kafka_partition, before, after, topic_id)"
+        " SET next_offset = after, topic_id = move.topic_id, updated_at = now(),"
+        " leader_epoch = move.leader_epoch,"
+        # Markers of Kafka's own move the offset too, and are no events.
+        " last_offset = coalesce(move.last_offset, stored.last_offset),"
+        " last_timestamp = coalesce(move.last_timestamp, stored.last_timestamp),"
+        " last_checksum = coalesce(move.last_checksum, stored.last_checksum)"
+        " FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::uuid[], %s::int[],"
+        " %s::bigint[], %s::bigint[], %s::bytea[])"
+        " AS move (topic, kafka_partition, before, after, topic_id, leader_epoch, last_offset,"
+        " last_timestamp, last_checksum)"
         " WHERE stored.topic = move.topic AND stored.kafka_partition = move.kafka_partition"
         " AND next_offset = before AND coalesce(stored.topic_id = move.topic_id, true)"
         " RETURNING stored.topic, stored.kafka_partition",
@@ -357,25 +395,15 @@ def compare_and_set(
             [p.partition for p in moves],
             [before for before, _ in moves.values()],
             [after for _, after in moves.values()],
-            [str(topic_ids[p.topic]) if p.topic in topic_ids else None for p in moves],
+            [each and str(each) for each in topic_ids],
+            [batch.epochs.get(p) for p in moves],
+            [mark and mark.offset for mark in marks],
+            [mark and mark.timestamp for mark in marks],
+            [mark and mark.checksum for mark in marks],
         ),
     )
     moved = {TopicPartition(topic, number) for topic, number in cursor}
     return [partition for partition in moves if partition not in moved]
-
-
-def refuse_recreated(known: dict[str, uuid.UUID | None], found: dict[str, uuid.UUID]) -> None:
-    """TopicRecreated if a topic is not the one known; unknown and missing ones pass."""
-    for topic, known_id in known.items():
-        if known_id is not None and topic in found and found[topic] != known_id:
-            raise faults.TopicRecreated(
-                f"Topic {topic} was deleted and created again, or this is another Kafka: its id is"
-                f" {found[topic]}, events landed so far are of {known_id}. Its offsets start again"
-                " and would be skipped or collide with the rows landed before, so nothing of it"
-                " was landed. Point the ingester at the Kafka it was landing from; if that topic"
-                " is gone, start over with a new snapshot: ./airline reset --yes, then"
-                " ./airline up."
-            )
 
 
 def _advice(error: psycopg2.Error) -> str:
@@ -409,7 +437,8 @@ def set_position(connection, topic: str, partition: int, offset: int) -> int | N
             " VALUES (%s, %s, %s) ON CONFLICT (topic, kafka_partition)"
             # Whatever topic has this name now is the one that the person means.
             " DO UPDATE SET next_offset = excluded.next_offset, topic_id = NULL,"
-            " updated_at = now()",
+            " leader_epoch = NULL, last_offset = NULL, last_timestamp = NULL,"
+            " last_checksum = NULL, refusal = NULL, updated_at = now()",
             (topic, partition, offset),
         )
     return old and old[0]

@@ -51,6 +51,7 @@ class Metrics:
         )
         self.lag = gauge("lag", "Offsets in Kafka that have not landed", partition)
         self.position = gauge("next_offset", "Next offset to land", partition)
+        self.refused = gauge("refused", "1: not landed until repaired, see /health", partition)
         self.healthy = gauge("healthy", "1 if /health answers 200")
         self.last_event = 0.0  # time.time() of the newest flush with events
         gauge(

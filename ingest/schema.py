@@ -41,8 +41,40 @@ _OWN_TABLES = {
                 "Kafka's id of the topic that the offset is one of: a topic that was deleted and"
                 " created again has another. Null until events of it land",
             ),
+            "leader_epoch": (
+                "integer",
+                "Kafka's number of the leader that the log before next_offset was read from: the"
+                " broker knows where each one's log ended. Null: stored by an earlier version or"
+                " a person",
+            ),
+            "last_offset": ("bigint", "Offset of the newest event that landed"),
+            "last_timestamp": ("bigint", "Its timestamp in Kafka, in milliseconds since 1970"),
+            "last_checksum": (
+                "bytea",
+                "BLAKE2b (8 bytes) of its key and value, as bytes: read again at each start, it"
+                " shows that the log is the same one",
+            ),
+            "refusal": (
+                "text",
+                "Why nothing of the partition is landed until somebody repairs it; null if well."
+                " Kafka lost events, or the topic is another one",
+            ),
         },
         ("topic", "kafka_partition"),
+    ),
+    "lost_log": (
+        "Where Kafka lost events that had landed, or the topic became another one. Written by"
+        " ./airline resync, which repaired it. Raw rows of the range are history that the topic"
+        " has no more; what the topic has there landed again from to_offset on.",
+        {
+            "topic": ("text NOT NULL", "Kafka topic"),
+            "kafka_partition": ("integer NOT NULL", "Partition of the topic"),
+            "from_offset": ("bigint NOT NULL", "First offset at which the topic differs from raw"),
+            "to_offset": ("bigint NOT NULL", "Where landing went on"),
+            "reason": ("text NOT NULL", "What the ingester said"),
+            "repaired_at": ("timestamptz NOT NULL DEFAULT now()", "When landing could go on"),
+        },
+        ("topic", "kafka_partition", "to_offset"),
     ),
     "dead_letter": (
         "Events that jsonb refuses, as the bytes that came from Kafka. Their neighbours landed."

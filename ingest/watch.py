@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kafka import TopicPartition
@@ -57,6 +58,7 @@ class Watch(threading.Thread):
         self._stall_seconds = stall_seconds
         self._lock = threading.Lock()
         self._partitions: dict[TopicPartition, _Partition] = {}
+        self._refused: dict[TopicPartition, str] = {}
         self._away: dict[str, float] = {}  # "kafka", "warehouse": since when
         self._said: set[str] = set()
         self._stopping = threading.Event()
@@ -71,6 +73,8 @@ class Watch(threading.Thread):
                 for gauge in (self._metrics.lag, self._metrics.position):
                     with contextlib.suppress(KeyError):
                         gauge.remove(*partition)
+            for partition in self._refused.keys() - partitions:
+                self._no_more_refused(partition)
 
     def assigned(self, positions: dict[TopicPartition, int]) -> None:
         """These partitions are ours now, and where they are."""
@@ -81,6 +85,16 @@ class Watch(threading.Thread):
                 state = self._partitions.setdefault(partition, _Partition(position))
                 state.update(now, position=position)
             self._show()
+
+    def refused(self, asked: Iterable[TopicPartition], why: dict[TopicPartition, str]) -> None:
+        """Of those asked about these are not read, and why; the others are."""
+        with self._lock:
+            for partition in asked:
+                if partition in why:
+                    self._refused[partition] = why[partition]
+                    self._metrics.refused.labels(*partition).set(1)
+                else:
+                    self._no_more_refused(partition)
 
     def landed(self, moves: dict[TopicPartition, tuple[int, int]]) -> None:
         now = time.monotonic()
@@ -128,6 +142,8 @@ class Watch(threading.Thread):
 
     def _problems(self, now: float) -> dict[str, str]:
         problems = {}
+        if self._refused:
+            problems["refused"] = " ".join(why for _, why in sorted(self._refused.items()))
         for what, since in self._away.items():
             if now - since >= self._stall_seconds:
                 problems[what] = f"the {what} has not answered for {now - since:.0f} s"
@@ -167,6 +183,11 @@ class Watch(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
+
+    def _no_more_refused(self, partition: TopicPartition) -> None:
+        self._refused.pop(partition, None)
+        with contextlib.suppress(KeyError):
+            self._metrics.refused.remove(*partition)
 
     def _show(self) -> None:
         for (topic, number), each in self._partitions.items():

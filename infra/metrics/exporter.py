@@ -128,6 +128,12 @@ READINGS = (
         ),
     ),
     Reading(
+        "log continuity",
+        "airline_refused_logs",
+        "Partitions of which nothing lands, as Kafka's log is not the one that landed",
+        _number("count"),
+    ),
+    Reading(
         "consumer lag",
         "airline_unlanded_offsets",
         "Offsets that are in Kafka and not in staging",

@@ -149,6 +149,13 @@ class Pipeline:
         self._producers.append(producer)
         return producer
 
+    def forget_producers(self) -> None:
+        """Ends the producers; the next events come from a new one."""
+        for producer in self._producers:
+            with contextlib.suppress(KafkaTimeoutError):
+                producer.close(timeout=5)
+        self._producers.clear()
+
     def produce(
         self, table: str, events: Iterable[tuple[bytes | None, bytes | None]], partition: int = 0
     ) -> None:
@@ -233,9 +240,7 @@ class Pipeline:
         for ingester in self._ingesters:
             ingester.thaw()
             ingester.kill()
-        for producer in self._producers:
-            with contextlib.suppress(KafkaTimeoutError):
-                producer.close(timeout=5)
+        self.forget_producers()
 
 
 @pytest.fixture
