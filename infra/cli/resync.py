@@ -4,6 +4,9 @@ A fresh snapshot brings every row that there is now. What was deleted unseen is 
 absence, and written into the topics as deletes, so that raw stays the whole history: a vault
 rebuilt from raw is the same vault.
 
+It is the repair as well where Kafka lost the end of a topic, or a topic became another one: landing
+goes on behind what raw has (infra/kafka/lost_log.py), and the source's rows make up for the rest.
+
 Every step can be repeated; the journal says where to go on after a kill.
 """
 
@@ -23,10 +26,13 @@ from infra.cli.progress import Progress, aligned, complain
 from infra.cli.services import Primary
 from infra.connect import connector, signals
 from infra.errors import AirlineError
+from infra.kafka import lost_log
 from infra.kafka.broker import Broker
 from infra.settings import TABLES, TOPIC_PREFIX, Settings
 from infra.warehouse import incomplete_transactions
 
+# Has a load wait for no event of a transaction.
+NO_PATIENCE = "{transaction_patience: 0 seconds}"
 # How long a slot may stay in use after its reader was stopped, in seconds.
 PATIENCE = 60
 
@@ -45,6 +51,7 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
         if told is None:
             if table is not None:
                 _refuse_lost_slot(settings)
+                _refuse_lost_log(settings)
             if not yes and not _is_wanted(settings, table):
                 return 1
             told = journal.write(table=table, phase="begun")
@@ -68,6 +75,9 @@ def _steps(
         # Lost while nobody went on: what was read until then is history like any other.
         progress.say(f"the slot {connector.SLOT} is lost: all tables are read, from a new one")
         told = journal.write(table=None, phase="begun")
+    elif (told["table"], told["phase"]) != (None, "begun") and lost_log.find(settings):
+        progress.say("Kafka lost the end of a topic: all tables are read, from a new slot")
+        told = journal.write(table=None, phase="begun")
     table: str | None = told["table"]
     tables = TABLES if table is None else (table,)
     if told["phase"] != "begun" and any(
@@ -77,7 +87,7 @@ def _steps(
         told = journal.write(table=table, phase="begun")
     if told["phase"] == "begun":
         with progress.step("snapshot"):
-            told = _snapshot(settings, journal, table, progress)
+            told = _snapshot(settings, journal, told, progress)
     if told["phase"] == "snapshot":
         if table is None:
             connector.resume(settings)
@@ -96,9 +106,10 @@ def _steps(
 
 
 def _snapshot(
-    settings: Settings, journal: Journal, table: str | None, progress: Progress
+    settings: Settings, journal: Journal, told: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
     """Has every row of the tables read anew, or begins it where all tables are."""
+    table: str | None = told["table"]
     # What a later batch takes in part, its events may come after what is read now.
     load_batch = _newest_load_batch(settings)
     if table is not None:
@@ -108,12 +119,25 @@ def _snapshot(
         signals.snapshot(settings, [table], progress.say)
     else:
         connector.stop(settings)
+        lost_log.make_missing_topics(settings)
+        if lost_log.find(settings):
+            told = journal.write(**{**told, "lost_log": True})
+        lost_log.repair(settings, progress.say)
         connector.forget_position(settings)
         _drop_slot(settings)
         progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
         _wait_until_staged(settings, progress)
         if cut := cut_transactions.end(settings):
             progress.say(f"{cut} transactions were cut off, and now end where the connector was")
+            _wait_until_staged(settings, progress)
+        if told.get("lost_log"):
+            # Transactions may lack events that are in Kafka no more: nothing is on its way to wait
+            # for, and the rows come with the snapshot.
+            # A target folder of its own: with other variables all would be parsed anew, twice.
+            target = str(settings.home / "dbt" / "impatient")
+            options = ("--vars", NO_PATIENCE, "--target-path", target)
+            catch_up.build(settings, progress, (*catch_up.VAULT, *options))
+            load_batch = _newest_load_batch(settings)
         start = _ends(settings)
     return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
@@ -168,6 +192,8 @@ def _named(table: str | None) -> str:
 
 def _is_wanted(settings: Settings, table: str | None) -> bool:
     what = f"all rows of {table}" if table else "all rows of all tables, from a new slot"
+    for lost in lost_log.find(settings):
+        print(lost.reason)
     print(f"This reads {what}, and loads what differs. It takes about as long as the first 'up'.")
     if not sys.stdin.isatty():
         raise AirlineError("resync asks before it begins", "say './airline resync --yes'")
@@ -197,6 +223,15 @@ def _refuse_lost_slot(settings: Settings) -> None:
         raise AirlineError(
             f"the slot {connector.SLOT} is lost, so every table missed changes",
             "'./airline resync' without a table reads all of them",
+        )
+
+
+def _refuse_lost_log(settings: Settings) -> None:
+    if lost := lost_log.find(settings):
+        raise AirlineError(
+            f"Kafka lost events of {', '.join(each.partition.topic for each in lost)}, and may have"
+            " lost others' before they landed",
+            "'./airline resync' without a table repairs the topics, and reads all tables",
         )
 
 

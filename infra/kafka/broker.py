@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import string
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -143,18 +143,26 @@ class Broker:
             return False
         return True
 
-    def make_topics(self, names: Iterable[str]) -> None:
-        """Makes topics of one partition that keep everything, those that are not there."""
+    def make_topics(
+        self, names: Iterable[str], partitions: Mapping[str, int] | None = None
+    ) -> None:
+        """Makes topics that keep everything, those that are not there; of one partition unless
+        `partitions` says more.
+        """
         from kafka import KafkaAdminClient
         from kafka.admin import NewTopic
         from kafka.errors import TopicAlreadyExistsError
 
         with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
-            missing = [NewTopic(name, 1, 1) for name in set(names) - set(admin.list_topics())]
+            missing = [
+                NewTopic(name, (partitions or {}).get(name, 1), 1)
+                for name in set(names) - set(admin.list_topics())
+            ]
             # Another command may be faster.
             with suppress(TopicAlreadyExistsError):
                 if missing:
                     admin.create_topics(missing)
+                    admin.wait_for_topics([each.name for each in missing])
 
     def limit_messages(self, prefix: str) -> None:
         """Sets how large a message may be in the topics that exist and whose names begin so."""
