@@ -73,7 +73,7 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
             """
             insert into presentation.airport_passenger_flow
             select (jsonb_populate_record(flow, '{"airport_code": "QQQ"}')).*
-            from presentation.airport_passenger_flow as flow limit 1
+            from presentation.airport_passenger_flow as flow order by flow.flight_date limit 1
             """,
         )
         state, tasks = dags.run("marts_refresh")
