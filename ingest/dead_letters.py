@@ -42,6 +42,8 @@ class Letter:
     landed_at: datetime
     resolution: str | None
     resolved_at: datetime | None
+    # Where it was found out: "landing" (here), or "loading" (./airline dead-letters has those too).
+    found_at: str = "landing"
 
     @property
     def name(self) -> str:
@@ -50,6 +52,7 @@ class Letter:
     def as_json(self, *, content: bool) -> dict[str, object]:
         told = {
             "event": self.name,
+            "found_at": self.found_at,
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
@@ -69,7 +72,7 @@ class Letter:
 
 def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") -> int:
     """Exit code: 0 done, 1 something could not be done (said on stderr), 2 wrong usage."""
-    options = _parser(prog).parse_args(arguments or ["list"])
+    options = parser(prog).parse_args(arguments or ["list"])
     config = configuration.read([])
     try:
         with closing(psycopg2.connect(**config.dsn())) as connection:
@@ -82,18 +85,19 @@ def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") 
         return _fail(str(error))
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
+def parser(prog: str, more: str = "") -> argparse.ArgumentParser:
+    """The verbs and their options; `more` is said of them beside."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Events that PostgreSQL refused as jsonb, kept as the bytes that came from"
-        " Kafka. Without a verb: list.",
+        f" Kafka{more}. Without a verb: list.",
         epilog="EVENT is TOPIC:PARTITION:OFFSET, as listed.",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, do, what: str) -> argparse.ArgumentParser:
         each = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        each.set_defaults(verb=do)
+        each.set_defaults(verb=do, name=name)
         return each
 
     each = verb("list", _list, "what waits for a decision, oldest first")
@@ -134,17 +138,23 @@ def _event(text: str) -> Event:
 
 
 def _list(connection, options) -> int:
+    print_list(all_letters(connection), options)
+    return 0
+
+
+def print_list(letters: list[Letter], options) -> None:
+    """Those that the options of `list` ask for."""
     letters = [
         letter
-        for letter in _letters(connection)
-        if (options.all or letter.resolution is None) and _is_of(letter, options.topic)
+        for letter in letters
+        if (options.all or letter.resolution is None) and is_of(letter, options.topic)
     ]
     if options.json:
         print(json.dumps([letter.as_json(content=False) for letter in letters]))
-        return 0
+        return
     if not letters:
         print("no dead letters")
-        return 0
+        return
     rows = [("event", "since", "bytes", "decided", "error")]
     for letter in letters:
         since = f"{letter.landed_at:%Y-%m-%d %H:%M:%S}"
@@ -156,20 +166,25 @@ def _list(connection, options) -> int:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[-1]]))
-    return 0
 
 
 def _show(connection, options) -> int:
     (letter,) = _letters(connection, [options.event])
+    print_letter(letter, options)
+    return 0
+
+
+def print_letter(letter: Letter, options) -> None:
+    """As the options of `show` ask. IngestError where the part that is asked for is null."""
     if options.json:
         print(json.dumps(letter.as_json(content=True)))
-        return 0
+        return
     if options.raw:
         content = letter.key if options.raw == "key" else letter.value
         if content is None:
             raise faults.IngestError(f"the {options.raw} of {letter.name} is null: no bytes")
         sys.stdout.buffer.write(content)
-        return 0
+        return
     decided = f"{letter.resolution} {letter.resolved_at}" if letter.resolution else "not yet"
     print(f"event    {letter.name}")
     print(f"landed   {letter.landed_at}")
@@ -178,7 +193,6 @@ def _show(connection, options) -> int:
     for name, content in (("key", letter.key), ("value", letter.value)):
         print(f"\n{name}, {'null' if content is None else f'{len(content):,} bytes'}")
         print(_dump(content or b""), end="")
-    return 0
 
 
 def _replay(connection, options) -> int:
@@ -191,7 +205,7 @@ def _replay(connection, options) -> int:
         letters = [
             each
             for each in _letters(connection)
-            if each.resolution is None and _is_of(each, options.topic)
+            if each.resolution is None and is_of(each, options.topic)
         ]
     key = options.key.read_bytes() if options.key else None
     value = options.value.read_bytes() if options.value else None
@@ -239,6 +253,11 @@ def _discard(connection, options) -> int:
 
 
 # -- table ------------------------------------------------------------------------------------
+
+
+def all_letters(connection) -> list[Letter]:
+    """All of them, oldest first. Ends the transaction."""
+    return _letters(connection)
 
 
 def _letters(connection, events: Sequence[Event] | None = None) -> list[Letter]:
@@ -296,7 +315,8 @@ def _resolve(cursor, letter: Letter, resolution: str) -> None:
 # -- words ------------------------------------------------------------------------------------
 
 
-def _is_of(letter: Letter, topic: str | None) -> bool:
+def is_of(letter: Letter, topic: str | None) -> bool:
+    """Whether a letter is of a topic, or of that table; of none: always."""
     return topic is None or topic in (letter.topic, table_of(letter.topic))
 
 

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from infra import warehouse
-from infra.warehouse import incomplete_transactions
+from infra.warehouse import incomplete_transactions, set_aside
 
 # Rows fetched at a time from each side.
 FETCH_ROWS = 10_000
@@ -47,6 +47,8 @@ class TableResult:
     not_kept: list[str] = field(default_factory=list)
     # Newest load batch that the compared vault had loaded; 0 where none was.
     load_batch: int = 0
+    # Events of the table that cannot be loaded as they are, and wait for a decision.
+    set_aside: int = 0
 
     @property
     def differences(self) -> int:
@@ -97,9 +99,11 @@ def audit(
             # The snapshot that is compared begins here, before the source's: the vault is never
             # ahead of that.
             load_batch = incomplete_transactions.newest_load_batch(cursor, loaded=True)
+            waiting = set_aside.waiting(cursor)
         for table, key, columns in tables(source):
             result = _compare(source, vault, table, key, columns, names, look)
             result.load_batch = load_batch
+            result.set_aside = waiting.get(table, 0)
             yield result
 
 
@@ -278,6 +282,11 @@ def _shown(results: Iterator[TableResult]) -> list[TableResult]:
             print(f"    {line}")
         if result.changing:
             print(f"    {result.changing:,} rows differ again, and the source changed them since")
+        if result.set_aside:
+            print(
+                f"    set aside: {result.set_aside:,} events that cannot be loaded as they are; "
+                "'./airline dead-letters' says which, and why"
+            )
         if result.not_kept:
             print(f"    not compared: {', '.join(result.not_kept)} (no such column in the vault)")
     return shown

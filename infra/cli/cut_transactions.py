@@ -19,6 +19,8 @@ select begun.key, begun.value
 from staging.transaction as begun
 where
     begun.value ->> 'status' = 'BEGIN'
+    -- what is no mark of Debezium's names no transaction
+    and begun.value ->> 'id' ~ '^[0-9]{1,18}(:[0-9]{0,18})?$'
     and not exists (
         select from staging.transaction as ended
         where

@@ -29,7 +29,14 @@ before as (
     select raw.kafka_partition, raw.key, max(raw.kafka_offset) as kafka_offset
     from start
     inner join staging.{table} as raw using (kafka_partition)
-    where raw.kafka_offset < start.first_offset and raw.key is not null and raw.value is not null
+    where
+        raw.kafka_offset < start.first_offset
+        -- what is no change event tells of no row
+        and raw.key ?& {columns}
+        and raw.value ->> 'op' in ('c', 'r', 'u', 'd')
+        and 'object' = jsonb_typeof(
+            raw.value -> case raw.value ->> 'op' when 'd' then 'before' else 'after' end
+        )
     group by raw.kafka_partition, raw.key
 ),
 
@@ -87,6 +94,7 @@ def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
         "table": sql.Identifier(table),
         "start": values,
         "current": sql.Identifier(f"current_{table}"),
+        "columns": sql.Literal(columns),
         "key": sql.SQL(", ").join(
             sql.SQL("{}, {}").format(sql.Literal(column), sql.Identifier(column))
             for column in columns
@@ -187,14 +195,15 @@ def _moment(settings: Settings, table: str, start: dict[int, int]) -> int:
         for partition, offset in start.items():
             ask.execute(
                 sql.SQL(
-                    "select (value -> 'source' ->> 'ts_us')::bigint from staging.{}"
+                    "select value -> 'source' ->> 'ts_us' from staging.{}"
                     " where kafka_partition = %s and kafka_offset >= %s and value ->> 'op' = 'r'"
+                    " and value -> 'source' ->> 'ts_us' ~ '^[0-9]{{1,18}}$'"
                     " order by kafka_offset limit 1"
                 ).format(sql.Identifier(table)),
                 (partition, offset),
             )
             if found := ask.fetchone():
-                return found[0]
+                return int(found[0])
     # An empty table has no row in a snapshot: then the source's present.
     with (
         closing(psycopg2.connect(settings.dsn("primary"))) as connection,

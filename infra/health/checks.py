@@ -24,6 +24,7 @@ from infra.health import (
     log_continuity,
     replication,
     services,
+    set_aside,
     slot,
 )
 from infra.health.asking import ASKER
@@ -70,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     _check("landed", landing.landed, "dwh"),
     _check("ingesters", landing.ingesters, settles=True),
     _check("dead letters", landing.dead_letters, "dwh"),
+    _check("set aside", set_aside.set_aside, "dwh"),
     _check("load batch", loading.load_batch, "dwh"),
     _check("transactions", incomplete_transactions.transactions, "dwh"),
     _check("newest mart row", loading.newest_mart_row, "dwh"),

@@ -182,6 +182,12 @@ READINGS = (
         _number("count"),
     ),
     Reading(
+        "set aside",
+        "airline_set_aside_events",
+        "Events that landed and cannot be loaded, and wait for a decision",
+        _number("count"),
+    ),
+    Reading(
         "load batch",
         "airline_load_batch",
         "Number of the newest load batch",

@@ -43,7 +43,7 @@ select
     old.topic,
     old.kafka_partition,
     -- One event more stays: where a snapshot goes on, a batch looks at the event before it.
-    least(old.to_offset, least(recent.from_offset, unread.from_offset)) - 1
+    least(old.to_offset, recent.from_offset, unread.from_offset, undecided.from_offset) - 1
 from dwh_control.load_batch_range as old
 inner join closed using (load_batch_id)
 inner join newest on true
@@ -58,6 +58,14 @@ left join (
     group by topic, kafka_partition
 ) as unread
     on unread.topic = old.topic and unread.kafka_partition = old.kafka_partition
+left join (
+    -- What was set aside may still be replayed, and what came after it says whether it may.
+    select topic, kafka_partition, min(kafka_offset) as from_offset
+    from dwh_control.set_aside_event
+    where resolution is null or (resolution = 'replayed' and loaded_by is null)
+    group by topic, kafka_partition
+) as undecided
+    on undecided.topic = old.topic and undecided.kafka_partition = old.kafka_partition
 order by old.topic, old.kafka_partition
 """
 

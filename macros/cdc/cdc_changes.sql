@@ -41,8 +41,9 @@ from (
                 batch.transaction_before,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
                 (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
+                -- Of a deleted row only what identifies it: Debezium fills the other columns with dummies.
                 case
-                    when change.value ->> 'op' = 'd' then change.value -> 'before'
+                    when change.value ->> 'op' = 'd' then {{ key_image(table_name, 'change') }}
                     else coalesce(restored.row_image, change.value -> 'after')
                 end as row_image,
                 (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
@@ -60,18 +61,8 @@ from (
                     ) as transaction_before
                 from {{ load_batch_relation('load_batch_range') }} as batch_range
             ) as batch
-            -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
             cross join lateral (
-                select
-                    raw.kafka_partition,
-                    raw.kafka_offset,
-                    raw.value
-                from {{ source('staging', table_name) }} as raw
-                where
-                    raw.kafka_partition = batch.kafka_partition
-                    and raw.kafka_offset >= batch.from_offset
-                    and raw.kafka_offset < batch.to_offset
-                offset 0
+                {{ batch_events(table_name, 'batch') | indent(16) }}
             ) as change
             -- a long value that did not change is not in the event
             left join {{ load_batch_relation('restored_image') }} as restored
@@ -85,6 +76,13 @@ from (
                     batch.topic = repeated.topic
                     and change.kafka_partition = repeated.kafka_partition
                     and change.kafka_offset = repeated.kafka_offset
+            -- nor does one that cannot be loaded
+            left join {{ load_batch_relation('set_aside_event') }} as set_aside
+                on
+                    batch.topic = set_aside.topic
+                    and change.kafka_partition = set_aside.kafka_partition
+                    and change.kafka_offset = set_aside.kafka_offset
+                    and set_aside.loaded_by is distinct from batch.load_batch_id
             where
                 batch.load_batch_id = (
                     select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
@@ -93,6 +91,7 @@ from (
                 -- a tombstone is Kafka's, not the source's: the delete is the event before it
                 and change.value is not null
                 and repeated.kafka_offset is null
+                and set_aside.kafka_offset is null
         ) as landed
         window in_order as (partition by landed.kafka_partition order by landed.kafka_offset)
     ) as ordered
@@ -100,6 +99,54 @@ from (
 ) as event
 window in_order as (partition by event.kafka_partition order by event.kafka_offset)
 {% endmacro %}
+
+
+{#- The events of a batch in one partition: those of its range, and those that were set aside before and are loaded with
+    it. A lateral subquery of a row of load_batch_range. -#}
+{% macro batch_events(table_name, batch) -%}
+(
+    -- offset 0: one primary-key range scan per partition, whatever the statistics say
+    select
+        raw.kafka_partition,
+        raw.kafka_offset,
+        raw.key,
+        raw.value
+    from {{ source('staging', table_name) }} as raw
+    where
+        raw.kafka_partition = {{ batch }}.kafka_partition
+        and raw.kafka_offset >= {{ batch }}.from_offset
+        and raw.kafka_offset < {{ batch }}.to_offset
+    offset 0
+)
+union all
+(
+    select
+        raw.kafka_partition,
+        raw.kafka_offset,
+        raw.key,
+        raw.value
+    from {{ load_batch_relation('set_aside_event') }} as replayed
+    inner join {{ source('staging', table_name) }} as raw
+        on
+            replayed.kafka_partition = raw.kafka_partition
+            and replayed.kafka_offset = raw.kafka_offset
+    where
+        replayed.topic = {{ batch }}.topic
+        and replayed.kafka_partition = {{ batch }}.kafka_partition
+        and replayed.loaded_by = {{ batch }}.load_batch_id
+    offset 0
+)
+{%- endmacro %}
+
+
+{#- Of a deleted row what identifies it. -#}
+{% macro key_image(table_name, event) -%}
+    {%- if execute -%}
+        jsonb_build_object({% for column in load_batch_source(table_name).meta.primary_key %}'{{ column }}', {{ event }}.value -> 'before' -> '{{ column }}'{{ ', ' if not loop.last }}{% endfor %})
+    {%- else -%}
+        {{ event }}.value -> 'before'
+    {%- endif -%}
+{%- endmacro %}
 
 
 {#- The transaction of an event; all rows of a snapshot are one, and so are the deletes of a resync, which have none. -#}

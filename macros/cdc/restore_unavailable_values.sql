@@ -15,26 +15,19 @@ begin
         batch.topic,
         change.kafka_partition,
         change.kafka_offset,
-        change.row_image
+        change.value -> 'after' as row_image
     from ({{ newest_load_batch_ranges(table_name) }}) as batch
     cross join lateral (
-        select
-            raw.kafka_partition,
-            raw.kafka_offset,
-            raw.value -> 'after' as row_image
-        from {{ source('staging', table_name) }} as raw
-        where
-            raw.kafka_partition = batch.kafka_partition
-            and raw.kafka_offset >= batch.from_offset
-            and raw.kafka_offset < batch.to_offset
-            -- a row whose key changes comes as created
-            and raw.value ->> 'op' in ('c', 'u')
-        offset 0
+        {{ batch_events(table_name, 'batch') | indent(8) }}
     ) as change
     where
-        {%- for column in columns %}
-        {{ 'or ' if not loop.first }}change.row_image -> '{{ column }}' = {{ placeholder }}
-        {%- endfor %};
+        -- a row whose key changes comes as created
+        change.value ->> 'op' in ('c', 'u')
+        and (
+            {%- for column in columns %}
+            {{ 'or ' if not loop.first }}change.value -> 'after' -> '{{ column }}' = {{ placeholder }}
+            {%- endfor %}
+        );
 
     if not found then
         return;
@@ -53,11 +46,9 @@ begin
             raw.value -> 'source' ->> 'lsn' as lsn,
             restored.kafka_offset is not null as is_damaged
         from batch
-        inner join {{ source('staging', table_name) }} as raw
-            on
-                batch.kafka_partition = raw.kafka_partition
-                and batch.from_offset <= raw.kafka_offset
-                and batch.to_offset > raw.kafka_offset
+        cross join lateral (
+            {{ batch_events(table_name, 'batch') | indent(12) }}
+        ) as raw
         left join {{ load_batch_relation('restored_image') }} as restored
             on
                 batch.topic = restored.topic
@@ -68,7 +59,16 @@ begin
                 batch.topic = repeated.topic
                 and raw.kafka_partition = repeated.kafka_partition
                 and raw.kafka_offset = repeated.kafka_offset
-        where raw.value ->> 'op' in ('c', 'u', 'r', 'd') and repeated.kafka_offset is null
+        left join {{ load_batch_relation('set_aside_event') }} as set_aside
+            on
+                batch.topic = set_aside.topic
+                and raw.kafka_partition = set_aside.kafka_partition
+                and raw.kafka_offset = set_aside.kafka_offset
+                and set_aside.loaded_by is distinct from batch.load_batch_id
+        where
+            raw.value ->> 'op' in ('c', 'u', 'r', 'd')
+            and repeated.kafka_offset is null
+            and set_aside.kafka_offset is null
     ),
 
     -- A row that got another key: deleted under the old one and created under the new one by one record of the

@@ -12,10 +12,10 @@ select
     change.total_order,
     change.table_order,
     change.lsn,
-    -- above 1: an event of this batch comes again
+    -- above 1: an event of this batch comes again, in a form that can be loaded if there is one
     row_number() over (
         partition by change.kafka_partition, change.transaction_id, change.total_order, change.lsn
-        order by change.kafka_offset
+        order by (set_aside.kafka_offset is not null), change.kafka_offset
     ) as occurrence
 from load_batch_landed as landed
 -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
@@ -32,12 +32,16 @@ cross join lateral (
         raw.kafka_partition = landed.kafka_partition
         and raw.kafka_offset >= landed.from_offset
         and raw.kafka_offset < landed.next_offset
-        {%- if table_name != 'transaction' %}
         -- rows of a snapshot belong to no transaction
-        and jsonb_typeof(raw.value -> 'transaction') = 'object'
-        {%- endif %}
+        and {{ has_identity(table_name, 'raw') | indent(8) }}
     offset 0
 ) as change
+-- what is set aside has landed as well, and counts
+left join {{ load_batch_relation('set_aside_event') }} as set_aside
+    on
+        landed.topic = set_aside.topic
+        and change.kafka_partition = set_aside.kafka_partition
+        and change.kafka_offset = set_aside.kafka_offset
 where landed.topic = '{{ load_batch_topic(table_name) }}'
 {{ 'union all' if not loop.last }}
 {%- endfor %}

@@ -180,7 +180,7 @@ from (
         refused.topic,
         refused.kafka_partition,
         refused.kafka_offset,
-        substring(encode(refused.value, 'escape') from '"transaction": ?{"id": ?"(\d+):')::bigint as transaction_id
+        substring(encode(refused.value, 'escape') from '"transaction": ?{"id": ?"(\d{1,18}):')::bigint as transaction_id
     from load_batch_landed as landed
     inner join {{ source('staging_control', 'dead_letter') }} as refused
         on

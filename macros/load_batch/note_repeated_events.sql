@@ -45,6 +45,15 @@ if exists (select from load_batch_suspect) then
             raw.kafka_partition = chunk.kafka_partition
             and raw.kafka_offset >= chunk.chunk * {{ landed_lsn_chunk() }}
             and raw.kafka_offset < least((chunk.chunk + 1) * {{ landed_lsn_chunk() }}, chunk.from_offset)
+            and {{ has_identity(table_name, 'raw') | indent(12) }}
+            -- what was set aside was not loaded: an event that repeats it is the first that is
+            and not exists (
+                select from {{ load_batch_relation('set_aside_event') }} as known
+                where
+                    known.topic = '{{ load_batch_topic(table_name) | trim }}'
+                    and known.kafka_partition = raw.kafka_partition
+                    and known.kafka_offset = raw.kafka_offset
+            )
         offset 0
     ) as earlier
     inner join load_batch_suspect as suspect

@@ -13,6 +13,7 @@
 
 -- Two runs that start together open one batch.
 select pg_advisory_xact_lock(hashtext('airline load batch'));
+{{ create_is_json() }}
 {% if flags.FULL_REFRESH %}
 update {{ load_batch }} set closed_at = now(), outcome = 'superseded' where closed_at is null;
 {% endif %}
@@ -24,8 +25,6 @@ do $open$
 declare
     batch_id bigint;
     is_new boolean;
-    lost_columns text[];
-    at_offset bigint;
 begin
     select batch.load_batch_id into batch_id from {{ load_batch }} as batch where batch.closed_at is null;
     {{ note_hashing() }}
@@ -36,10 +35,15 @@ begin
         -- read again from the first event, like everything else
         delete from {{ load_batch_relation('landed_lsn') }};
         delete from {{ load_batch_relation('repeated_event') }};
+        delete from {{ load_batch_relation('set_aside_event') }} where resolution is distinct from 'discarded';
         {%- endif %}
         -- Asked once: more lands meanwhile, and each statement would see another end.
         create temporary table load_batch_landed on commit drop as
         {{ load_batch_landed() }};
+
+        {{ set_aside_events() }}
+        {{ examine_replayed_events() }}
+
         create temporary table load_batch_change on commit drop as
         {{ load_batch_changes() }};
         analyze load_batch_change;
@@ -59,9 +63,12 @@ begin
         {{ note_landed_lsn() }}
 
         {{ note_incomplete_transactions() }}
-    end if;
 
-    {{ check_source_columns() }}
+        -- What was set aside and can be loaded now comes first in this batch.
+        update {{ load_batch_relation('set_aside_event') }}
+        set loaded_by = batch_id
+        where resolution = 'replayed' and loaded_by is null;
+    end if;
 end
 $open$;
 
@@ -141,6 +148,20 @@ create table if not exists {{ load_batch_relation('incomplete_transaction') }} (
 );
 create index if not exists incomplete_transaction_open
 on {{ load_batch_relation('incomplete_transaction') }} (topic) where settled_at is null;
+create table if not exists {{ load_batch_relation('set_aside_event') }} (
+    topic text not null,
+    kafka_partition integer not null,
+    kafka_offset bigint not null,
+    column_name text,
+    reason text not null,
+    load_batch_id bigint not null,
+    noticed_at timestamptz not null default now(),
+    resolution text check (resolution in ('replayed', 'discarded')),
+    resolved_at timestamptz,
+    newer_offset bigint,
+    loaded_by bigint,
+    primary key (topic, kafka_partition, kafka_offset)
+);
 comment on table {{ load_batch }} is
 'One row per load batch: the cut of the landed change events that one load of the vault reads. At most one is open.';
 comment on column {{ load_batch }}.outcome is
@@ -155,6 +176,16 @@ comment on table {{ load_batch_relation('landed_lsn') }} is
 'One row per topic, partition and {{ landed_lsn_chunk() }} offsets: the positions in the source''s log of the events there. Tells where an event that comes again would have come before.';
 comment on table {{ load_batch_relation('repeated_event') }} is
 'One row per landed event that repeats an earlier one (same transaction, same place in it). Loads leave them out.';
+comment on table {{ load_batch_relation('set_aside_event') }} is
+'One row per landed event that cannot be loaded as it is. Its neighbours are loaded. See ./airline dead-letters.';
+comment on column {{ load_batch_relation('set_aside_event') }}.reason is
+'What is wrong with the column of that name (or with the whole event), without any value of it.';
+comment on column {{ load_batch_relation('set_aside_event') }}.load_batch_id is
+'The batch at whose opening it was noticed.';
+comment on column {{ load_batch_relation('set_aside_event') }}.resolution is
+'What a person decided: a replayed event is loaded by the batch loaded_by, a discarded one never. Null: nothing yet.';
+comment on column {{ load_batch_relation('set_aside_event') }}.newer_offset is
+'Found at a replay: a later version of the row is loaded, so this one belongs to the past.';
 comment on table {{ load_batch_relation('restored_image') }} is
 'One row per event of the newest batch that came without a long, unchanged value: its row with the previous value in place.';
 comment on table {{ load_batch_relation('incomplete_transaction') }} is
@@ -171,6 +202,28 @@ comment on column {{ load_batch_relation('incomplete_transaction') }}.load_batch
 'Newest load batch that took events of the transaction.';
 comment on column {{ load_batch_relation('incomplete_transaction') }}.settled_by is
 'arrived: a later batch brought what was missing; audit: the table was equal to the source''s after the load; resync: the table was read anew; null: open.';
+{% endmacro %}
+
+
+{#- After the lock: unlike tables, functions are not made one after the other by sessions that start at once. -#}
+{% macro create_is_json() %}
+{%- set is_json = load_batch_relation('is_json') -%}
+do $make$
+begin
+    if to_regprocedure('dwh_control.is_json(text)') is null then
+        create function {{ is_json }}(value text) returns boolean
+        language plpgsql immutable strict as $is_json$
+        begin
+            return pg_input_is_valid(value, 'jsonb');
+        exception when statement_too_complex or program_limit_exceeded then
+            return false;
+        end
+        $is_json$;
+        comment on function {{ is_json }}(text) is
+        'Whether a text is jsonb; false also where it is nested too deep for PostgreSQL.';
+    end if;
+end
+$make$;
 {% endmacro %}
 
 

@@ -13,8 +13,8 @@ renamed as (
         row_image ->> 'timezone' as timezone,
 
         -- numerics
-        (row_image ->> 'coordinates_lon')::numeric as coordinates_lon,
-        (row_image ->> 'coordinates_lat')::numeric as coordinates_lat,
+        {{ event_number('coordinates_lon', 'numeric') }} as coordinates_lon,
+        {{ event_number('coordinates_lat', 'numeric') }} as coordinates_lat,
 
         -- what a hash difference is made of
         {{ exact_image(['airport_name', 'city', 'coordinates_lon', 'coordinates_lat', 'timezone']) }} as airport_details_image,

@@ -8,7 +8,7 @@ renamed as (
         row_image ->> 'book_ref' as book_ref,
 
         -- numerics
-        (row_image ->> 'total_amount')::numeric(12, 2) as total_amount,
+        {{ event_number('total_amount', 'numeric(12, 2)') }} as total_amount,
 
         -- timestamps
         {{ event_timestamp('book_date') }} as book_date,

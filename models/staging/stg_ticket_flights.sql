@@ -12,7 +12,7 @@ renamed as (
         row_image ->> 'fare_conditions' as fare_conditions,
 
         -- numerics
-        (row_image ->> 'amount')::numeric(10, 2) as amount,
+        {{ event_number('amount', 'numeric(10, 2)') }} as amount,
 
         -- what a hash difference is made of
         {{ exact_image(['fare_conditions', 'amount']) }} as ticket_flight_details_image,

@@ -179,7 +179,7 @@ def test_new_source_column_breaks_nothing(trapped):
 
 
 def test_dropped_source_column_says_so(trapped):
-    """Wrong if it fails: a dropped column empties the values of every row that changes."""
+    """Wrong if it fails: a dropped column empties values that change, or stops all loads."""
     ranges = trapped.sql("primary", "select aircraft_code, range from aircrafts")
     trapped.sql("primary", "alter table aircrafts drop column range")
     try:
@@ -192,9 +192,10 @@ def test_dropped_source_column_says_so(trapped):
             ),
             "the event without the column has landed",
         )
-        said = trapped.airline("dbt", "run", "--selector", "vault", check=False)
-        assert said.returncode != 0
-        assert "the source no longer sends aircrafts.range" in said.stdout + said.stderr
+        trapped.airline("dbt", "run", "--selector", "vault")
+        said = trapped.airline("dead-letters").stdout
+        assert said.count("range is missing: put it back at the source") == len(ranges)
+        assert trapped.status()["checks"]["set aside"]["tables"] == {"aircrafts": len(ranges)}
     finally:
         trapped.sql("primary", "alter table aircrafts add column range integer")
         for code, value in ranges:
@@ -206,6 +207,12 @@ def test_dropped_source_column_says_so(trapped):
             )
         trapped.sql("primary", "alter table aircrafts alter column range set not null")
     trapped.assert_audit_clean()
+    # What they said is the past by now.
+    said = trapped.airline("dead-letters", "replay", check=False)
+    assert said.returncode == 1 and "range is missing" in said.stderr
+    letters = json.loads(trapped.airline("dead-letters", "list", "--json").stdout)
+    trapped.airline("dead-letters", "discard", *[each["event"] for each in letters])
+    assert trapped.status()["checks"]["set aside"]["count"] == 0
 
 
 def test_connector_registered_again_repeats_nothing(trapped):

@@ -1,0 +1,24 @@
+"""Events that landed and cannot be loaded."""
+
+from __future__ import annotations
+
+from infra.cli.services import Warehouse
+from infra.health.finding import Finding
+from infra.settings import Settings
+from infra.warehouse import set_aside as events
+
+
+def set_aside(settings: Settings) -> Finding:
+    """How many events wait for somebody's decision, by table."""
+    server = Warehouse(settings).server
+    [(made,)] = server.query(events.MADE, dbname=settings.dwh_db)
+    # Before the first load that knows how to set aside there is nothing.
+    tables = dict(server.query(events.WAITING, dbname=settings.dwh_db)) if made else {}
+    count = sum(tables.values())
+    text = ", ".join(f"{table} {number:,}" for table, number in tables.items())
+    problem = (
+        "they cannot be loaded as they are: './airline dead-letters' says why" if count else ""
+    )
+    return Finding(
+        "", f"{count:,}{f' ({text})' if text else ''}", problem, {"count": count, "tables": tables}
+    )

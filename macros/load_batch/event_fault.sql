@@ -1,0 +1,153 @@
+{#- What keeps a landed event of a source table from being loaded, as an array of (column, reason); null where
+    nothing does. See _load_batch__macros.yml. No value of the event is in it: reasons get into logs. -#}
+{% macro event_fault(table_name, event) %}
+{%- set meta = load_batch_source(table_name).meta -%}
+{%- set source_of = event ~ ".value -> 'source'" -%}
+{%- set transaction = event ~ ".value -> 'transaction'" -%}
+case
+    when jsonb_typeof({{ event }}.value) <> 'object'
+        then array['', 'is no change event but a JSON ' || jsonb_typeof({{ event }}.value)]
+    when coalesce({{ event }}.op not in ('c', 'r', 'u', 'd', 't'), true)
+        then array['op', 'is none of c, r, u, d, t']
+    when jsonb_typeof({{ source_of }}) is distinct from 'object'
+        then array['source', 'is no JSON object']
+    when not coalesce(pg_input_is_valid({{ source_of }} ->> 'ts_us', 'bigint'), false)
+        then array['source.ts_us', 'is no number of microseconds']
+    -- 1970 to 9999
+    when ({{ source_of }} ->> 'ts_us')::bigint not between 0 and 253402300799999999
+        then array['source.ts_us', 'is no commit time']
+    when not pg_input_is_valid({{ source_of }} ->> 'lsn', 'bigint')
+        then array['source.lsn', 'is no position in the log of the source']
+    when not pg_input_is_valid({{ source_of }} ->> 'txId', 'bigint')
+        then array['source.txId', 'is no number of a transaction']
+    when coalesce(jsonb_typeof({{ transaction }}), 'null') <> 'null' and not {{ has_identity(table_name, event) }}
+        then array['transaction', 'is no place in the transaction of the event']
+    when {{ event }}.op in ('c', 'r', 'u', 'd') and jsonb_typeof({{ event }}.image) is distinct from 'object'
+        then array[case {{ event }}.op when 'd' then 'before' else 'after' end, 'is no JSON object']
+    when {{ event }}.op in ('c', 'r', 'u') then
+        case
+            {%- for column, type in meta.columns.items() %}
+            {{ column_fault(table_name, column, type, event) | indent(12) }}
+            {%- endfor %}
+        end
+    -- of a deleted row only what identifies it is read
+    when {{ event }}.op = 'd' then
+        case
+            {%- for column in meta.primary_key %}
+            {{ column_fault(table_name, column, meta.columns[column], event) | indent(12) }}
+            {%- endfor %}
+        end
+end
+{%- endmacro %}
+
+
+{#- The branches of a `case` that find what is wrong with a column of the event's row. Each says no more than its name,
+    the type that is expected and the error's code. -#}
+{% macro column_fault(table_name, column, type, event) %}
+{%- set meta = load_batch_source(table_name).meta -%}
+{%- set kinds = {'text': ['string'], 'timestamptz': ['string'], 'jsonb': ['string'], 'boolean': ['boolean']}.get(
+    type, ['number', 'string']
+) -%}
+{%- if column not in meta.primary_key %}{% set kinds = kinds + ['null'] %}{% endif -%}
+{%- if column in dropped_columns(table_name) %}{% set kinds = kinds + ['missing'] %}{% endif -%}
+{%- set value = event ~ ".image ->> '" ~ column ~ "'" -%}
+{%- set text = column_text(value, type) -%}
+when coalesce(jsonb_typeof({{ event }}.image -> '{{ column }}'), 'missing') not in ('{{ kinds | join("', '") }}')
+    then array['{{ column }}', case coalesce(jsonb_typeof({{ event }}.image -> '{{ column }}'), 'missing')
+        when 'missing' then 'is missing: put it back at the source, or name it in the variable dropped_columns of dbt_project.yml'
+        when 'null' then 'is null, and a part of the primary key'
+        else 'is a JSON ' || jsonb_typeof({{ event }}.image -> '{{ column }}') || ', which is not how {{ type }} comes'
+    end]
+{%- if type != 'text' %}
+{%- set unread = "'__debezium_unavailable_value'" %}
+{%- if type == 'jsonb' %}
+when not case
+        {%- if column in (meta.long_columns or {}) %}
+        when {{ value }} = {{ unread }} then true
+        {%- endif %}
+        -- PostgreSQL gives up on deep nesting by an error that pg_input_is_valid does not catch
+        when length({{ value }}) > 2000 then {{ load_batch_relation('is_json') }}({{ value }})
+        else pg_input_is_valid({{ value }}, 'jsonb')
+    end
+{%- elif type == 'timestamptz' %}
+-- 'now' and its like are timestamps to PostgreSQL, and Debezium never writes them
+when {{ value }} !~ '{{ event_timestamp_pattern() }}'
+    then array['{{ column }}', 'is not how timestamptz comes: the column has another type at the source, or had one']
+when not pg_input_is_valid({{ text }}, '{{ type }}')
+{%- else %}
+when not pg_input_is_valid({{ text }}, '{{ 'numeric' if type.startswith('numeric') else type }}')
+{%- endif %}
+    then array['{{ column }}', 'cannot be read as {{ type }}'
+        {%- if type != 'jsonb' %} || coalesce(' (SQLSTATE ' || (pg_input_error_info({{ text }}, '{{ type }}')).sql_error_code || ')', '')
+        {%- endif %}]
+{%- if '(' in type and type.startswith('numeric') %}
+when not pg_input_is_valid({{ text }}, '{{ type }}')
+    then array['{{ column }}', 'is too large for {{ type }}']
+when ({{ text }})::numeric <> ({{ text }})::{{ type }}
+    then array['{{ column }}', 'would be rounded to {{ type }}']
+{%- endif %}
+{%- endif %}
+{%- endmacro %}
+
+
+{#- The text of a column in an event as PostgreSQL reads it: what staging models cast. -#}
+{% macro column_text(value, type) -%}
+    {%- if type == 'timestamptz' -%}
+        {{ event_timestamp_text(value) }}
+    {%- elif type.startswith('numeric') -%}
+        {{ event_number_text(value) }}
+    {%- else -%}
+        {{ value }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- What keeps an event of the transaction topic from being counted with, like event_fault. -#}
+{% macro transaction_fault(event) -%}
+case
+    when jsonb_typeof({{ event }}.value) <> 'object'
+        then array['', 'is no change event but a JSON ' || jsonb_typeof({{ event }}.value)]
+    when coalesce({{ event }}.value ->> 'status' not in ('BEGIN', 'END'), true)
+        then array['status', 'is neither BEGIN nor END']
+    when coalesce({{ event }}.value ->> 'id' !~ '^[0-9]{1,18}(:[0-9]{0,18})?$', true)
+        then array['id', 'names no transaction']
+    when {{ event }}.value ->> 'status' = 'BEGIN' then null
+    when coalesce(jsonb_typeof({{ event }}.value -> 'data_collections'), 'null') not in ('array', 'null')
+        then array['data_collections', 'is no list']
+    when jsonb_typeof({{ event }}.value -> 'data_collections') = 'array' then
+        case
+            when
+                jsonb_array_length({{ event }}.value -> 'data_collections')
+                <> jsonb_array_length(jsonb_path_query_array(
+                    {{ event }}.value -> 'data_collections',
+                    'strict $[*] ? (@.type() == "object" && @.data_collection.type() == "string"'
+                    ' && @.event_count.type() == "number" && @.event_count.floor() == @.event_count'
+                    ' && @.event_count >= 0 && @.event_count < 1000000000000000)',
+                    silent => true
+                ))
+                then array['data_collections', 'is no list of tables with their number of events']
+        end
+end
+{%- endmacro %}
+
+
+{#- Whether an event says of which transaction it is and its place in it: then event_identity can be read. Rows of a
+    snapshot do not, nor does what is no change event. -#}
+{% macro has_identity(table_name, event) -%}
+{%- if table_name == 'transaction' -%}
+{{ event }}.value is not null and {{ transaction_fault(event) }} is null
+{%- else -%}
+(
+    jsonb_typeof({{ event }}.value -> 'transaction') = 'object'
+    and coalesce(
+        pg_input_is_valid({{ event }}.value -> 'source' ->> 'txId', 'bigint')
+        and pg_input_is_valid({{ event }}.value -> 'source' ->> 'lsn', 'bigint')
+        and pg_input_is_valid({{ event }}.value -> 'transaction' ->> 'total_order', 'bigint')
+        and pg_input_is_valid({{ event }}.value -> 'transaction' ->> 'data_collection_order', 'bigint')
+        -- of a transaction that is not the event's nobody would ever see the end
+        and split_part({{ event }}.value -> 'transaction' ->> 'id', ':', 1) = {{ event }}.value -> 'source' ->> 'txId',
+        false
+    )
+)
+{%- endif -%}
+{%- endmacro %}
