@@ -174,5 +174,5 @@ def test_staging_explains_itself_and_dbt_may_read(pipeline):
         " has_table_privilege('airline_dbt', oid, 'INSERT') FROM pg_class"
         " WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r' ORDER BY 1"
     )
-    names = [*config.TABLES, "dead_letter", "ingest_offset", "transaction"]
+    names = [*config.TABLES, "dead_letter", "ingest_offset", "lost_log", "transaction"]
     assert tables == [(name, True, False) for name in sorted(names)]
