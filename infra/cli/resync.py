@@ -24,7 +24,7 @@ from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_d
 from infra.cli.journal import Journal, refuse_unfinished
 from infra.cli.progress import Progress, aligned, complain
 from infra.cli.services import Primary
-from infra.connect import connector, signals
+from infra.connect import connector, signals, slot_gap
 from infra.errors import AirlineError
 from infra.kafka import lost_log
 from infra.kafka.broker import Broker
@@ -113,6 +113,8 @@ def _snapshot(
     # What a later batch takes in part, its events may come after what is read now.
     load_batch = _newest_load_batch(settings)
     if table is not None:
+        # Before a connector that was stopped goes on: then nothing shows any more.
+        slot_gap.look(settings)
         connector.resume(settings)
         connector.wait_until_running(settings)
         start = _ends(settings)
@@ -139,6 +141,7 @@ def _snapshot(
             catch_up.build(settings, progress, (*catch_up.VAULT, *options))
             load_batch = _newest_load_batch(settings)
         start = _ends(settings)
+        slot_gap.forget(settings)
     return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
 

@@ -259,7 +259,7 @@ class Connect(Service):
     name = "connect"
     needs = ("kafka",)
     ports = ("connect",)
-    after_steps = ("jars",)
+    after_steps = ("jars", "slot")
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -288,8 +288,9 @@ class AutoRestart(Service):
 
     def program(self) -> Program:
         environment = self.settings.environment()
-        # It asks Connect alone.
-        del environment["AIRLINE_ADMIN_PASSWORD"]
+        # It asks the primary for the slot, as a role that reads figures and no rows.
+        environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
+        environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
         return self.module(environment, "infra.connect.auto_restart")
 
     def problem(self) -> str:

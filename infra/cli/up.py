@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from kafka.errors import KafkaError
 
 from infra import roles
 from infra.cli import catch_up, home, packages, plan, ports, report, venv
@@ -18,7 +19,7 @@ from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
 from infra.cli.services import Postgres, Service, bring_up
 from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
-from infra.connect import connector
+from infra.connect import connector, slot_gap
 from infra.errors import AirlineError
 from infra.health import checks
 from infra.kafka import artifacts
@@ -48,6 +49,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             Step("AutomateDV", lambda: packages.put_in_place(progress.say)),
             Step("jars", lambda: _fetch(settings, progress)),
             *(_service_step(service, supervisor, progress) for service in services),
+            Step("slot", lambda: _look_for_a_gap(settings, progress), ("primary", "kafka")),
             Step("source tables", lambda: _make_source(settings), ("primary",)),
         ]
         loaded = "source tables"
@@ -235,6 +237,19 @@ def _load_history(
         return
     seed = {} if options.seed is None else {"seed": options.seed}
     source.load_history(dsn, scale=options.scale, progress=say, **seed)
+
+
+def _look_for_a_gap(settings: Settings, progress: Progress) -> None:
+    """Before Connect starts: when the connector goes on, nothing shows any more."""
+    try:
+        gap = slot_gap.look(settings)
+    except KafkaError as error:
+        raise AirlineError(
+            f"Kafka does not say what the connector's position is ({error})",
+            "see './airline logs kafka'; './airline up' tries again",
+        ) from None
+    if gap:
+        progress.say(str(gap))
 
 
 def _register(settings: Settings, progress: Progress) -> None:

@@ -5,6 +5,9 @@ started, as when the primary is killed a moment after the connector was register
 leaves a failed task failed for ever. Here it is started again, at first soon and then once a
 minute, for what failed may be for a person to mend. A connector that is stopped or paused is let
 alone: a resync is under way, or somebody wants it so.
+
+It also compares the slot with the connector's stored position whenever nobody reads the slot, or a
+new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more.
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import runtime
-from infra.connect import connector
+import psycopg2
+from kafka.errors import KafkaError
+
+from infra import postgres, runtime
+from infra.connect import connector, slot_gap
 from infra.errors import AirlineError
 from infra.log import say
 from infra.settings import Settings
@@ -25,7 +31,7 @@ from infra.settings import Settings
 LOOK_EVERY = 2.0
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
 # How long Connect may take to answer, and how old the last look may be, in seconds.
-PATIENCE, TOO_OLD = 10.0, 45.0
+PATIENCE, TOO_OLD = 10.0, 60.0
 
 
 @dataclass
@@ -77,9 +83,22 @@ def main(settings: Settings) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     patience = Patience()
     answered = True
+    watch = slot_gap.Watch(settings)
+    gap, compared = None, True
     while True:
         looked(settings).touch()
         time.sleep(LOOK_EVERY)
+        try:
+            # Before anything is started again.
+            with postgres.patience(PATIENCE):
+                before, gap = gap, watch.look()
+            if gap is not None and before is None:
+                say("changes were skipped", error=str(gap))
+            compared = True
+        except (psycopg2.Error, KafkaError) as error:
+            if compared:
+                say("the slot cannot be compared with the stored position", error=str(error))
+            compared = False
         try:
             state = connector.state(settings, PATIENCE)
             answered = True

@@ -26,6 +26,7 @@ from infra.health import (
     services,
     set_aside,
     slot,
+    slot_continuity,
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
@@ -65,6 +66,7 @@ def _check(
 CHECKS: tuple[Check, ...] = (
     _check("replication", replication.replication, "primary", "replica", settles=True),
     _check("slot", slot.slot, "primary", settles=True),
+    _check("slot continuity", slot_continuity.slot_continuity, "primary", "kafka"),
     _check("connector", connector.connector, "connect", settles=True),
     _check("consumer lag", landing.consumer_lag, "kafka", "dwh", settles=True),
     _check("log continuity", log_continuity.log_continuity, "dwh"),

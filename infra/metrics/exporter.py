@@ -120,6 +120,12 @@ READINGS = (
         lambda values: float(values.get("wal_status") == "lost"),
     ),
     Reading(
+        "slot continuity",
+        "airline_slot_gap_bytes",
+        "Log between the connector's stored position and the slot, where that was ahead of it",
+        _number("missed_bytes"),
+    ),
+    Reading(
         "connector",
         "airline_connector_running",
         "1 if connector and task run; 0 also where it is paused, stopped or not there",

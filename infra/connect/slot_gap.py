@@ -1,0 +1,221 @@
+"""Whether CDC's slot has confirmed more than the connector has stored as its position.
+
+Debezium confirms to PostgreSQL only what Kafka has: events and its own position, which are one
+transaction of Kafka's. So the slot is never ahead of the stored position, unless somebody moved the
+slot, or Kafka lost the end of the topic with the positions. PostgreSQL then streams from where the
+slot is, and Debezium 3.7 (`offset.mismatch.strategy=trust_offset`) says nothing: changes between
+the two may be in no topic.
+
+The two differ only until the connector stores its next position, so what was seen is kept in a file
+until a resync of all tables.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from infra.cli.journal import Journal
+from infra.connect import connector
+from infra.postgres import Server
+from infra.settings import Settings
+
+# offset.storage.topic in worker.properties.
+OFFSETS_TOPIC = "airline-connect-offsets"
+# How long Kafka may take for an answer, and a commit of Kafka's until it is seen, in seconds.
+PATIENCE, COMMIT_PATIENCE = 5.0, 5.0
+# Offsets read at first from the end of the topic; each further look is at eight times more.
+FIRST_LOOK = 64
+# How often to compare while nobody reads the slot and it does not move, in seconds.
+COMPARE_EVERY = 10.0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Positions in the source's log, in bytes: the changes between may be in no topic."""
+
+    stored: int
+    confirmed: int
+
+    def __str__(self) -> str:
+        return (
+            f"the slot {connector.SLOT} was at {_lsn(self.confirmed)} when the connector had stored"
+            f" no position after {_lsn(self.stored)}: changes between the two were confirmed to"
+            " PostgreSQL, and may be in no topic: './airline resync' finds all of them"
+        )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """CDC's slot: the process that sends from it, None where nobody reads, and its position."""
+
+    sender: int | None
+    confirmed: int
+
+
+def slot(settings: Settings) -> Slot | None:
+    """The slot as it is now, None where there is none. Raises psycopg2.Error."""
+    primary = Server(settings, "primary", settings.home / "data" / "primary", settings.primary_port)
+    rows = primary.query(
+        "select active_pid, confirmed_flush_lsn - '0/0'::pg_lsn from pg_replication_slots"
+        f" where slot_name = '{connector.SLOT}' and confirmed_flush_lsn is not null"
+    )
+    return Slot(rows[0][0], int(rows[0][1])) if rows else None
+
+
+def look(settings: Settings) -> Gap | None:
+    """Compares slot and stored position now, and keeps a gap. Returns the one that is known.
+
+    Raises psycopg2.Error or KafkaError where primary or Kafka does not answer.
+    """
+    deadline = time.monotonic() + COMMIT_PATIENCE
+    # The slot first: a connector at work stores a position before it confirms it.
+    while (now := slot(settings)) is not None:
+        stored, on_its_way = _stored(settings)
+        if stored is None or stored >= now.confirmed:
+            break
+        # A transaction is committed for its producer a moment before others can read it.
+        if on_its_way < now.confirmed:
+            if noted(settings) is None:
+                _journal(settings).write(stored=stored, confirmed=now.confirmed)
+            break
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.3)
+    return noted(settings)
+
+
+def noted(settings: Settings) -> Gap | None:
+    """The first gap that was seen since the last resync of all tables."""
+    told = _journal(settings).read()
+    return Gap(told["stored"], told["confirmed"]) if told else None
+
+
+def forget(settings: Settings) -> None:
+    """All rows are read anew."""
+    _journal(settings).end()
+
+
+class Watch:
+    """Looks again and again, and compares when it may have come to a gap: nobody reads the slot, or
+    somebody else than before.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._compared: Slot | None = None
+        self._at = 0.0
+
+    def look(self) -> Gap | None:
+        """As the function `look`; what is compared once is not each time compared again."""
+        now = slot(self._settings)
+        if now is None:
+            return noted(self._settings)
+        before = self._compared
+        if now.sender is not None:
+            is_known = before is not None and before.sender == now.sender
+        else:
+            is_known = before == now and time.monotonic() - self._at < COMPARE_EVERY
+        if is_known:
+            return noted(self._settings)
+        found = look(self._settings)
+        self._compared, self._at = now, time.monotonic()
+        return found
+
+
+def _journal(settings: Settings) -> Journal:
+    return Journal(settings, "slot-gap")
+
+
+def _lsn(position: int) -> str:
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
+
+
+def _stored(settings: Settings) -> tuple[int | None, int]:
+    """(the position that a connector which starts now would go on from, the newest one of Kafka's
+    open transactions or 0). The first is None where there is no position, and in a snapshot.
+    """
+    newest: dict[str, Any] | None = None
+    on_its_way = 0
+    with (
+        closing(_consumer(settings, "read_committed")) as committed,
+        closing(_consumer(settings, "read_uncommitted")) as everything,
+    ):
+        partitions = [
+            TopicPartition(OFFSETS_TOPIC, number)
+            for number in sorted(committed.partitions_for_topic(OFFSETS_TOPIC) or ())
+        ]
+        if not partitions:
+            return None, 0
+        begins = committed.beginning_offsets(partitions)
+        ends = committed.end_offsets(partitions)
+        for partition, end in ends.items():
+            newest = _newest(committed, partition, begins[partition], end) or newest
+        for partition, end in everything.end_offsets(partitions).items():
+            for offset in _read(everything, partition, ends[partition], end):
+                on_its_way = max(on_its_way, _reached(offset))
+    if newest is None or newest.get("snapshot"):
+        return None, on_its_way
+    return _reached(newest), on_its_way
+
+
+def _consumer(settings: Settings, isolation_level: str) -> KafkaConsumer:
+    return KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        group_id=None,
+        bootstrap_timeout_ms=int(PATIENCE * 1000),
+        request_timeout_ms=int(PATIENCE * 1000),
+    )
+
+
+def _newest(
+    consumer: KafkaConsumer, partition: TopicPartition, begin: int, end: int
+) -> dict[str, Any] | None:
+    """What the connector stored last in a partition; {} where it was made to forget that, None
+    where it never stored anything there.
+    """
+    count = FIRST_LOOK
+    while end > begin:
+        first = max(begin, end - count)
+        if found := list(_read(consumer, partition, first, end)):
+            return found[-1]
+        if first == begin:
+            break
+        count *= 8
+    return None
+
+
+def _read(
+    consumer: KafkaConsumer, partition: TopicPartition, first: int, end: int
+) -> Iterator[dict[str, Any]]:
+    """The positions that the connector stored at offsets from `first` to before `end`."""
+    if first >= end:
+        return
+    consumer.assign([partition])
+    consumer.seek(partition, first)
+    deadline = time.monotonic() + PATIENCE
+    while consumer.position(partition) < end:
+        if time.monotonic() > deadline:
+            raise KafkaTimeoutError(f"{partition.topic} cannot be read to its end")
+        for records in consumer.poll(200).values():
+            deadline = time.monotonic() + PATIENCE
+            for record in records:
+                if record.offset < end and json.loads(record.key or b"[0]")[0] == connector.NAME:
+                    yield json.loads(record.value) if record.value else {}
+
+
+def _reached(offset: dict[str, Any]) -> int:
+    """The newest place in the source's log that a stored position names.
+
+    Transactions come in the order of their commits: an event may lie before a commit that is done.
+    """
+    return max(int(offset.get(key) or 0) for key in ("lsn", "lsn_proc", "lsn_commit"))
