@@ -27,6 +27,8 @@ KEYS = {
 
 # What stands for a long value that an update did not change, where PostgreSQL does not log it.
 UNAVAILABLE = "__debezium_unavailable_value"
+# A key or value that is JSON's null, where None is none at all.
+JSON_NULL = object()
 
 
 class Source:
@@ -199,8 +201,8 @@ class Source:
                     (
                         partition,
                         self.next_offset[table, partition],
-                        json.dumps(key) if key is not None else None,
-                        json.dumps(value) if value is not None else None,
+                        _json(key),
+                        _json(value),
                     ),
                 )
                 self.next_offset[table, partition] += 1
@@ -215,6 +217,10 @@ class Source:
                     (topic, partition, self.next_offset[table, partition]),
                 )
         connection.close()
+
+
+def _json(part: Any) -> str | None:
+    return None if part is None else "null" if part is JSON_NULL else json.dumps(part)
 
 
 def _key(table: str, row: dict[str, Any]) -> tuple:
