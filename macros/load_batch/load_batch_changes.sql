@@ -15,7 +15,7 @@ select
     -- above 1: an event of this batch comes again, in a form that can be loaded if there is one
     row_number() over (
         partition by change.kafka_partition, change.transaction_id, change.total_order, change.lsn
-        order by (set_aside.kafka_offset is not null), change.kafka_offset
+        order by change.is_set_aside, change.kafka_offset
     ) as occurrence
 from load_batch_landed as landed
 -- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
@@ -26,22 +26,27 @@ cross join lateral (
         raw.landed_at,
         {{ event_identity(table_name, 'raw') | indent(8) }},
         -- its number among the events of its table in the transaction
-        (raw.value -> 'transaction' ->> 'data_collection_order')::bigint as table_order
+        (raw.value -> 'transaction' ->> 'data_collection_order')::bigint as table_order,
+        -- it has landed as well, and counts
+        set_aside.kafka_offset is not null as is_set_aside
     from {{ source('staging', table_name) }} as raw
+    left join {{ load_batch_relation('set_aside_event') }} as set_aside
+        on
+            set_aside.topic = '{{ load_batch_topic(table_name) | trim }}'
+            and raw.kafka_partition = set_aside.kafka_partition
+            and raw.kafka_offset = set_aside.kafka_offset
     where
         raw.kafka_partition = landed.kafka_partition
         and raw.kafka_offset >= landed.from_offset
         and raw.kafka_offset < landed.next_offset
-        -- rows of a snapshot belong to no transaction
-        and {{ has_identity(table_name, 'raw') | indent(8) }}
+        and raw.value is not null
+        -- What is not set aside was examined: it has a place in its transaction, or is a row of a snapshot.
+        and case
+            when set_aside.kafka_offset is not null then {{ has_identity(table_name, 'raw') | indent(12) }}
+            else {{ 'true' if table_name == 'transaction' else "jsonb_typeof(raw.value -> 'transaction') = 'object'" }}
+        end
     offset 0
 ) as change
--- what is set aside has landed as well, and counts
-left join {{ load_batch_relation('set_aside_event') }} as set_aside
-    on
-        landed.topic = set_aside.topic
-        and change.kafka_partition = set_aside.kafka_partition
-        and change.kafka_offset = set_aside.kafka_offset
 where landed.topic = '{{ load_batch_topic(table_name) }}'
 {{ 'union all' if not loop.last }}
 {%- endfor %}
