@@ -90,11 +90,14 @@ def register(settings: Settings) -> bool:
 
 def state(settings: Settings, seconds: float = 100) -> State | None:
     """Its state, or None where it is not registered. Raises AirlineError if Connect does not
-    answer in so many seconds.
+    answer in so many seconds (twice as many where it has no state of the connector yet).
     """
     told = _ask(settings, "GET", "/status", missing=None, seconds=seconds)
     if told is None:
-        return None
+        # A worker that has just started, or just taken the connector on, has no state of it yet.
+        # Whether it is registered the worker says only once it knows.
+        there = _ask(settings, "GET", "", missing=None, seconds=seconds)
+        return None if there is None else State("UNASSIGNED", None, "")
     tasks = told.get("tasks", [])
     traces = [each.get("trace", "") for each in (told["connector"], *tasks)]
     return State(
@@ -202,6 +205,14 @@ def _short(trace: str) -> str:
     return "\n".join(lines[:20])
 
 
+def _is_of_no_worker(answer: requests.Response) -> bool:
+    """Whether only the web server says that there is no such page. It listens before the worker
+    has found its plugins, for a minute on a busy machine; a worker's own 404 is JSON.
+    """
+    kind = answer.headers.get("Content-Type", "")
+    return answer.status_code == 404 and not kind.startswith("application/json")
+
+
 def _ask(
     settings: Settings,
     method: str,
@@ -226,9 +237,15 @@ def _ask(
                 str(error),
             ) from None
         # 409: the worker is taking up a changed configuration.
-        if answer.status_code != 409 or time.monotonic() > deadline:
+        is_starting = _is_of_no_worker(answer)
+        if not (answer.status_code == 409 or is_starting) or time.monotonic() > deadline:
             break
         time.sleep(0.5)
+    if is_starting:
+        raise AirlineError(
+            f"Kafka Connect is still starting on {settings.connect_url}",
+            "wait a minute and try again; './airline logs connect' says how far it is",
+        )
     if answer.status_code == 404 and missing is not ...:
         return missing
     if not answer.ok:

@@ -1,4 +1,4 @@
-"""The connector comes back by itself from what Connect does not try again."""
+"""The connector comes back by itself, and nobody is told meanwhile that it is not there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from infra.connect import connector
+from infra.errors import AirlineError
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -25,3 +26,23 @@ def test_a_connector_that_fails_while_it_starts_is_started_again(stack):
     stack.wait(lambda: connector.state(stack.settings).is_running, "it runs by itself")
     stack.commit("update flights set status = status where flight_id = 1")
     stack.assert_audit_clean()
+
+
+def test_a_connect_that_starts_does_not_call_the_connector_gone(stack):
+    """Wrong if it fails: for a minute after Connect was killed commands end with "the connector is
+    gone", for its web server knows no page before the worker has found its plugins.
+    """
+    stack.kill("connect")
+    said: list[str] = []
+
+    def runs() -> bool:
+        try:
+            state = connector.state(stack.settings, 1)
+        except AirlineError as error:
+            said.append(str(error))
+            return False
+        assert state is not None, f"not registered, after {said}"
+        return state.is_running
+
+    stack.wait(runs, "the connector runs by itself")
+    assert said, "it was never asked while it started"

@@ -1,0 +1,70 @@
+"""What is made of Connect's answers while its worker starts."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.connect import connector
+from infra.errors import AirlineError
+from infra.settings import Settings
+
+NO_PAGE = (404, "text/html;charset=ISO-8859-1", "<html>HTTP ERROR 404 Not Found</html>")
+NO_STATUS = (404, "application/json", '{"error_code":404,"message":"No status found"}')
+NOT_FOUND = (404, "application/json", '{"error_code":404,"message":"Connector not found"}')
+REGISTERED = (200, "application/json", '{"name":"airline-connector"}')
+
+STATUS, CONNECTOR = "/connectors/airline-connector/status", "/connectors/airline-connector"
+
+
+@pytest.fixture
+def answers() -> Iterator[dict[str, Any]]:
+    """Path -> what is answered to it. The moments are too short to be met with a real worker."""
+    answers: dict[str, Any] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            code, kind, text = answers[self.path]
+            self.send_response(code)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answers["port"] = server.server_port
+        yield answers
+        server.shutdown()
+
+
+def settings(answers) -> Settings:
+    return Settings.from_environment({"AIRLINE_CONNECT_PORT": str(answers["port"])})
+
+
+def test_a_worker_that_starts_is_not_one_without_the_connector(answers):
+    """Wrong if it fails: "the connector is gone; up registers it again", which is not so."""
+    answers |= {STATUS: NO_PAGE, CONNECTOR: NO_PAGE}
+    with pytest.raises(AirlineError, match="is still starting"):
+        connector.state(settings(answers), 1)
+
+
+def test_a_connector_without_a_state_is_registered(answers):
+    """Wrong if it fails: the same, in the moment before the worker has taken the connector on."""
+    answers |= {STATUS: NO_STATUS, CONNECTOR: REGISTERED}
+    state = connector.state(settings(answers), 1)
+    assert state is not None
+    assert not (state.is_running or state.is_failed or state.is_stopped)
+
+
+def test_a_connector_that_is_not_there_is_said_to_be_missing(answers):
+    """Wrong if it fails: whoever deleted the connector waits for it for minutes."""
+    answers |= {STATUS: NO_STATUS, CONNECTOR: NOT_FOUND}
+    assert connector.state(settings(answers), 1) is None
