@@ -1,4 +1,4 @@
-"""What somebody else may write into a topic: no load stops."""
+"""What the source or somebody else may write, through the real connector: no load stops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def odd(stack):
 
 
 def clean_up(stack) -> None:
-    stack.commit("delete from bookings where book_ref = 'NETDAY'")
+    stack.commit(
+        "delete from bookings where book_ref in ('NETMIN', 'NETDAY')",
+        "delete from aircrafts where aircraft_code in ('T01', 'T02', 'T03')",
+    )
 
 
 def set_aside(stack) -> list[dict]:
@@ -67,3 +70,33 @@ def test_json_that_is_no_change_event_stops_no_load(stack):
     assert stack.status()["checks"]["set aside"]["count"] == 0
     assert set_aside(stack) == []
     assert differing(stack) == {}
+
+
+def test_of_a_row_that_goes_only_its_key_is_read(stack):
+    """A deleted aircraft would stop every load, for good, and one that gets another key as well.
+
+    The same loads read a date of the year 1 that is the year 0 in UTC.
+    """
+    stack.commit(
+        "set timezone = 'Europe/Moscow'",
+        "insert into aircrafts values ('T01', '{\"en\": \"Test\"}', 100),"
+        " ('T02', '{\"en\": \"Test\"}', 100)",
+        "insert into bookings values ('NETMIN', '0001-01-01 00:00:00', 1)",
+    )
+    stack.assert_audit_clean()
+    stack.commit("delete from aircrafts where aircraft_code = 'T01'")
+    stack.commit("update aircrafts set aircraft_code = 'T03' where aircraft_code = 'T02'")
+    stack.assert_audit_clean()
+    assert stack.sql(
+        "dwh",
+        "select aircraft_code, model ->> 'en' from dwh_business.current_aircrafts"
+        " where aircraft_code in ('T01', 'T02', 'T03')",
+    ) == [("T03", "Test")]
+    assert stack.sql(
+        "dwh",
+        "select (book_date at time zone 'UTC')::text from dwh_business.current_bookings"
+        " where book_ref = 'NETMIN'",
+    ) == [("0001-12-31 21:29:43 BC",)]
+    stack.commit("update bookings set book_date = '2026-01-01' where book_ref = 'NETMIN'")
+    stack.assert_audit_clean()
+    assert set_aside(stack) == []
