@@ -360,7 +360,13 @@ def _lean_metadata(metadata: Asset) -> Asset:
     for each in lean.get("native_filter_configuration", []):
         for name in ("chartsInScope", "tabsInScope"):
             each.pop(name, None)
-    for each in (lean.get("chart_configuration") or {}).values():
+    # The UI saves every chart here; a chart that follows the whole dashboard says nothing.
+    lean["chart_configuration"] = {
+        number: each
+        for number, each in (lean.get("chart_configuration") or {}).items()
+        if each.get("crossFilters", {}).get("scope") != "global"
+    }
+    for each in lean["chart_configuration"].values():
         each.get("crossFilters", {}).pop("chartsInScope", None)
     (lean.get("global_chart_configuration") or {}).pop("chartsInScope", None)
     return lean

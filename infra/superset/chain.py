@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from infra.superset import assets
+from infra.superset import assets, clicks
 from infra.superset.assets import Asset, Bundle
 
 # What the connection's role may read.
@@ -39,6 +39,8 @@ COLUMN_KEYS = (
     "js_columns",
     "lonCol",
     "latCol",
+    "lonlatCol",
+    "geohashCol",
     "subject",
 )
 METRIC_KEYS = (
@@ -78,6 +80,7 @@ def problems(bundle: Bundle, root: Path, folder: Path = assets.FOLDER) -> list[s
         *chain.datasets(),
         *chain.charts(),
         *chain.dashboards(),
+        *clicks.problems(bundle),
         *_roles(bundle, assets.read_roles(folder)),
     ]
 
@@ -214,6 +217,8 @@ class Chain:
                     yield from self._target(shown, target)
                 for number in set(each.get("scope", {}).get("excluded", [])) - numbers:
                     yield f"{shown} leaves out chart {number}, which is not on the dashboard"
+            for number in _in_cross_filters(board["metadata"]) - numbers:
+                yield f"{title}: cross-filters name chart {number}, which is not on the dashboard"
 
     def _target(self, shown: str, target: Asset) -> Iterator[str]:
         if not target:
@@ -279,6 +284,22 @@ def used_metrics(params: Any) -> set[str]:
     if radius.get("type") == "metric":
         found.update(_names(radius["value"], "metric_name"))
     return found
+
+
+def _in_cross_filters(metadata: Asset) -> set[int]:
+    """The numbers of the charts that a click is said to filter from or to leave alone."""
+    each_chart = metadata.get("chart_configuration") or {}
+    scopes = [
+        (metadata.get("global_chart_configuration") or {}).get("scope"),
+        *(each.get("crossFilters", {}).get("scope") for each in each_chart.values()),
+    ]
+    return {int(number) for number in each_chart} | {
+        number
+        for scope in scopes
+        # A chart that follows the whole dashboard's says 'global'.
+        if isinstance(scope, dict)
+        for number in scope.get("excluded", [])
+    }
 
 
 def _offered(dataset: Asset) -> tuple[set[str], set[str]]:

@@ -63,6 +63,8 @@ def export(settings: Settings, folder: Path, say: Say) -> None:
     for path in sorted(changed):
         what = "new" if path not in before else "removed" if path not in after else "changed"
         say(f"{what}: {path}")
+    for line in chain.problems(assets.read(folder), settings.root):
+        say(f"to mend before it can be imported: {line}")
     if not changed:
         say(f"nothing changed: {folder} is what Superset shows")
     elif folder == assets.FOLDER:

@@ -23,5 +23,12 @@ CATEGORICAL_SCHEMES = [
             "#D4A72C",
             "#3BA3B8",
         ],
-    }
+    },
+    {
+        "id": "airline_one",
+        "label": "Airline, one colour",
+        "description": "For bars of one kind that are a series each, so that a click says which",
+        "isDefault": False,
+        "colors": ["#2F6DB5"],
+    },
 ]

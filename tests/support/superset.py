@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from infra.settings import Settings
@@ -32,6 +33,12 @@ DRAWN = """(wanted) => {
 
 def browser_path() -> str | None:
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+
+needs_browser = pytest.mark.skipif(
+    browser_path() is None,
+    reason="no browser for the dashboards' tests: apt-get install chromium (Debian), or Chrome",
+)
 
 
 class Dashboard:

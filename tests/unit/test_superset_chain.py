@@ -121,6 +121,14 @@ def test_a_filter_on_a_column_that_is_gone_is_named(bundle, models):
     assert any("filter «Группа пассажиров»" in line for line in found(bundle, models))
 
 
+def test_a_cross_filter_that_names_a_chart_of_elsewhere_is_told(bundle, models):
+    """Superset would drop it in silence, and the click would filter what it should leave alone."""
+    board = bundle["dashboards/passengers.yaml"]
+    elsewhere = assets.chart_number(bundle["charts/flyers.yaml"]["uuid"])
+    board["metadata"]["global_chart_configuration"]["scope"]["excluded"].append(elsewhere)
+    assert any(f"cross-filters name chart {elsewhere}" in line for line in found(bundle, models))
+
+
 @pytest.mark.parametrize(
     ("expression", "columns"),
     [

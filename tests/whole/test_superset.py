@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -17,42 +18,19 @@ import yaml
 from infra import roles
 from infra.settings import ROOT
 from infra.superset import assets, commands
-from tests.support.superset import Client, browser_path, chart_numbers, opened, text_of
+from tests.support.superset import Client, needs_browser, text_of
 
 pytestmark = pytest.mark.timeout(1200)
 
 BUNDLE = assets.read()
 BOARDS = {each["slug"]: each for each in assets.of_kind(BUNDLE, "dashboards").values()}
-needs_browser = pytest.mark.skipif(
-    browser_path() is None,
-    reason="no browser for the dashboards' tests: apt-get install chromium (Debian), or Chrome",
-)
 # The window's figures move with the clock; a comparison that met such a moment is made again.
 TRIES = 5
 
 
 @pytest.fixture(scope="module")
-def admin(stack) -> Client:
-    return Client(stack.settings, stack.settings.superset_user, stack.settings.superset_password)
-
-
-@pytest.fixture(scope="module")
-def numbers(admin) -> dict[str, int]:
-    """File name of a chart -> its id in this Superset."""
-    return chart_numbers(admin)
-
-
-@pytest.fixture(scope="module")
 def datasets(admin) -> dict[str, int]:
     return {each["table_name"]: each["id"] for each in admin.list("dataset")}
-
-
-@pytest.fixture(scope="module")
-def dashboard(stack):
-    """A browser in which the admin has logged in."""
-    with opened(stack.settings) as opened_dashboard:
-        opened_dashboard.log_in(stack.settings.superset_user, stack.settings.superset_password)
-        yield opened_dashboard
 
 
 def add_user(admin: Client, stack, role: str) -> Client:
@@ -163,9 +141,17 @@ def test_the_figures_are_the_marts(stack, dashboard, numbers):
             for name in asked:
                 rows = dashboard.rows(numbers[name])
                 if rows:
-                    key = metric[name] if metric[name] in rows[0] else labels[metric[name]]
-                    found[name] = sorted(Decimal(str(row[key])) for row in rows)
+                    found[name] = sorted(Decimal(str(figure(name, row))) for row in rows)
         return found
+
+    def figure(name: str, row: dict) -> float:
+        for key in (metric[name], labels[metric[name]]):
+            if key in row:
+                return row[key]
+        # A chart with dimensions: a column for each series, and one of them in a row.
+        axis = BUNDLE[f"charts/{name}.yaml"]["params"]["x_axis"]
+        [value] = [each for key, each in row.items() if key != axis and each is not None]
+        return value
 
     for _ in range(TRIES):
         before, shown, after = marts(), charts(), marts()
@@ -373,6 +359,24 @@ def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, n
             if yaml.safe_load(path.read_text())["uuid"] == BUNDLE[name]["uuid"]
         ]
         assert made.read_text() == (assets.FOLDER / name).read_text()
+
+
+def test_an_export_says_what_cannot_be_imported(stack, admin, numbers, tmp_path):
+    """Wrong if it fails: a chart whose click empties its dashboard comes back by way of the UI."""
+    number = numbers["revenue_by_group"]
+    before = admin.call("GET", f"chart/{number}").json()["result"]["params"]
+    params = json.loads(before) | {"groupby": []}
+    answer = admin.call("PUT", f"chart/{number}", json={"params": json.dumps(params)})
+    assert answer.status_code == 200, answer.text
+    try:
+        folder = tmp_path / "assets"
+        shutil.copytree(assets.FOLDER, folder)
+        said = stack.airline("superset", "export", "--to", str(folder)).stdout
+        [line] = [each for each in said.splitlines() if "to mend" in each]
+        assert "charts/revenue_by_group.yaml" in line
+        assert "a click on a horizontal bar filters its category by the bar's value" in line
+    finally:
+        stack.airline("superset", "import")
 
 
 def test_a_chart_taken_out_of_the_files_is_gone(stack, admin, tmp_path):

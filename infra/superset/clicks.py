@@ -1,0 +1,60 @@
+"""What a click on a chart filters, where Superset is known to filter something else.
+
+With cross-filters on, a click on a mark filters the other charts of the dashboard. Some kinds of
+chart take the wrong value for it, and every chart that has the column is empty then. Nothing on the
+chart's side turns that off, so such a chart is refused here, with what to do in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.superset import assets
+from infra.superset.assets import Asset, Bundle
+
+
+def problems(bundle: Bundle) -> Iterator[str]:
+    """A line for each chart on a dashboard with cross-filters whose click is known to be wrong."""
+    datasets = {each["uuid"]: each for each in assets.of_kind(bundle, "datasets").values()}
+    clicked = {
+        uuid
+        for board in assets.of_kind(bundle, "dashboards").values()
+        # Superset takes a missing setting for true.
+        if board["metadata"].get("cross_filters_enabled", True)
+        for uuid in assets.charts_of(board)
+    }
+    for name, chart in assets.of_kind(bundle, "charts").items():
+        if chart["uuid"] in clicked:
+            why = wrong(chart, datasets.get(chart.get("dataset_uuid", ""), {}))
+            if why:
+                yield f"{name}: chart «{chart['slice_name']}»: {why}"
+
+
+def wrong(chart: Asset, dataset: Asset) -> str:
+    """Why a click on `chart` filters something else than what was clicked; '' if it does not."""
+    kind, params = chart["viz_type"], chart["params"]
+    if (
+        kind.startswith("echarts_timeseries")
+        and params.get("orientation") == "horizontal"
+        and not params.get("groupby")
+        and not _by_time(params, dataset)
+    ):
+        return (
+            "a click on a horizontal bar filters its category by the bar's value "
+            "(apache/superset#41102); make the category a dimension too and stack the bars "
+            "(groupby, stack), as flight_share does"
+        )
+    if kind == "deck_scatter" and (params.get("spatial") or {}).get("type") == "latlong":
+        return (
+            "a click on a circle filters by a box around the mouse that is smaller than the "
+            "circle; take the place from one column (spatial type delimited), for which a click "
+            "filters nothing, as airport_map does"
+        )
+    return ""
+
+
+def _by_time(params: Asset, dataset: Asset) -> bool:
+    """Whether the categories are moments: a click on them filters nothing."""
+    times = {each["column_name"] for each in dataset.get("columns", []) if each["is_dttm"]}
+    axis = params.get("x_axis")
+    return isinstance(axis, str) and axis in times and not params.get("xAxisForceCategorical")

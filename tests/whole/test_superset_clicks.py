@@ -1,0 +1,104 @@
+"""What a click filters is what was clicked: on every chart of every dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.superset import assets
+from tests.support.clicks import Clicks, Mark, marks
+from tests.support.superset import Dashboard, needs_browser
+
+pytestmark = pytest.mark.timeout(1800)
+
+BUNDLE = assets.read()
+BOARDS = {each["slug"]: each for each in assets.of_kind(BUNDLE, "dashboards").values()}
+CHARTS = {Path(name).stem: each for name, each in assets.of_kind(BUNDLE, "charts").items()}
+
+
+def nothing(mark: Mark) -> dict[str, str]:
+    return {}
+
+
+def column(name: str) -> Callable[[Mark], dict[str, str]]:
+    """A chart whose marks are the values of one column."""
+    return lambda mark: {name: mark.seen}
+
+
+def cells_of(*columns: str) -> Callable[[Mark], dict[str, str]]:
+    """A table of which these columns filter; its numbers do not."""
+    return lambda mark: {mark.column: mark.seen} if mark.column in columns else {}
+
+
+def airport(mark: Mark) -> dict[str, str]:
+    """A bar called 'City (CODE)'."""
+    return {"airport_code": mark.seen.rpartition("(")[2].rstrip(")")}
+
+
+def route(mark: Mark) -> dict[str, str]:
+    """A bar called 'CODE → CODE'."""
+    start, end = mark.seen.split(" → ")
+    return {"airport_code": start, "linked_airport_code": end}
+
+
+# What a click on a mark of each chart must filter by: column -> value.
+WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
+    "active_airports_30d": nothing,
+    "active_airports_by_day": nothing,
+    "airport_map": nothing,
+    "airport_traffic": cells_of("airport_code", "airport_name", "city"),
+    "avg_check_30d": nothing,
+    "busiest_routes": route,
+    "flight_share": airport,
+    "flights_per_passenger_30d": nothing,
+    "flow_between_airports": cells_of("airport_code", "linked_airport_code"),
+    "flow_by_day": nothing,
+    "flyers": nothing,
+    "flyers_revenue": nothing,
+    "frequent_flyers": cells_of("passenger_name", "home_airport", "customer_group_name"),
+    "home_airports": column("home_airport"),
+    "passenger_groups": cells_of("passenger_group"),
+    "passenger_share": airport,
+    "passengers_carried": nothing,
+    "revenue_by_customer_group": column("customer_group_name"),
+    "revenue_by_day": nothing,
+    "revenue_by_group": column("passenger_group"),
+    "unique_passengers_30d": nothing,
+    "unique_passengers_by_day": nothing,
+}
+
+
+def on(board: assets.Asset) -> dict[str, assets.Asset]:
+    """The charts of a dashboard, by name."""
+    placed = set(assets.charts_of(board))
+    return {name: chart for name, chart in CHARTS.items() if chart["uuid"] in placed}
+
+
+def with_columns(board: assets.Asset, columns: set[str]) -> set[str]:
+    """The charts of a dashboard whose dataset has all of `columns`."""
+    offered = {
+        each["uuid"]: {column["column_name"] for column in each["columns"]}
+        for each in assets.of_kind(BUNDLE, "datasets").values()
+    }
+    return {name for name, chart in on(board).items() if columns <= offered[chart["dataset_uuid"]]}
+
+
+@needs_browser
+@pytest.mark.parametrize("slug", sorted(BOARDS))
+def test_a_click_filters_what_was_clicked(dashboard: Dashboard, numbers: dict[str, int], slug: str):
+    """Wrong if it fails: a click on a chart empties the dashboard, or filters something else."""
+    charts = on(BOARDS[slug])
+    assert charts.keys() <= WANTED.keys(), "say above what a click on the new chart filters"
+    dashboard.open(slug, len(charts))
+    person = Clicks(dashboard, {name: numbers[name] for name in charts})
+    person.settle()
+    faults = []
+    for name, chart in charts.items():
+        for mark in marks(dashboard, chart, numbers[name]):
+            wanted = WANTED[name](mark)
+            # Who has the column follows; the chart that was clicked goes on to show all of it.
+            reach = with_columns(BOARDS[slug], set(wanted)) - {name} if wanted else set()
+            faults += person.faults(name, mark, wanted, reach)
+    assert not faults, "\n".join(faults)
