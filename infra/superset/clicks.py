@@ -37,6 +37,8 @@ def wrong(chart: Asset, dataset: Asset) -> str:
         kind.startswith("echarts_timeseries")
         and params.get("orientation") == "horizontal"
         and not params.get("groupby")
+        # Bars that have colours of their own are drawn otherwise: a click on them filters nothing.
+        and not params.get("color_by_primary_axis")
         and not _by_time(params, dataset)
     ):
         return (

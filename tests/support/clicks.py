@@ -129,10 +129,11 @@ def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
         x = box["x"] + box["width"] / 2 + east * size
         # Beside the middle: a person does not hit it to the pixel.
         y = box["y"] + box["height"] / 2 + down * size + 2
-        for _ in range(50):
-            # The map draws what is under the mouse when it moves; a busy machine takes a while.
-            dashboard.page.mouse.move(x - 20, y)
-            dashboard.page.mouse.move(x, y)
+        # What is under the mouse is looked up when it moves, and told after the map is drawn.
+        dashboard.page.mouse.move(x - 30, y)
+        dashboard.page.wait_for_timeout(500)
+        dashboard.page.mouse.move(x, y)
+        for _ in range(100):
             dashboard.page.wait_for_timeout(200)
             told = "".join(dashboard.page.locator(".deckgl-tooltip").all_inner_texts())
             if row["airport_code"] in told:
