@@ -176,7 +176,7 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
     )
     dashboard.wait_until_drawn(charts)
     [only] = dashboard.rows(numbers["revenue_by_group"])
-    assert only["passenger_group"] == "Regular Customer"
+    assert only["passenger_group_bar"] == "Regular Customer"
     asked = {number for number, *_ in dashboard.answers}
     assert numbers["revenue_by_day"] not in asked, "a chart by day was filtered by group"
 
