@@ -23,6 +23,8 @@ SUITES = ("unit", "integration", "e2e", "whole", "reliability")
 USUAL = ("unit", "integration", "e2e", "reliability/test_faults.py")
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
+# Variables of the caller's that the tests know.
+FOR_TESTS = ("AIRLINE_TEST_SEED", "AIRLINE_TEST_FAULTS")
 # In the tests' folder: where the stack that `--keep` left running listens.
 KEPT = "kept-offset"
 
@@ -83,7 +85,7 @@ def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
         "AIRLINE_TESTING": "1",
         # A fault of one ingester must leave another one to go on.
         "AIRLINE_INGESTERS": "2",
-        **{name: value for name, value in environ.items() if name == "AIRLINE_TEST_SEED"},
+        **{name: environ[name] for name in FOR_TESTS if name in environ},
         # Tests start the loads they are about.
         "AIRLINE_LOAD_MINUTES": "1440",
     }

@@ -13,10 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import count, islice
-from random import Random
-from typing import Any
 
 import psycopg2
 
@@ -25,36 +22,12 @@ from infra.cli.registry import registry
 from infra.connect import connector, signals
 from infra.kafka.broker import Broker
 from infra.settings import ROOT
+from tests.reliability import disk_faults, link_faults
+from tests.reliability.scene import Scene
 
 # Rows of the transaction that Connect is killed in.
 LARGE = 100_000
 SMALL_TABLES = ("airports", "aircrafts", "seats", "flights")
-
-
-@dataclass
-class Scene:
-    """A stack under traffic, and the dice."""
-
-    stack: Any
-    dice: Random
-    long: bool
-
-    def services(self, name: str) -> list[str]:
-        """The running services whose name begins so."""
-        states = self.stack.supervisor.states()
-        return sorted(each for each in states if each.startswith(name) and states[each].pid)
-
-    def wait_for_connector(self) -> None:
-        self.stack.wait(Broker(self.stack.settings).answers, "Kafka answers")
-
-        def runs() -> bool:
-            try:
-                now = connector.state(self.stack.settings)
-            except Exception:
-                return False
-            return now is not None and now.is_running
-
-        self.stack.wait(runs, "the connector runs by itself")
 
 
 def killed(name: str) -> Callable[[Scene], None]:
@@ -155,7 +128,7 @@ def registered_again(scene: Scene) -> None:
     scene.wait_for_connector()
     connector.forget(scene.stack.settings)
     time.sleep(scene.dice.uniform(0, 3))
-    connector.register(scene.stack.settings)
+    scene.links.register()
 
 
 def large_transaction(scene: Scene) -> None:
@@ -209,6 +182,8 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "registered again": registered_again,
     "large transaction": large_transaction,
     "second snapshot": second_snapshot,
+    **link_faults.FAULTS,
+    **disk_faults.FAULTS,
 }
 
 

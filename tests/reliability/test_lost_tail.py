@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
-import psutil
 import pytest
 
 from infra.cli import landing
 from infra.kafka.broker import Broker
 from tests.reliability.proof import prove
-from tests.support.power_cut import cut_tail
+from tests.support.power_cut import cut_power
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(2400)
@@ -25,18 +21,6 @@ def end_of(stack, topic: str) -> int:
 
 def position_of(stack, topic: str) -> int:
     return landing.landed_offsets(stack.settings)[(topic, 0)]
-
-
-def cut_power(stack, topic: str, size: int, partition: int = 0) -> None:
-    """Kills the broker, and takes the end of a topic's log before it is started again."""
-    pid = stack.pid("kafka")
-    os.kill(pid, signal.SIGKILL)
-    stack.wait(
-        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie",
-        "the broker is dead",
-    )
-    cut_tail(stack.home / "data" / "kafka", topic, size, partition)
-    stack.wait(Broker(stack.settings).answers, "Kafka answers again")
 
 
 def grow_past(stack, offset: int) -> None:

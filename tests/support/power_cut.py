@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+
+import psutil
+
+from infra.kafka.broker import Broker
+
+
+def cut_power(stack, topic: str, size: int, partition: int = 0) -> None:
+    """Kills the broker, and takes the end of a topic's log before it is started again."""
+    pid = stack.pid("kafka")
+    os.kill(pid, signal.SIGKILL)
+    stack.wait(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie",
+        "the broker is dead",
+    )
+    cut_tail(stack.home / "data" / "kafka", topic, size, partition)
+    stack.wait(Broker(stack.settings).answers, "Kafka answers again")
 
 
 def cut_tail(data: Path, topic: str, size: int, partition: int = 0) -> None:
