@@ -18,11 +18,10 @@ SERVERS = ("primary", "replica", "dwh", "kafka")
 ROOM = 512 << 20
 
 
-def disk_full(name: str = "") -> Callable[[Scene], None]:
-    """The disk of this server, of any where there is no name, is full while traffic goes on."""
+def disk_full(server: str) -> Callable[[Scene], None]:
+    """The disk of this server is full while traffic goes on."""
 
     def fault(scene: Scene) -> None:
-        server = name or scene.dice.choice(SERVERS)
         supervisor = scene.stack.supervisor
         folder = scene.stack.home / "data" / server
         supervisor.halt(server)
@@ -46,5 +45,4 @@ def disk_full(name: str = "") -> Callable[[Scene], None]:
     return fault
 
 
-FAULTS = {"any disk full": disk_full()}
 EVERY = {f"{server}'s disk full": disk_full(server) for server in SERVERS}

@@ -22,7 +22,6 @@ from infra.cli.registry import registry
 from infra.connect import connector, signals
 from infra.kafka.broker import Broker
 from infra.settings import ROOT
-from tests.reliability import disk_faults, link_faults
 from tests.reliability.scene import Scene
 
 # Rows of the transaction that Connect is killed in.
@@ -128,7 +127,7 @@ def registered_again(scene: Scene) -> None:
     scene.wait_for_connector()
     connector.forget(scene.stack.settings)
     time.sleep(scene.dice.uniform(0, 3))
-    scene.links.register()
+    scene.register()
 
 
 def large_transaction(scene: Scene) -> None:
@@ -182,8 +181,6 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "registered again": registered_again,
     "large transaction": large_transaction,
     "second snapshot": second_snapshot,
-    **link_faults.FAULTS,
-    **disk_faults.FAULTS,
 }
 
 

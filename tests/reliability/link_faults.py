@@ -23,11 +23,10 @@ DELAY = 0.25
 STATUS_PATIENCE = 120
 
 
-def link_fault(mode: str, name: str = "") -> Callable[[Scene], None]:
-    """The link of this name, any where there is none, is so for a while."""
+def link_fault(mode: str, link: str) -> Callable[[Scene], None]:
+    """This link is so for a while."""
 
     def fault(scene: Scene) -> None:
-        link = name or scene.dice.choice(scene.links.names())
         who, _ = link.split("→")
         load = begin_load(scene) if who == "load" else None
         proxy = scene.links.proxy(link)
@@ -91,9 +90,6 @@ def end_load(load: subprocess.Popen[bytes], *, hangs: bool) -> None:
     if hangs:
         os.killpg(load.pid, signal.SIGKILL)
     load.wait()
-
-
-FAULTS = {f"any link {mode}": link_fault(mode) for mode in MODES}
 
 
 def every_link(names: list[str]) -> dict[str, Callable[[Scene], None]]:

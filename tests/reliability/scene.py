@@ -18,12 +18,20 @@ class Scene:
     stack: Any
     dice: Random
     long: bool
-    links: Links
+    # The proxies between the parts; None where the parts reach each other without.
+    links: Links | None
 
     def services(self, name: str) -> list[str]:
         """The running services whose name begins so."""
         states = self.stack.supervisor.states()
         return sorted(each for each in states if each.startswith(name) and states[each].pid)
+
+    def register(self) -> None:
+        """The connector, as this scene's parts reach each other."""
+        if self.links is None:
+            connector.register(self.stack.settings)
+        else:
+            self.links.register()
 
     def wait_for_connector(self) -> None:
         self.stack.wait(Broker(self.stack.settings).answers, "Kafka answers")
