@@ -486,6 +486,11 @@ def test_dropped_source_column_is_said(warehouse):
     warehouse.source.commit(("u", "aircrafts", aircraft("777", engines=2)))
     warehouse.load()
 
+    # Without the variable the event is set aside again: the tests after this one refresh as well.
+    done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
+    assert done.success, messages(done)
+    assert warehouse.rows(history) == [(5000,)]
+
 
 def test_two_loads_at_once(warehouse):
     """Airflow's load and a person's would double rows, or block each other for good."""
