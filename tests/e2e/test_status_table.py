@@ -7,14 +7,11 @@ say. What hangs, and must not hang whoever asks, is in tests/unit/test_health.py
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg2
 import pytest
@@ -23,7 +20,7 @@ import requests
 from infra import roles
 from infra.connect import connector
 from infra.health import checks
-from infra.metrics import exporter
+from tests.support.status import Row, is_well, service, the_fault_is_said_and_heals
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -146,22 +143,6 @@ def ingesters_refused(stack) -> Iterator[None]:
         stack.sql("dwh", f"alter role {roles.INGEST} login")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A fault; service or check -> what its problem says (a pattern); metric -> its value;
-    service -> what its last error says.
-    """
-
-    fault: Callable[[Any], Any]
-    ill: dict[str, str]
-    metrics: dict[tuple[str, str], float]
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-def service(name: str, metric: str = "healthy") -> tuple[str, str]:
-    return (f"airline_service_{metric}", name)
-
-
 ROWS = {
     "warehouse read-only": Row(
         read_only, {"dwh": "read-only"}, {service("dwh"): 0, service("dwh", "answers"): 0}
@@ -215,55 +196,6 @@ ROWS = {
         dict.fromkeys(("ingest", "ingest-2"), "airline_ingest.* is not permitted to log in"),
     ),
 }
-
-
-def problems(stack) -> dict[str, str]:
-    """Service or check -> its problem, '' where it is well; as `status` asks, in this process."""
-    services, findings = checks.examine(stack.settings)
-    return {each.name: each.problem for each in (*services, *findings)}
-
-
-def is_well(stack) -> bool:
-    return not any(problems(stack).values())
-
-
-def measured(stack) -> dict[tuple[str, str], float]:
-    """(metric, its service or check) -> value; as the service `metrics` asks."""
-    return {
-        (sample.name, sample.labels.get("service") or sample.labels.get("check") or ""): (
-            sample.value
-        )
-        for family in exporter.collect(stack.settings)
-        for sample in family.samples
-        if "ingester" not in sample.labels
-    }
-
-
-def the_fault_is_said_and_heals(stack, row: Row) -> None:
-    """Fails the test where a row of the table is not what `status`, metrics and `up` say."""
-    stack.wait(lambda: is_well(stack), "all is well before")
-    with row.fault(stack):
-
-        def is_said() -> bool:
-            told = problems(stack)
-            return all(re.search(words, told[ill]) for ill, words in row.ill.items())
-
-        stack.wait(is_said, f"status says {row.ill}")
-        numbers: dict[tuple[str, str], float] = {}
-
-        def are_measured() -> bool:
-            numbers.update(measured(stack))
-            return all(numbers.get(metric) == value for metric, value in row.metrics.items())
-
-        stack.wait(are_measured, f"the metrics say {row.metrics}")
-        told = stack.status()
-        assert told["healthy"] is False
-        for ill, words in row.errors.items():
-            assert re.search(words, told["services"][ill]["last_error"] or ""), ill
-        unwell = {each.name for each in checks.settle(stack.settings, patience=0)}
-        later = {check.name for check in checks.CHECKS if not check.settles}
-        assert row.ill.keys() - later <= unwell, "`up` would end well"
-    stack.wait(lambda: is_well(stack), "all is well again")
 
 
 @pytest.mark.parametrize("name", ROWS)
