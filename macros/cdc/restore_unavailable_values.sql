@@ -210,7 +210,7 @@ $restore$
         end as value
     from {{ relation }} as version
     where
-        version.{{ table.meta.hash_key }} = {{ single_key_hash("(said.key ->> '" ~ table.meta.key ~ "')") }}
+        version.{{ table.meta.hash_key }} = {{ single_key_hash(business_key("(said.key ->> '" ~ table.meta.key ~ "')")) }}
         and version.load_date <= batch.from_load_date
     order by version.load_date desc
     limit 1

@@ -116,13 +116,14 @@ from (
     {%- if vault.hub_seats -%}
         {%- do hashed.append({
             'table': vault.hub_seats, 'columns': ['aircraft_code', 'seat_no'],
-            'row': "select aircraft_code, seat_no, seat_hash_key as stored from " ~ vault.hub_seats
+            'row': "select " ~ business_key('aircraft_code') ~ " as aircraft_code, " ~ business_key('seat_no')
+                ~ " as seat_no, seat_hash_key as stored from " ~ vault.hub_seats
         }) -%}
     {%- endif -%}
     {%- if vault.link_ticket_flight and vault.hub_tickets and vault.hub_flights -%}
         {%- do hashed.append({
             'table': vault.link_ticket_flight, 'columns': ['ticket_no', 'flight_id'],
-            'row': "select ticket.ticket_no, flight.flight_id, link.ticket_flight_hash_key as stored"
+            'row': "select " ~ business_key('ticket.ticket_no') ~ " as ticket_no, flight.flight_id, link.ticket_flight_hash_key as stored"
                 ~ " from " ~ vault.link_ticket_flight ~ " as link"
                 ~ " inner join " ~ vault.hub_tickets ~ " as ticket on link.ticket_hash_key = ticket.ticket_hash_key"
                 ~ " inner join " ~ vault.hub_flights ~ " as flight on link.flight_hash_key = flight.flight_hash_key"
@@ -131,7 +132,8 @@ from (
     {%- if vault.link_ticket_booking and vault.hub_tickets and vault.hub_bookings and vault.hub_passengers -%}
         {%- do hashed.append({
             'table': vault.link_ticket_booking, 'columns': ['ticket_no', 'book_ref', 'passenger_id'],
-            'row': "select ticket.ticket_no, booking.book_ref, passenger.passenger_id, link.ticket_booking_hash_key as stored"
+            'row': "select " ~ business_key('ticket.ticket_no') ~ " as ticket_no, " ~ business_key('booking.book_ref') ~ " as book_ref, "
+                ~ business_key('passenger.passenger_id') ~ " as passenger_id, link.ticket_booking_hash_key as stored"
                 ~ " from " ~ vault.link_ticket_booking ~ " as link"
                 ~ " inner join " ~ vault.hub_tickets ~ " as ticket on link.ticket_hash_key = ticket.ticket_hash_key"
                 ~ " inner join " ~ vault.hub_bookings ~ " as booking on link.booking_hash_key = booking.booking_hash_key"
@@ -141,8 +143,9 @@ from (
     {%- if vault.link_flight_leg and vault.hub_flights and vault.hub_airports and vault.hub_aircrafts -%}
         {%- do hashed.append({
             'table': vault.link_flight_leg, 'columns': ['flight_id', 'departure_airport', 'arrival_airport', 'aircraft_code'],
-            'row': "select flight.flight_id, departure.airport_code as departure_airport, arrival.airport_code as arrival_airport,"
-                ~ " aircraft.aircraft_code, link.flight_leg_hash_key as stored"
+            'row': "select flight.flight_id, " ~ business_key('departure.airport_code') ~ " as departure_airport, "
+                ~ business_key('arrival.airport_code') ~ " as arrival_airport, "
+                ~ business_key('aircraft.aircraft_code') ~ " as aircraft_code, link.flight_leg_hash_key as stored"
                 ~ " from " ~ vault.link_flight_leg ~ " as link"
                 ~ " inner join " ~ vault.hub_flights ~ " as flight on link.flight_hash_key = flight.flight_hash_key"
                 ~ " inner join " ~ vault.hub_airports ~ " as departure on link.departure_airport_hash_key = departure.airport_hash_key"

@@ -13,6 +13,9 @@ renamed as (
         -- numerics
         (row_image ->> 'range')::integer as range,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['model', 'range']) }} as aircraft_details_image,
 

@@ -16,6 +16,9 @@ renamed as (
         {{ event_number('coordinates_lon', 'numeric') }} as coordinates_lon,
         {{ event_number('coordinates_lat', 'numeric') }} as coordinates_lat,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'airport_code'") | indent(8) }} as airport_code_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['airport_name', 'city', 'coordinates_lon', 'coordinates_lat', 'timezone']) }} as airport_details_image,
 

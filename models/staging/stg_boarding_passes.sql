@@ -14,6 +14,9 @@ renamed as (
         -- numerics
         (row_image ->> 'boarding_no')::integer as boarding_no,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'ticket_no'") | indent(8) }} as ticket_no_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['boarding_no', 'seat_no']) }} as boarding_pass_details_image,
 

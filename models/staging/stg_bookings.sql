@@ -13,6 +13,9 @@ renamed as (
         -- timestamps
         {{ event_timestamp('book_date') }} as book_date,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'book_ref'") | indent(8) }} as book_ref_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['book_date', 'total_amount']) }} as booking_details_image,
 

@@ -2,6 +2,7 @@
 with departures as (
     select
         departure_airport as airport_code,
+        departure_airport_business_key as airport_code_business_key,
         load_date
     from {{ ref('stg_flights') }}
     where not is_deleted
@@ -10,6 +11,7 @@ with departures as (
 arrivals as (
     select
         arrival_airport as airport_code,
+        arrival_airport_business_key as airport_code_business_key,
         load_date
     from {{ ref('stg_flights') }}
     where not is_deleted

@@ -20,6 +20,11 @@ renamed as (
         {{ event_timestamp('actual_departure') }} as actual_departure,
         {{ event_timestamp('actual_arrival') }} as actual_arrival,
 
+        -- what hash keys are made of
+        {{ reference_key("row_image ->> 'departure_airport'") | indent(8) }} as departure_airport_business_key,
+        {{ reference_key("row_image ->> 'arrival_airport'") | indent(8) }} as arrival_airport_business_key,
+        {{ reference_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['flight_no', 'status', 'scheduled_departure', 'scheduled_arrival', 'actual_departure', 'actual_arrival', 'departure_airport', 'arrival_airport', 'aircraft_code']) }} as flight_details_image,
 

@@ -11,6 +11,10 @@ renamed as (
         -- strings
         row_image ->> 'fare_conditions' as fare_conditions,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
+        {{ business_key("row_image ->> 'seat_no'") | indent(8) }} as seat_no_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['fare_conditions']) }} as seat_details_image,
 

@@ -14,6 +14,9 @@ renamed as (
         -- numerics
         {{ event_number('amount', 'numeric(10, 2)') }} as amount,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'ticket_no'") | indent(8) }} as ticket_no_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['fare_conditions', 'amount']) }} as ticket_flight_details_image,
 

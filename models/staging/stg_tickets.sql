@@ -13,6 +13,11 @@ renamed as (
         row_image ->> 'passenger_name' as passenger_name,
         (row_image ->> 'contact_data')::jsonb as contact_data,
 
+        -- what hash keys are made of
+        {{ business_key("row_image ->> 'ticket_no'") | indent(8) }} as ticket_no_business_key,
+        {{ reference_key("row_image ->> 'book_ref'") | indent(8) }} as book_ref_business_key,
+        {{ reference_key("row_image ->> 'passenger_id'") | indent(8) }} as passenger_id_business_key,
+
         -- what a hash difference is made of
         {{ exact_image(['book_ref', 'passenger_id']) }} as ticket_details_image,
         {{ exact_image(['passenger_name', 'contact_data']) }} as passenger_details_image,

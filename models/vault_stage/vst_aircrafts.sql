@@ -4,7 +4,7 @@ derived_columns:
     record_source: "!airline.public.aircrafts"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    aircraft_hash_key: aircraft_code
+    aircraft_hash_key: aircraft_code_business_key
     aircraft_details_hash_diff: {is_hashdiff: true, columns: [aircraft_details_image]}
     aircraft_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
 {%- endset -%}

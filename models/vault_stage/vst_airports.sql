@@ -4,7 +4,7 @@ derived_columns:
     record_source: "!airline.public.airports"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    airport_hash_key: airport_code
+    airport_hash_key: airport_code_business_key
     airport_details_hash_diff: {is_hashdiff: true, columns: [airport_details_image]}
     airport_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
 {%- endset -%}

@@ -4,8 +4,8 @@ derived_columns:
     record_source: "!airline.public.boarding_passes"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    ticket_flight_hash_key: [ticket_no, flight_id]
-    ticket_hash_key: ticket_no
+    ticket_flight_hash_key: [ticket_no_business_key, flight_id]
+    ticket_hash_key: ticket_no_business_key
     flight_hash_key: flight_id
     boarding_pass_details_hash_diff: {is_hashdiff: true, columns: [boarding_pass_details_image]}
     boarding_pass_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}

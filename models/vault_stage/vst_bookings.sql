@@ -4,7 +4,7 @@ derived_columns:
     record_source: "!airline.public.bookings"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    booking_hash_key: book_ref
+    booking_hash_key: book_ref_business_key
     booking_details_hash_diff: {is_hashdiff: true, columns: [booking_details_image]}
     booking_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
 {%- endset -%}

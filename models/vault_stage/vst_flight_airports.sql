@@ -4,7 +4,7 @@ derived_columns:
     record_source: "!airline.public.flights"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    airport_hash_key: airport_code
+    airport_hash_key: airport_code_business_key
 {%- endset -%}
 {%- set metadata = fromyaml(metadata) -%}
 

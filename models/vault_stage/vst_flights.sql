@@ -5,10 +5,10 @@ derived_columns:
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     flight_hash_key: flight_id
-    departure_airport_hash_key: departure_airport
-    arrival_airport_hash_key: arrival_airport
-    aircraft_hash_key: aircraft_code
-    flight_leg_hash_key: [flight_id, departure_airport, arrival_airport, aircraft_code]
+    departure_airport_hash_key: departure_airport_business_key
+    arrival_airport_hash_key: arrival_airport_business_key
+    aircraft_hash_key: aircraft_code_business_key
+    flight_leg_hash_key: [flight_id, departure_airport_business_key, arrival_airport_business_key, aircraft_code_business_key]
     flight_details_hash_diff: {is_hashdiff: true, columns: [flight_details_image]}
     flight_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
 {%- endset -%}

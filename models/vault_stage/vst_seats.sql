@@ -4,9 +4,9 @@ derived_columns:
     record_source: "!airline.public.seats"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    seat_hash_key: [aircraft_code, seat_no]
-    aircraft_hash_key: aircraft_code
-    aircraft_seat_hash_key: [aircraft_code, seat_no]
+    seat_hash_key: [aircraft_code_business_key, seat_no_business_key]
+    aircraft_hash_key: aircraft_code_business_key
+    aircraft_seat_hash_key: [aircraft_code_business_key, seat_no_business_key]
     seat_details_hash_diff: {is_hashdiff: true, columns: [seat_details_image]}
     seat_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
 {%- endset -%}

@@ -4,8 +4,8 @@ derived_columns:
     record_source: "!airline.public.ticket_flights"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    ticket_flight_hash_key: [ticket_no, flight_id]
-    ticket_hash_key: ticket_no
+    ticket_flight_hash_key: [ticket_no_business_key, flight_id]
+    ticket_hash_key: ticket_no_business_key
     flight_hash_key: flight_id
     ticket_flight_details_hash_diff: {is_hashdiff: true, columns: [ticket_flight_details_image]}
     ticket_flight_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}

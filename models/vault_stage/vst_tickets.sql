@@ -4,10 +4,10 @@ derived_columns:
     record_source: "!airline.public.tickets"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
-    ticket_hash_key: ticket_no
-    booking_hash_key: book_ref
-    passenger_hash_key: passenger_id
-    ticket_booking_hash_key: [ticket_no, book_ref, passenger_id]
+    ticket_hash_key: ticket_no_business_key
+    booking_hash_key: book_ref_business_key
+    passenger_hash_key: passenger_id_business_key
+    ticket_booking_hash_key: [ticket_no_business_key, book_ref_business_key, passenger_id_business_key]
     ticket_details_hash_diff: {is_hashdiff: true, columns: [ticket_details_image]}
     passenger_details_hash_diff: {is_hashdiff: true, columns: [passenger_details_image]}
     ticket_status_hash_diff: {is_hashdiff: true, columns: [is_deleted]}
