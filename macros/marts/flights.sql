@@ -9,12 +9,19 @@
 
 
 {% macro departed_at(flights) -%}
-    coalesce({{ flights }}.actual_departure, {{ flights }}.scheduled_departure)
+    coalesce(
+        {{ near_timetable(flights ~ '.actual_departure', flights ~ '.scheduled_departure') | indent(8) }},
+        {{ plausible_moment(flights ~ '.scheduled_departure') | indent(8) }},
+        {{ plausible_moment(flights ~ '.actual_departure') | indent(8) }}
+    )
 {%- endmacro %}
 
 
 {% macro days_until_departure(flights, moment) -%}
-    extract(epoch from {{ flights }}.scheduled_departure - {{ moment }}) / 86400
+    extract(
+        epoch from {{ plausible_moment(flights ~ '.scheduled_departure') | indent(8) }}
+        - {{ moment }}
+    ) / 86400
 {%- endmacro %}
 
 

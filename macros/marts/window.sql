@@ -28,7 +28,7 @@
         segments.book_ref,
         segments.passenger_id,
         {{ utc_day('flights.scheduled_departure') }} as flight_date,
-        segments.amount
+        {{ plausible_amount('segments.amount') }} as amount
     from {{ ref('current_flights') }} as flights
     join {{ ref('kept_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
     where

@@ -2,8 +2,8 @@ select
     airports.airport_code,
     airports.airport_name,
     airports.city,
-    cast(airports.coordinates_lon as double precision) as longitude,
-    cast(airports.coordinates_lat as double precision) as latitude,
+    {{ plausible_degrees('airports.coordinates_lon', 180) }} as longitude,
+    {{ plausible_degrees('airports.coordinates_lat', 90) }} as latitude,
     shares.flights,
     shares.passengers
 from {{ ref('v_airport_traffic_share') }} as shares

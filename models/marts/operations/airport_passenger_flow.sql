@@ -34,6 +34,8 @@ flights as (
     from {{ ref('current_flights') }} as flights
     where
         {{ has_flown('flights') }}
+        and flights.departure_airport is not null
+        and flights.arrival_airport is not null
         and {{ utc_day(departed_at('flights')) }} <= {{ flow_last_day() }}
         {%- if is_incremental() %}
         and {{ utc_day(departed_at('flights')) }} in (select days.flight_date from days)

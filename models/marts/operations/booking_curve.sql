@@ -18,16 +18,19 @@ flights as (
         flights.arrival_airport,
         flights.aircraft_code
     from {{ ref('current_flights') }} as flights
-    where {{ is_traffic('flights') }} and flights.scheduled_departure > {{ window_start() }}
+    where
+        {{ is_traffic('flights') }}
+        and {{ plausible_moment('flights.scheduled_departure') | indent(8) }} > {{ window_start() }}
 
 ),
 
--- what happened between two of a flight's measurements counts at the later one
+-- What happened between two of a flight's measurements counts at the later one. A seat sold longer ago than seats are on
+-- sale has no day: its flight's curve would be as long as the mistake.
 movements as (
 
     select
         flights.flight_id,
-        cast(floor({{ days_until_departure('flights', 'movement.moved_at') }}) as integer) as days_before_departure,
+        case when ahead.days <= {{ plausible('days_on_sale') }} then cast(ahead.days as integer) end as days_before_departure,
         movement.sold,
         movement.returned
     from flights
@@ -35,11 +38,14 @@ movements as (
     cross join lateral (
         values (sales.sold_at, 1, 0), (sales.returned_at, 0, 1)
     ) as movement (moved_at, sold, returned)
+    cross join lateral (
+        select floor({{ days_until_departure('flights', plausible_moment('movement.moved_at')) }}) as days
+    ) as ahead
     where sales.sold_at <= flights.scheduled_departure and movement.moved_at <= flights.scheduled_departure
 
 ),
 
-by_day as (
+by_known_day as (
 
     select
         movements.flight_id,
@@ -51,13 +57,37 @@ by_day as (
 
 ),
 
-first_days as (
+curves as (
 
     select
-        by_day.flight_id,
-        max(by_day.days_before_departure) as first_day
-    from by_day
-    group by by_day.flight_id
+        flights.flight_id,
+        -- down to departure, or to the day that is not over yet
+        greatest(0, cast(floor({{ days_until_departure('flights', as_of_timestamp()) }}) as integer)) as last_day,
+        max(by_known_day.days_before_departure) as first_day
+    from by_known_day
+    join flights on flights.flight_id = by_known_day.flight_id
+    group by flights.flight_id, flights.scheduled_departure
+
+),
+
+-- what has no day happened before the curve, and is in it when it begins
+by_day as (
+
+    select
+        placed.flight_id,
+        placed.days_before_departure,
+        cast(sum(placed.sold) as bigint) as sold,
+        cast(sum(placed.returned) as bigint) as returned
+    from (
+        select
+            by_known_day.flight_id,
+            coalesce(by_known_day.days_before_departure, curves.first_day, curves.last_day) as days_before_departure,
+            by_known_day.sold,
+            by_known_day.returned
+        from by_known_day
+        join curves on curves.flight_id = by_known_day.flight_id
+    ) as placed
+    group by placed.flight_id, placed.days_before_departure
 
 ),
 
@@ -78,7 +108,7 @@ days as (
         flights.aircraft_code,
         flight_day as days_before_departure,
         least(
-            flights.scheduled_departure - flight_day * interval '24 hours', {{ as_of_timestamp() }}
+            {{ plausible_moment('flights.scheduled_departure') | indent(12) }} - flight_day * interval '24 hours', {{ as_of_timestamp() }}
         ) as measured_at,
         coalesce(by_day.sold, 0) as seats_sold_that_day,
         coalesce(by_day.returned, 0) as seats_returned_that_day,
@@ -86,11 +116,9 @@ days as (
             partition by flights.flight_id order by flight_day desc
         ) as seats_sold
     from flights
-    join first_days on first_days.flight_id = flights.flight_id
-    -- down to departure, or to the day that is not over yet
+    join curves on curves.flight_id = flights.flight_id
     cross join lateral generate_series(
-        greatest(0, cast(floor({{ days_until_departure('flights', as_of_timestamp()) }}) as integer)),
-        first_days.first_day
+        curves.last_day, coalesce(curves.first_day, curves.last_day)
     ) as flight_day
     left join by_day on by_day.flight_id = flights.flight_id and by_day.days_before_departure = flight_day
 

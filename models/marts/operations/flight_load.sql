@@ -8,7 +8,7 @@ segments as (
     select
         segments.flight_id,
         count(*) as passengers,
-        sum(segments.amount) as revenue
+        sum({{ plausible_amount('segments.amount') }}) as revenue
     from {{ ref('current_ticket_flights') }} as segments
     group by segments.flight_id
 
@@ -25,7 +25,7 @@ flights as (
     select
         flights.flight_id,
         flights.flight_no,
-        {{ utc_day('flights.scheduled_departure') }} as flight_date,
+        {{ utc_day(plausible_moment('flights.scheduled_departure')) }} as flight_date,
         flights.departure_airport,
         flights.arrival_airport,
         flights.aircraft_code,

@@ -14,7 +14,7 @@ flown_segments as (
         segments.passenger_id,
         flights.departure_airport,
         {{ departed_at('flights') }} as departed_at,
-        segments.amount
+        {{ plausible_amount('segments.amount') }} as amount
     from {{ ref('current_flights') }} as flights
     join {{ ref('kept_ticket_flights') }} as segments on segments.flight_id = flights.flight_id
     where
@@ -31,7 +31,7 @@ passengers as (
     select
         flown_segments.passenger_id,
         count(*) as flights_number,
-        sum(flown_segments.amount) as purchase_sum
+        coalesce(sum(flown_segments.amount), 0) as purchase_sum
     from flown_segments
     group by flown_segments.passenger_id
 
@@ -45,6 +45,7 @@ departures as (
         count(*) as departures_number,
         max(flown_segments.departed_at) as last_departed_at
     from flown_segments
+    where flown_segments.departure_airport is not null
     group by flown_segments.passenger_id, flown_segments.departure_airport
 
 ),
@@ -102,7 +103,7 @@ select
     current_timestamp as updated_at
 from ranked
 join newest_names on newest_names.passenger_id = ranked.passenger_id
-join home_airports on home_airports.passenger_id = ranked.passenger_id
+left join home_airports on home_airports.passenger_id = ranked.passenger_id
 -- the narrowest group that the passenger's rank still falls into
 cross join lateral (
     select thresholds.customer_group

@@ -38,6 +38,7 @@ passengers as (
 bookings as (
 
     select distinct segments.book_ref from segments
+where segments.book_ref is not null
 
 )
 
@@ -46,7 +47,7 @@ select
 
     coalesce(by_day.unique_passengers, 0) as unique_passengers,
     cast(coalesce(by_day.revenue, 0) as numeric(18, 2)) as revenue,
-    cast(by_day.revenue / by_day.bookings as numeric(18, 2)) as avg_check,
+    cast(by_day.revenue / nullif(by_day.bookings, 0) as numeric(18, 2)) as avg_check,
     cast(
         cast(by_day.flights as numeric) / by_day.unique_passengers as numeric(10, 2)
     ) as avg_flights_per_passenger,

@@ -7,4 +7,17 @@ where
         select count(*)
         from {{ ref('v_airport_traffic_share') }} as traffic
         where traffic.flights > 0
+    ) + (
+        -- codes that are no airport's are active and have no share
+        select count(distinct ends.airport_code)
+        from {{ ref('current_flights') }} as flights
+        cross join lateral (
+            values (flights.departure_airport), (flights.arrival_airport)
+        ) as ends (airport_code)
+        where
+            flights.status <> 'Cancelled'
+            and {{ in_window('flights.scheduled_departure') }}
+            and ends.airport_code not in (
+                select airports.airport_code from {{ ref('current_airports') }} as airports
+            )
     )

@@ -2,9 +2,14 @@
 select *
 from (
     select
-        count(distinct flights.flight_id) as flights,
+        count(distinct flights.flight_id) filter (where ends.is_departure)
+        + count(distinct flights.flight_id) filter (where not ends.is_departure) as flights,
         count(segments.ticket_no) as passengers
     from {{ ref('current_flights') }} as flights
+    cross join lateral (
+        values (true, flights.departure_airport), (false, flights.arrival_airport)
+    ) as ends (is_departure, airport_code)
+    inner join {{ ref('current_airports') }} as airports on ends.airport_code = airports.airport_code
     left join {{ ref('current_ticket_flights') }} as segments on flights.flight_id = segments.flight_id
     where
         flights.status <> 'Cancelled'
@@ -16,4 +21,4 @@ cross join (
         coalesce(sum(passengers), 0) as passengers_at_ends
     from {{ ref('v_airport_traffic_share') }}
 ) as reported
-where flights_at_ends <> 2 * flights or passengers_at_ends <> 2 * passengers
+where flights_at_ends <> flights or passengers_at_ends <> passengers

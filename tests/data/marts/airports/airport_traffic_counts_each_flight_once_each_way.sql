@@ -1,10 +1,15 @@
--- Wrong if this returns a row: over the network, departures and arrivals differ, or a join lost or multiplied a segment.
+-- Wrong if this returns a row: over the network, departures and arrivals of the airports there are differ from their flights,
+-- or a join lost or multiplied a segment.
 with
 counted as (
     select
-        count(*) as flights,
-        coalesce(sum(segments.passengers), 0) as passengers
+        count(origin.airport_code) as departures,
+        count(target.airport_code) as arrivals,
+        coalesce(sum(segments.passengers) filter (where origin.airport_code is not null), 0) as departing,
+        coalesce(sum(segments.passengers) filter (where target.airport_code is not null), 0) as arriving
     from {{ ref('current_flights') }} as flights
+    left join {{ ref('current_airports') }} as origin on origin.airport_code = flights.departure_airport
+    left join {{ ref('current_airports') }} as target on target.airport_code = flights.arrival_airport
     left join (
         select flight_id, count(*) as passengers
         from {{ ref('current_ticket_flights') }}
@@ -26,7 +31,7 @@ select *
 from counted
 cross join reported
 where
-    flights_out <> flights
-    or flights_in <> flights
-    or passengers_out <> passengers
-    or passengers_in <> passengers
+    flights_out <> departures
+    or flights_in <> arrivals
+    or passengers_out <> departing
+    or passengers_in <> arriving

@@ -4,6 +4,7 @@ with
 loads as (
     select count(*) as flights, coalesce(sum(passengers), 0) as passengers
     from {{ ref('flight_load') }}
+    where departure_airport in (select airport_code from {{ ref('airport_traffic') }})
 ),
 
 traffic as (

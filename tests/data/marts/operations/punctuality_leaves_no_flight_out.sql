@@ -7,5 +7,6 @@ where
     or flights_arrived > flights_flown
     or completion_percent not between 0 and 100
     or on_time_percent not between 0 and 100
-    or (on_time_percent is null) <> (flights_arrived = 0)
+    or (on_time_percent is not null and flights_arrived = 0)
+    or (on_time_percent is null and flights_on_time > 0)
     or max_arrival_delay_minutes > arrival_delay_minutes

@@ -7,7 +7,7 @@ from (
     from {{ ref('v_passenger_metrics_30d') }}
 ) as reported
 cross join (
-    select coalesce(sum(segments.amount), 0) as segment_amounts
+    select coalesce(sum({{ plausible_amount('segments.amount') }}), 0) as segment_amounts
     from {{ ref('current_ticket_flights') }} as segments
     where
         segments.flight_id in (
@@ -17,6 +17,7 @@ cross join (
                 flights.status <> 'Cancelled'
                 and {{ in_window('flights.scheduled_departure') }}
         )
-        and segments.ticket_no in (select tickets.ticket_no from {{ ref('current_tickets') }} as tickets)
+        and segments.ticket_no in (select tickets.ticket_no from {{ ref('current_tickets') }} as tickets
+where tickets.passenger_id is not null)
 ) as counted
 where revenue_by_day <> segment_amounts or revenue_30d <> segment_amounts
