@@ -21,6 +21,12 @@ SUITES = ("unit", "integration", "e2e", "whole", "reliability")
 # What runs where none is named and it may not take hours: end to end is the core alone, and of the
 # faults the short form.
 USUAL = ("unit", "integration", "e2e", "reliability/test_faults.py")
+# Each test file of these has parts of its own, so files run side by side; the others share a stack.
+APART = ("unit", "integration")
+# How many files at once: they wait for servers more than they compute.
+WORKERS = 2 * (os.cpu_count() or 1)
+# pytest's exit code where nothing was chosen.
+NO_TESTS = 5
 # Below the ports that systems hand out to outgoing connections: nothing takes one of ours between.
 OFFSETS = range(10_000, 23_000, 50)
 # Variables of the caller's that the tests know.
@@ -57,17 +63,27 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     if not suites:
         return 0
     try:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", *(f"tests/{suite}" for suite in suites), *arguments],
-            cwd=ROOT,
-            env=environment,
-        ).returncode
+        return _run(suites, arguments, environment)
     finally:
         if options.keep:
             (mine.home / KEPT).write_text(str(mine.port_offset))
             complain(f"the tests' stack goes on in {mine.home}; './airline test' ends it")
         else:
             up.stop(mine, complain)
+
+
+def _run(suites: list[str], arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Runs the suites, those whose tests are apart first. Returns the exit code of what failed."""
+    apart = [suite for suite in suites if suite in APART]
+    together = [suite for suite in suites if suite not in APART]
+    codes = []
+    for chosen, options in ((apart, ("-n", str(WORKERS), "--dist", "loadfile")), (together, ())):
+        if chosen:
+            folders = [f"tests/{suite}" for suite in chosen]
+            command = [sys.executable, "-m", "pytest", *folders, *options, *arguments]
+            codes.append(subprocess.run(command, cwd=ROOT, env=environment).returncode)
+    failed = [code for code in codes if code not in (0, NO_TESTS)]
+    return failed[0] if failed else min(codes)
 
 
 def isolated(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
