@@ -14,6 +14,7 @@ from infra import postgres
 from infra.cli.registry import parts, registry
 from infra.errors import AirlineError
 from infra.health import (
+    blocking,
     commands,
     connector,
     dags,
@@ -77,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
     _check("load batch", loading.load_batch, "dwh"),
     _check("transactions", incomplete_transactions.transactions, "dwh"),
     _check("newest mart row", loading.newest_mart_row, "dwh"),
+    _check("locks", blocking.blocking, "dwh", "primary"),
     _check("DAGs", dags.dags, "airflow-api-server", part="airflow"),
     _check("under way", commands.under_way),
     _check("disk space", disk_space.disk_space),

@@ -19,6 +19,8 @@ begin
     -- Two loads at once do not meet in one table: the second finds what the first committed, and adds nothing.
     perform pg_advisory_xact_lock(hashtext('airline load of a model'), hashtext('{{ model.unique_id }}'));
 
+    -- After that lock: a load may take its time. No other is to be held for long.
+    set local lock_timeout = '{{ var('lock_patience') }}';
     set local time zone 'UTC';
     set local datestyle = 'ISO, YMD';
 end

@@ -6,6 +6,7 @@
     {%- set day = arg_dict['unique_key'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
 
+    set local lock_timeout = '{{ var('lock_patience') }}';
     delete from {{ target }}
     where {{ day }} in (select {{ day }} from {{ computed }});
 

@@ -9,6 +9,7 @@
         {%- set present = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
     {%- endif -%}
     {%- if columns is none or columns | sort != present | sort -%}
+        {%- do refuse_to_drop(existing) -%}
         {{ return(dbt.materialization_table_default()) }}
     {%- endif -%}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -17,7 +18,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {% call statement('main') -%}
-        truncate table {{ target_relation }};
+        do $empty$
+        {% call patiently(target_relation) %}truncate table {{ target_relation }};{% endcall %}
+        $empty$;
         insert into {{ target_relation }} ({{ columns | join(', ') }})
         {{ sql }}
     {%- endcall %}

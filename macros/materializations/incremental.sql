@@ -4,6 +4,12 @@
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set strategy = config.get('incremental_strategy') -%}
+    {%- if existing is not none and should_full_refresh() and has_columns_of_contract(existing) -%}
+        {{ return(materialization_table_postgres()) }}
+    {%- endif -%}
+    {%- if existing is not none and (existing.is_view or should_full_refresh()) -%}
+        {%- do refuse_to_drop(existing) -%}
+    {%- endif -%}
     {%- if strategy not in ['append', 'keep_current'] or existing is none or existing.is_view or should_full_refresh() -%}
         {{ return(dbt.materialization_incremental_default()) }}
     {%- endif -%}

@@ -1,6 +1,7 @@
-{#- Views are replaced in place. dbt-postgres renames the old view away and drops it with everything on
-    top of it: the marts that dashboards read would be gone from the rebuild of a view below them until
-    their own. Only where the columns changed, so that PostgreSQL cannot replace, is a view dropped. -#}
+{#- Views are replaced in place, and only where their text is another. dbt-postgres renames the old view away and
+    drops it with everything on top of it: the marts that dashboards read would be gone from the rebuild of a view
+    below them until their own. Only where the columns changed, so that PostgreSQL cannot replace, is a view dropped.
+    See _materializations__macros.yml. -#}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
@@ -9,23 +10,51 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- if existing is not none and not existing.is_view -%}
+        {%- do refuse_to_drop(existing) -%}
         {{ adapter.drop_relation(existing) }}
     {%- endif -%}
 
+    {%- set wanted = adapter.quote(this.identifier ~ '__wanted') %}
     {% call statement('main') -%}
         {%- if config.get('contract').enforced -%}
             {{ get_assert_columns_equivalent(sql) }}
         {%- endif %}
         do $create_view$
+        declare
+            is_there boolean;
+            others text;
+            grants text[];
+            command text;
         begin
-            create or replace view {{ target_relation }} as (
+            create temporary view {{ wanted }} as (
                 {{ sql }}
             );
-        exception when invalid_table_definition then
-            drop view {{ target_relation }} cascade;
-            create view {{ target_relation }} as (
-                {{ sql }}
-            );
+            is_there := pg_get_viewdef('pg_temp.{{ wanted }}'::regclass) = pg_get_viewdef(to_regclass('{{ target_relation }}'));
+            drop view pg_temp.{{ wanted }};
+            -- A view that is replaced locks its readers out, and waits for those who are in it.
+            if is_there then
+                return;
+            end if;
+            {% call patiently(target_relation) %}
+            begin
+                create or replace view {{ target_relation }} as (
+                    {{ sql }}
+                );
+            exception when invalid_table_definition then
+                others := ({{ objects_of_others(target_relation) }});
+                if others is not null then
+                    raise exception '%', format($refusal${{ refusal(target_relation, '%s') }}$refusal$, others);
+                end if;
+                grants := array({{ grants_of(target_relation, target_relation) }});
+                drop view {{ target_relation }} cascade;
+                create view {{ target_relation }} as (
+                    {{ sql }}
+                );
+                foreach command in array grants loop
+                    execute command;
+                end loop;
+            end;
+            {% endcall %}
         end
         $create_view$
     {%- endcall %}

@@ -29,9 +29,21 @@
         {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
     {%- endfor -%}
     {%- set function = as_of_function_name(model) -%}
--- Not "or replace": a table that was made anew is another type.
-drop function if exists {{ function }}(timestamptz);
-create function {{ function }}(known_at timestamptz) returns setof {{ this }}
+-- In place, so that what is built on it stays, but where a table was made anew: that is another type.
+do $drop_of_another_type$
+begin
+    if exists (
+        select
+        from pg_proc
+        where
+            oid = to_regprocedure('{{ function }}(timestamptz)')
+            and prorettype <> (select reltype from pg_class where oid = to_regclass('{{ this }}'))
+    ) then
+        drop function {{ function }}(timestamptz);
+    end if;
+end
+$drop_of_another_type$;
+create or replace function {{ function }}(known_at timestamptz) returns setof {{ this }}
 language sql stable parallel safe
 {%- if model.access == 'public' %}
 -- Who may read the mart may ask it about then, and still not read the vault.

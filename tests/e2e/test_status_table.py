@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import psycopg2
+import psycopg2.extras
 import pytest
 import requests
 
@@ -60,6 +61,24 @@ def locked(stack) -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("lock table staging.ingest_offset in access exclusive mode")
         yield
+
+
+@contextmanager
+def held_up(stack) -> Iterator[None]:
+    """Somebody's open transaction, and somebody who waits for it."""
+    with (
+        closing(psycopg2.connect(stack.settings.dsn("dwh"), application_name="notebook")) as one,
+        closing(psycopg2.connect(stack.settings.dsn("dwh"), async_=True)) as other,
+    ):
+        with one.cursor() as cursor:
+            cursor.execute("select count(*) from presentation.frequent_flyers")
+        psycopg2.extras.wait_select(other)
+        # Kept: what waits ends with its cursor.
+        waiting = other.cursor()
+        waiting.execute("begin; lock table presentation.frequent_flyers in access exclusive mode")
+        yield
+        one.rollback()
+        psycopg2.extras.wait_select(other)
 
 
 @contextmanager
@@ -151,7 +170,14 @@ ROWS = {
         no_connection_left, {"dwh": "connections are taken|connection slots"}, {service("dwh"): 0}
     ),
     "a lock that stays": Row(
-        locked, {"landed": "did not end in time"}, {("airline_problem", "landed"): 1}
+        locked,
+        {"landed": "did not end in time", "locks": "holds up"},
+        {("airline_problem", "landed"): 1},
+    ),
+    "a session holds others up": Row(
+        held_up,
+        {"locks": r"session \d+ of dwh \(\w+, notebook, .* open for .* holds up \w+ \(\d+\)"},
+        {("airline_problem", "locks"): 1},
     ),
     "replay paused": Row(
         replay_paused,

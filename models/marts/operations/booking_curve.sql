@@ -2,6 +2,7 @@
     config(
         schema='presentation',
         materialized='table',
+        unique_key=['flight_id', 'days_before_departure'],
         indexes=[{'columns': ['flight_id', 'days_before_departure'], 'unique': true}],
     )
 }}

@@ -2,6 +2,7 @@
     config(
         schema='presentation',
         materialized='table',
+        unique_key='passenger_id',
         indexes=[{'columns': ['passenger_id'], 'unique': true}],
     )
 }}
