@@ -7,6 +7,7 @@ import functools
 import http.server
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -115,9 +116,12 @@ def test_a_query_ends_with_its_patience(silent_port, hung):
         server.query("select 1")
 
 
-def test_a_supervisor_that_hangs_is_named(tmp_path, monkeypatch):
+def test_a_supervisor_that_hangs_is_named(monkeypatch, request):
     """Wrong if it fails: a stopped supervisord hangs every command, or looks like none."""
-    settings = stack_in(tmp_path)
+    # A short path: that of a socket has 107 characters at most.
+    folder = tempfile.TemporaryDirectory()
+    request.addfinalizer(folder.cleanup)
+    settings = stack_in(Path(folder.name))
     monkeypatch.setattr(supervision, "PATIENCE", 0.3)
     supervisor = Supervisor(settings)
     path = settings.home / "run" / "supervisor.sock"
