@@ -14,7 +14,7 @@ from infra.cli import catch_up, home, packages, venv
 from infra.cli.progress import Progress
 from infra.cli.registry import PARTS
 from infra.cli.services import Primary, Service, Warehouse
-from infra.connect import connector
+from infra.connect import connector, resync_due
 from infra.connect.worker import Worker
 from infra.errors import AirlineError
 from infra.kafka import artifacts
@@ -41,8 +41,7 @@ def furnish(settings: Settings, progress: Progress) -> None:
     Primary(settings).furnish()
     Warehouse(settings).furnish()
     dsn = settings.dsn("primary")
-    source.setup(dsn)
-    roles.let_read_source(dsn)
+    resync_due.set_up(settings)
     if source.is_empty(dsn):
         source.load_history(dsn, progress=progress.say)
     packages.put_in_place(progress.say)

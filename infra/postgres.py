@@ -275,6 +275,25 @@ class Server:
             )
 
 
+@contextmanager
+def reading(dsn: str) -> Iterator[psycopg2.extensions.cursor]:
+    """A session for several questions about one moment. As Server.query it ends in time, within
+    `patience` soon.
+    """
+    limit = getattr(_patience, "limit", None) or time.monotonic() + ANSWERS_WITHIN
+    left = max(2.0, limit - time.monotonic())
+    dsn = psycopg2.extensions.make_dsn(
+        dsn, connect_timeout=int(left), options=f"-c statement_timeout={int(left * 900)}"
+    )
+    with closing(psycopg2.connect(dsn)) as connection:
+        connection.set_session(readonly=True, isolation_level="REPEATABLE READ")
+        with (
+            deadline(connection, max(0.1, limit - time.monotonic())),
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+
+
 def reason(error: psycopg2.Error) -> str:
     """The error's own words, in one line, without the address that was asked."""
     text = (str(error).strip() or type(error).__name__).split("\n")[0]

@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
-from infra.settings import TABLES, Settings
+from infra.settings import Settings
 
 REPLICATOR = "airline_replicator"
 CDC = "airline_cdc"
@@ -74,14 +74,3 @@ def make_database(dsn: str, name: str, owner: str | None = None) -> bool:
                 )
                 cursor.execute(sql.SQL("revoke all on database {} from public").format(database))
             return True
-
-
-def let_read_source(dsn: str) -> None:
-    """Lets Debezium and Airflow's audit read the eight tables of the source, no others."""
-    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(
-            sql.SQL("grant select on {} to {}").format(
-                sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES),
-                sql.SQL(", ").join(map(sql.Identifier, (CDC, AUDIT))),
-            )
-        )

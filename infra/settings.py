@@ -45,6 +45,9 @@ TABLES = (
     "boarding_passes",
 )
 TOPIC_PREFIX = "airline"
+# What Debezium reads (infra/connect/connector.json).
+PUBLICATION = "airline_publication"
+SLOT = "airline_cdc"
 SERVERS = ("primary", "replica", "dwh")
 # libpq's, in seconds (the last one in ms): a server or a way to it that vanished without a word is
 # noticed within a minute, by each connection.

@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 from kafka.errors import KafkaError
 
-from infra import roles
 from infra.cli import catch_up, home, packages, plan, ports, report, venv
 from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
@@ -19,7 +18,7 @@ from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
 from infra.cli.services import Postgres, Service, bring_up
 from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
-from infra.connect import connector, slot_gap
+from infra.connect import capture, connector, resync_due, slot_gap
 from infra.errors import AirlineError
 from infra.health import checks
 from infra.kafka import artifacts
@@ -50,7 +49,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
             Step("jars", lambda: _fetch(settings, progress)),
             *(_service_step(service, supervisor, progress) for service in services),
             Step("slot", lambda: _look_for_a_gap(settings, progress), ("primary", "kafka")),
-            Step("source tables", lambda: _make_source(settings), ("primary",)),
+            Step("source tables", lambda: _make_source(settings, progress), ("primary",)),
         ]
         loaded = "source tables"
         if not options.no_data:
@@ -70,10 +69,15 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
         plan.run(steps, progress)
         for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
+        faults = capture.faults(resync_due.look(settings))
     print(report.marts(settings))
     if any(built):
         progress.print_steps()
     print(report.addresses(settings))
+    # Last of all, for it is to be read.
+    due = resync_due.request(resync_due.noted(settings))
+    for line in [*map(str, faults), *([due] if due else [])]:
+        print(f"\nnot well: {line}")
     return 0
 
 
@@ -220,11 +224,9 @@ def _fetch(settings: Settings, progress: Progress) -> None:
         progress.say("jars fetched")
 
 
-def _make_source(settings: Settings) -> None:
-    from infra import source
-
-    source.setup(settings.dsn("primary"))
-    roles.let_read_source(settings.dsn("primary"))
+def _make_source(settings: Settings, progress: Progress) -> None:
+    for line in resync_due.set_up(settings):
+        progress.say(line)
 
 
 def _load_history(

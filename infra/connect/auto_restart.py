@@ -7,7 +7,8 @@ minute, for what failed may be for a person to mend. A connector that is stopped
 alone: a resync is under way, or somebody wants it so.
 
 It also compares the slot with the connector's stored position whenever nobody reads the slot, or a
-new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more.
+new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more. And it
+looks whether every table is published (infra/connect/resync_due.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import psycopg2
 from kafka.errors import KafkaError
 
 from infra import postgres, runtime
-from infra.connect import connector, slot_gap
+from infra.connect import connector, resync_due, slot_gap
 from infra.errors import AirlineError
 from infra.log import say
 from infra.settings import Settings
@@ -85,6 +87,7 @@ def main(settings: Settings) -> int:
     answered = True
     watch = slot_gap.Watch(settings)
     gap, compared = None, True
+    due: list[resync_due.Due] = []
     while True:
         looked(settings).touch()
         time.sleep(LOOK_EVERY)
@@ -99,6 +102,7 @@ def main(settings: Settings) -> int:
             if compared:
                 say("the slot cannot be compared with the stored position", error=str(error))
             compared = False
+        due = _look_at_source(settings, due)
         try:
             state = connector.state(settings, PATIENCE)
             answered = True
@@ -119,6 +123,17 @@ def main(settings: Settings) -> int:
             if answered:
                 say("Kafka Connect does not do what it is asked", error=str(error))
             answered = False
+
+
+def _look_at_source(settings: Settings, before: list[resync_due.Due]) -> list[resync_due.Due]:
+    """Notes what loses changes; says what was not due `before`. Returns what is."""
+    with suppress(psycopg2.Error, AirlineError, OSError), postgres.patience(PATIENCE):
+        resync_due.look(settings)
+    due = resync_due.noted(settings)
+    for each in due:
+        if each not in before:
+            say("changes may have been missed", error=each.why, mend=each.command)
+    return due
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import requests
 
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
+from infra.settings import SLOT as SLOT
 from infra.settings import TABLES, Settings
 
 NAME = "airline-connector"
-SLOT = "airline_cdc"
 # What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
 SIGNAL_TOPIC = "airline-signals"
 NOTIFICATION_TOPIC = "airline-notifications"

@@ -24,10 +24,12 @@ from infra.health import (
     loading,
     log_continuity,
     replication,
+    resyncs,
     services,
     set_aside,
     slot,
     slot_continuity,
+    source_tables,
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
@@ -65,9 +67,11 @@ def _check(
 
 # A new check is a function in a module of this folder, and one line here.
 CHECKS: tuple[Check, ...] = (
+    _check("source tables", source_tables.source_tables, "primary"),
     _check("replication", replication.replication, "primary", "replica", settles=True),
     _check("slot", slot.slot, "primary", settles=True),
     _check("slot continuity", slot_continuity.slot_continuity, "primary", "kafka"),
+    _check("resync due", resyncs.due),
     _check("connector", connector.connector, "connect", settles=True),
     _check("consumer lag", landing.consumer_lag, "kafka", "dwh", settles=True),
     _check("log continuity", log_continuity.log_continuity, "dwh"),

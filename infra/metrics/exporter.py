@@ -126,6 +126,30 @@ READINGS = (
         _number("missed_bytes"),
     ),
     Reading(
+        "source tables",
+        "airline_captured_tables",
+        "Tables of the source of which every change is captured",
+        _number("captured"),
+    ),
+    Reading(
+        "source tables",
+        "airline_source_faults",
+        "What keeps changes of the source's tables from being captured or rows from being read",
+        _count("faults"),
+    ),
+    Reading(
+        "source tables",
+        "airline_columns_not_kept",
+        "Columns of the source's tables that the vault does not keep",
+        _count("not_kept"),
+    ),
+    Reading(
+        "resync due",
+        "airline_resyncs_due",
+        "Tables (all count as one) of which changes may have been missed, and no resync was since",
+        _number("count"),
+    ),
+    Reading(
         "connector",
         "airline_connector_running",
         "1 if connector and task run; 0 also where it is paused, stopped or not there",

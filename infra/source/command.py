@@ -53,7 +53,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "setup", parents=[common], help="create tables, view and publication; safe to repeat"
     )
-    command.set_defaults(run=lambda options: setup(_dsn(options)))
+    command.set_defaults(run=_setup)
 
     command = commands.add_parser(
         "history",
@@ -94,6 +94,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_simulate)
     return parser
+
+
+def _setup(options: argparse.Namespace) -> None:
+    for line in setup(_dsn(options)):
+        print(line)
 
 
 def _history(options: argparse.Namespace) -> None:

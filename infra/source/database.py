@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
 
+from infra.connect import capture
 from infra.errors import AirlineError
 
 # In order of dependency: a table after those that it refers to.
@@ -43,6 +46,7 @@ COLUMNS = {
     "boarding_passes": ("ticket_no", "flight_id", "boarding_no", "seat_no"),
 }
 _HERE = Path(__file__).parent
+_OF_A_TABLE = re.compile(r"^CREATE TABLE", re.MULTILINE)
 # Any number, the same for everybody who sets up or fills this database.
 _LOCK = 5_432_001
 
@@ -92,11 +96,44 @@ def tables_known(dsn: str) -> Iterator[None]:
         ) from None
 
 
-def setup(dsn: str) -> None:
-    """Creates tables, view, publication and grants; what exists already is left as it is."""
+def setup(dsn: str) -> list[str]:
+    """Creates tables, view, publication and grants; tables that exist are left as they are.
+
+    What change data capture needs of them is made as it must be (infra/source/capture.py). Returns
+    what was mended and what could not be done, a line each.
+    """
     with transaction(dsn) as connection, connection.cursor() as cursor:
+        said = []
         for name in ("schema.sql", "views.sql"):
-            cursor.execute((_HERE / name).read_text(encoding="utf-8"))
+            for statement in re.split(r";\n", (_HERE / name).read_text(encoding="utf-8")):
+                if statement.strip():
+                    said += _run(cursor, statement)
+        source = capture.read(cursor)
+        is_new = source.publication is None and not capture.was_published(cursor)
+        mended = capture.mend(cursor, source)
+        capture.let_read(cursor, source)
+    return said + ([] if is_new else mended)
+
+
+def _run(cursor: Cursor, statement: str) -> list[str]:
+    """Runs one statement of ours. Where somebody has changed a table its comments, indexes and
+    views may not fit any more, and nothing depends on them: then it says so.
+    """
+    cursor.execute("SAVEPOINT statement")
+    try:
+        cursor.execute(statement)
+    except psycopg2.ProgrammingError as error:
+        if _OF_A_TABLE.search(statement):
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT statement")
+        return [f"not made: {_said(statement)} ({error.diag.message_primary})"]
+    cursor.execute("RELEASE SAVEPOINT statement")
+    return []
+
+
+def _said(statement: str) -> str:
+    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+    return re.split(r" IS | AS$| AS | \(", " ".join(" ".join(lines).split()))[0].lower()
 
 
 def is_empty(dsn: str) -> bool:

@@ -1,5 +1,7 @@
--- The booking system: eight tables, what holds among them, and what change data capture reads.
--- Safe to run again. Columns stand in the order of the CSV files that `load` takes.
+-- The booking system: eight tables and what holds among them.
+-- Safe to run again. Columns stand in the order of the CSV files that `load` takes. Each statement
+-- ends with a semicolon at a line's end (infra/source/database.py runs them one by one); what change
+-- data capture reads is in infra/source/capture.py.
 
 CREATE TABLE IF NOT EXISTS airports (
     airport_code    text PRIMARY KEY CHECK (airport_code ~ '^[A-Z0-9]{3}$'),
@@ -148,25 +150,3 @@ COMMENT ON COLUMN boarding_passes.flight_id IS 'Flight';
 COMMENT ON COLUMN boarding_passes.boarding_no IS
     'Order of boarding on its flight; null: checked in, not boarded';
 COMMENT ON COLUMN boarding_passes.seat_no IS 'Seat';
-
--- What Debezium reads. Altered only where it differs, for ALTER PUBLICATION locks the tables.
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'airline_publication') THEN
-        CREATE PUBLICATION airline_publication FOR TABLE
-            airports, aircrafts, seats, flights, bookings, tickets, ticket_flights, boarding_passes;
-    ELSIF (SELECT array_agg(tablename::text ORDER BY tablename) FROM pg_publication_tables
-           WHERE pubname = 'airline_publication' AND schemaname = 'public')
-          IS DISTINCT FROM ARRAY['aircrafts', 'airports', 'boarding_passes', 'bookings', 'flights',
-                                 'seats', 'ticket_flights', 'tickets'] THEN
-        ALTER PUBLICATION airline_publication SET TABLE
-            airports, aircrafts, seats, flights, bookings, tickets, ticket_flights, boarding_passes;
-    END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'airline_cdc') THEN
-        GRANT USAGE ON SCHEMA public TO airline_cdc;
-        GRANT SELECT ON
-            airports, aircrafts, seats, flights, bookings, tickets, ticket_flights, boarding_passes
-            TO airline_cdc;
-    END IF;
-END
-$$;

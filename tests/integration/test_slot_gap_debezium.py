@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 from kafka.errors import KafkaError
 
-from infra import roles, source
+from infra import source
 from infra.cli import home
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, registry
@@ -48,7 +48,6 @@ class Cdc:
         self.sql("alter system set synchronized_standby_slots = ''")
         self.sql("select pg_reload_conf()")
         source.setup(self.settings.dsn("primary"))
-        roles.let_read_source(self.settings.dsn("primary"))
         bring_up(Connect(self.settings), self.supervisor, Progress())
         connector.register(self.settings)
         connector.wait_until_running(self.settings)

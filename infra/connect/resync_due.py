@@ -1,0 +1,197 @@
+"""Tables of which changes may be in no topic, because the stream was broken: resync is asked for.
+
+Whoever looks at the source (`status`, the metrics, auto-restart every two seconds, `up` before it
+mends anything) notes here what loses changes, and so does whoever finds that something was broken
+and mended between two looks: the publication, its entry of a table, the table under a name, its
+unique indexes carry numbers in the catalogue that are others afterwards. A note stays until a
+resync of that table, or of all, has begun to read anew; from then on the resync's own journal asks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from infra import postgres, runtime
+from infra.cli.journal import Journal
+from infra.connect import capture
+from infra.errors import AirlineError
+from infra.settings import TABLES, Settings
+
+# In place of a table's name: every table.
+ALL = "all tables"
+# How long another look may take, in seconds.
+PATIENCE = 15.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """A resync that is asked for: of which table (or ALL), why, and when that was first seen."""
+
+    table: str
+    why: str
+    since: datetime
+
+    @property
+    def command(self) -> str:
+        return "./airline resync" + ("" if self.table == ALL else f" {self.table}")
+
+
+def look(settings: Settings) -> capture.Source:
+    """Reads the source's catalogue now, and notes what loses changes.
+
+    Raises psycopg2.Error where the primary does not answer.
+    """
+    with _alone(settings), postgres.reading(settings.dsn("primary")) as cursor:
+        source = capture.read(cursor)
+        _note(settings, source, capture.was_published(cursor))
+        return source
+
+
+def set_up(settings: Settings) -> list[str]:
+    """Makes what is missing at the source and mends what breaks the stream, as `up` does.
+
+    What was broken until now is noted first. Returns what it did, a line each.
+    """
+    # What opens the simulator's modules is for `up` alone.
+    from infra import source as booking_system
+
+    with _alone(settings):
+        with postgres.reading(settings.dsn("primary")) as cursor:
+            before, was_published = capture.read(cursor), capture.was_published(cursor)
+            _note(settings, before, was_published)
+        done = booking_system.setup(settings.dsn("primary"))
+        with postgres.reading(settings.dsn("primary")) as cursor:
+            # What we changed ourselves was no break.
+            after = capture.read(cursor)
+            _seen(settings).write(**_marks(after))
+    if was_published:
+        made = [name for name in after.relations if name not in before.relations]
+        done += [
+            f"{name} was missing at the source, and is made anew without rows" for name in made
+        ]
+    return done
+
+
+def noted(settings: Settings) -> list[Due]:
+    """What is asked for, a resync of all tables first."""
+    found = []
+    for table in (ALL, *TABLES):
+        if told := _journal(settings, table).read():
+            found.append(Due(table, told["why"], datetime.fromisoformat(told["since"])))
+    return found
+
+
+def note(settings: Settings, table: str, why: str) -> None:
+    """Asks for a resync of a table, or of ALL. What was noted first stays."""
+    journal = _journal(settings, table)
+    if journal.read() is None:
+        journal.write(why=why, since=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def forget(settings: Settings, tables: Iterable[str]) -> None:
+    """They are read anew; ALL among them is only where every table is."""
+    for table in tables:
+        _journal(settings, table).end()
+
+
+def request(found: list[Due]) -> str:
+    """What to do about it, in one line; '' where nothing is due."""
+    if not found:
+        return ""
+    if found[0].table == ALL:
+        found = found[:1]
+    seen = "; ".join(f"seen {each.since:%Y-%m-%d %H:%M} UTC: {each.why}" for each in found)
+    commands = ", ".join(f"'{each.command}'" for each in found)
+    return f"changes may have been missed ({seen}): {commands} brings source and vault together"
+
+
+def _note(settings: Settings, source: capture.Source, was_published: bool) -> None:
+    marks, known = _marks(source), _seen(settings).read()
+    if known is None and not was_published:
+        # Before the first `up` has made anything no change is missed.
+        if not capture.faults(source):
+            _seen(settings).write(**marks)
+        return
+    for fault in capture.faults(source):
+        if fault.loses:
+            note(settings, fault.table or ALL, fault.what)
+    if known is not None:
+        for table, why in _breaks(known, marks):
+            note(settings, table, why)
+    if known != marks:
+        _seen(settings).write(**marks)
+
+
+def _marks(source: capture.Source) -> dict[str, Any]:
+    """What tells whether something was broken and mended meanwhile; as JSON has it."""
+    there = source.publication
+    return {
+        "publication": [there.oid, there.version] if there else None,
+        "tables": {
+            each.name: {
+                "oid": each.oid,
+                "entry": each.entry,
+                "identities": dict(each.identities),
+                "partitions": list(each.partitions),
+            }
+            for each in source.relations.values()
+        },
+    }
+
+
+def _breaks(known: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(table or ALL, what happened between two looks) as far as changes may have been missed."""
+    if known["publication"] and now["publication"] and known["publication"] != now["publication"]:
+        was_made = known["publication"][0] != now["publication"][0]
+        yield ALL, "the publication was " + ("dropped and made again" if was_made else "altered")
+    for name, before in known["tables"].items():
+        after = now["tables"].get(name)
+        if after is None:
+            # A fault, and noted as that.
+            continue
+        if before["oid"] != after["oid"]:
+            yield name, f"another table is in the place of {name}"
+        elif before["entry"] and after["entry"] and before["entry"] != after["entry"]:
+            if known["publication"] == now["publication"]:
+                yield name, f"{name} was taken out of the publication and put back"
+        elif set(before["partitions"]) - set(after["partitions"]):
+            yield name, f"a partition was taken from {name}"
+        if any(
+            after["identities"].get(index, version) != version
+            for index, version in before["identities"].items()
+        ):
+            yield name, f"a unique index of {name} was altered, or was its replica identity"
+
+
+def _seen(settings: Settings) -> Journal:
+    return Journal(settings, "resync-due/seen")
+
+
+def _journal(settings: Settings, table: str) -> Journal:
+    return Journal(settings, f"resync-due/{table.replace(' ', '-')}")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One look at a time: an older one must not be compared with what a newer one has seen."""
+    folder = runtime.make_folder(settings, settings.home / "data" / "resync-due")
+    deadline = time.monotonic() + PATIENCE
+    with (folder / "lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AirlineError(
+                        "another ./airline looks at the source and does not come to an end",
+                        "see './airline status', then try again",
+                    ) from None
+                time.sleep(0.05)
+        yield

@@ -1,0 +1,18 @@
+"""Whether a resync is due: the stream was broken, and the tables were not read anew since."""
+
+from __future__ import annotations
+
+from infra.connect import resync_due
+from infra.health.finding import Finding
+from infra.settings import Settings
+
+
+def due(settings: Settings) -> Finding:
+    """Of which tables a resync is asked for, and why."""
+    found = resync_due.noted(settings)
+    return Finding(
+        "",
+        ", ".join(each.table for each in found) or "none",
+        resync_due.request(found),
+        {"tables": [each.table for each in found], "count": len(found)},
+    )

@@ -1,0 +1,32 @@
+"""Whether changes of each declared table are captured, and which columns the project leaves out."""
+
+from __future__ import annotations
+
+from infra.connect import capture, resync_due
+from infra.health.finding import Finding
+from infra.project import declared
+from infra.settings import Settings
+
+
+def source_tables(settings: Settings) -> Finding:
+    """The source's catalogue against the declared tables; what loses changes is noted as well."""
+    source = resync_due.look(settings)
+    faults = capture.faults(source)
+    ill = {each.table for each in faults}
+    count = len(declared.tables())
+    well = 0 if None in ill else count - len(ill)
+    text = f"{well} of {count} captured"
+    columns = capture.unknown_columns(source)
+    names = [f"{table}.{column}" for table, found in columns.items() for column in found]
+    if names:
+        text += f"; not kept in the vault: {', '.join(names)} ('./airline evolve' takes them in)"
+    return Finding(
+        "",
+        text,
+        "; ".join(str(each) for each in faults),
+        {
+            "captured": well,
+            "faults": [{"table": each.table, "what": each.what} for each in faults],
+            "not_kept": names,
+        },
+    )
