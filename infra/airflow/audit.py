@@ -14,6 +14,7 @@ from cosmos.operators.local import DbtRunLocalOperator
 
 from infra.airflow import alerts, config, warehouse
 from infra.cli import audit, landing
+from infra.health.last_error import redacted
 from infra.settings import Settings
 
 KINDS = ("missing", "surplus", "different", "changing")
@@ -22,8 +23,9 @@ KINDS = ("missing", "surplus", "different", "changing")
 class Audit(DbtRunLocalOperator):
     """Loads what the source has committed, with dbt's `selector`, and compares source and vault.
 
-    It fails where they differ, and where nobody can tell: a server that does not answer, a
-    connector that does not run. The log has tables and counts, and no row.
+    It fails where they differ, where a table is not captured as it should be, and where nobody can
+    tell: a server that does not answer, a connector that does not run. The log has tables and
+    counts, and no row.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -66,9 +68,25 @@ class Audit(DbtRunLocalOperator):
             found = [kind for kind in kinds if not kind.startswith("0 ")]
             if found:
                 bad.append(f"{table['table']} ({', '.join(found)})")
+            if table["not_kept"]:
+                self.log.info(
+                    "%s: columns that the vault does not keep: %s",
+                    *(table["table"], ", ".join(table["not_kept"])),
+                )
+        if told["unloaded_tables"]:
+            self.log.info("nobody loads these: %s", ", ".join(told["unloaded_tables"]))
+        # A server's words may quote a value.
+        ill = [redacted(line) for line in told["findings"]]
+        ill += [redacted(line) for table in told["tables"] for line in table["findings"]]
+        for line in ill:
+            self.log.error("%s", line)
         if told["differences"]:
             raise AirflowException(
                 f"source and vault differ in {told['differences']:,} rows: {'; '.join(bad)}; "
                 "'./airline audit' names rows, './airline resync' finds changes that were missed"
+            )
+        if ill:
+            raise AirflowException(
+                f"not every change of the source is captured, or compared: {'; '.join(ill)}"
             )
         self.log.info("source and vault are equal: %s tables", len(told["tables"]))

@@ -3,20 +3,28 @@
 The vault side are the views `dwh_business.current_<table>`, which rebuild each source table from
 hubs, links and satellites. Both sides are read in the order of the primary key, each in one
 snapshot, and merged: memory does not grow with the tables.
+
+Which tables and columns are compared is the project's own list (infra/project/declared.py) and the
+source's catalogue. What does not fit (a table that is missing, not published, another one) is a
+finding, and the rest is compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
 
-from infra import warehouse
+from infra import postgres, warehouse
+from infra.cli import values
+from infra.connect import capture
+from infra.errors import AirlineError
+from infra.project import declared
 from infra.warehouse import incomplete_transactions, set_aside
 
 # Rows fetched at a time from each side.
@@ -43,6 +51,8 @@ class TableResult:
     # Rows that differed at each look, and that the source changed between: never seen equal.
     changing: int = 0
     named: list[str] = field(default_factory=list)
+    # What keeps it from being captured or compared as it should be: the audit is not clean then.
+    findings: list[str] = field(default_factory=list)
     # Columns that only the source has: somebody added them, and the vault does not keep them yet.
     not_kept: list[str] = field(default_factory=list)
     # Newest load batch that the compared vault had loaded; 0 where none was.
@@ -53,6 +63,18 @@ class TableResult:
     @property
     def differences(self) -> int:
         return self.missing + self.surplus + self.different + self.changing
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.differences or self.findings)
+
+
+@dataclass
+class Findings:
+    """What is wrong with the source as a whole, and its tables that nobody loads (no fault)."""
+
+    source: list[str] = field(default_factory=list)
+    unloaded: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -86,25 +108,59 @@ class Look:
 
 
 def audit(
-    source_dsn: str, warehouse_dsn: str, *, names: int = NAMED_ROWS, look: Look | None = None
+    source_dsn: str,
+    warehouse_dsn: str,
+    *,
+    names: int = NAMED_ROWS,
+    look: Look | None = None,
+    findings: Findings | None = None,
 ) -> Iterator[TableResult]:
-    """Yields the result of each table of the source, in the order of their names.
+    """Yields the result of each declared table, in the order of their names.
 
-    `names` is how many rows are named per table and kind of difference; `look` says which count.
-    Raises psycopg2.Error where a side cannot be read, LookupError where the source has no tables.
+    `names` is how many rows are named per table and kind of difference; `look` says which count;
+    `findings` is filled before the first. Raises psycopg2.OperationalError where a side does not
+    answer.
     """
     look = look or Look()
+    findings = findings or Findings()
     with _snapshot(source_dsn) as source, _snapshot(warehouse_dsn) as vault:
         with vault.cursor() as cursor:
             # The snapshot that is compared begins here, before the source's: the vault is never
             # ahead of that.
             load_batch = incomplete_transactions.newest_load_batch(cursor, loaded=True)
             waiting = set_aside.waiting(cursor)
-        for table, key, columns in tables(source):
-            result = _compare(source, vault, table, key, columns, names, look)
-            result.load_batch = load_batch
-            result.set_aside = waiting.get(table, 0)
+        with source.cursor() as cursor:
+            there = capture.read(cursor)
+        faults = capture.faults(there)
+        findings.source[:] = [str(each) for each in faults if each.table is None]
+        findings.unloaded[:] = there.others
+        for table in declared.tables().values():
+            relation = there.relations.get(table.name)
+            result = TableResult(table.name, list(table.key), load_batch=load_batch)
+            result.findings = [
+                str(each) for each in faults if each.table == table.name and not each.is_harmless
+            ]
+            result.set_aside = waiting.get(table.name, 0)
+            with _others_go_on(result, source, vault):
+                _compare(source, vault, table, relation, result, names, look)
             yield result
+
+
+@contextmanager
+def _others_go_on(result: TableResult, *sides: psycopg2.extensions.connection) -> Iterator[None]:
+    """What a server refuses of one table is a finding, and the snapshots stay."""
+    for side in sides:
+        with side.cursor() as cursor:
+            cursor.execute("savepoint one_table")
+    try:
+        yield
+    except psycopg2.OperationalError:
+        raise
+    except psycopg2.Error as error:
+        result.findings.append(f"{result.table} cannot be compared: {postgres.reason(error)}")
+        for side in sides:
+            with side.cursor() as cursor:
+                cursor.execute("rollback to savepoint one_table")
 
 
 def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
@@ -113,7 +169,7 @@ def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
     `results`: of one audit of all tables. `warehouse_dsn`: as a role that may write in dwh_control,
     dbt's. What was loaded after the comparison stays open. Returns how many rows were settled.
     """
-    clean = [each.table for each in results if not each.differences]
+    clean = [each.table for each in results if each.is_clean]
     if not clean:
         return 0
     if len(clean) == len(results):
@@ -135,66 +191,79 @@ def pending_events(warehouse_dsn: str) -> int:
 
 
 def _snapshot(dsn: str) -> psycopg2.extensions.connection:
-    # The text of a timestamp must not depend on the client's settings.
-    connection = psycopg2.connect(dsn, options="-c timezone=UTC -c datestyle=ISO")
+    # The text of a value must not depend on the client's or the server's settings.
+    connection = psycopg2.connect(
+        dsn,
+        options="-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+        " -c extra_float_digits=1 -c bytea_output=hex",
+    )
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     return connection
 
 
-def tables(source: psycopg2.extensions.connection) -> list[tuple[str, list[str], list[str]]]:
-    """(table, key columns, all columns) of every table of the source's schema."""
-    with source.cursor() as cursor:
-        cursor.execute(
-            """
-            select
-                class.relname,
-                array(
-                    select attribute.attname::text
-                    from unnest(index.indkey) with ordinality as part (attnum, position)
-                    inner join pg_attribute as attribute
-                        on attribute.attrelid = class.oid and attribute.attnum = part.attnum
-                    order by part.position
-                ),
-                array(
-                    select attribute.attname::text
-                    from pg_attribute as attribute
-                    where attribute.attrelid = class.oid
-                        and attribute.attnum > 0 and not attribute.attisdropped
-                    order by attribute.attnum
-                )
-            from pg_publication_tables as published
-            inner join pg_class as class on class.relname = published.tablename
-            inner join pg_namespace as namespace
-                on namespace.oid = class.relnamespace and namespace.nspname = published.schemaname
-            inner join pg_index as index on index.indrelid = class.oid and index.indisprimary
-            where published.schemaname = 'public'
-            group by class.oid, class.relname, index.indkey
-            order by class.relname
-            """
-        )
-        tables = cursor.fetchall()
-    if not tables:
-        raise LookupError(
-            "the source publishes no tables, so there is nothing to compare; "
-            "run './airline up' to create them"
-        )
-    return tables
-
-
 def _compare(
     source: psycopg2.extensions.connection,
-    warehouse: psycopg2.extensions.connection,
-    table: str,
-    key: list[str],
-    columns: list[str],
+    vault: psycopg2.extensions.connection,
+    table: declared.Table,
+    there: capture.Relation | None,
+    result: TableResult,
     names: int,
     look: Look,
-) -> TableResult:
-    kept = _view_columns(warehouse, table)
-    result = TableResult(table, key, not_kept=[name for name in columns if name not in kept])
-    columns = [name for name in columns if name in kept]
-    # Key first, as text under one collation: both servers then sort alike.
-    ordered = key + [column for column in columns if column not in key]
+) -> None:
+    """Fills in `result`; what keeps the two from being compared becomes a finding of it."""
+    ours = _columns(source, f"public.{table.name}")
+    theirs = _columns(vault, f"dwh_business.current_{table.name}")
+    if not theirs:
+        result.findings.append(
+            f"the vault has no view dwh_business.current_{table.name}: './airline dbt build' makes "
+            "it"
+        )
+        return
+    if there is not None and not _may_read(source, there.oid):
+        result.findings.append(
+            f"{table.name} cannot be read at the source by the role that compares: "
+            "'./airline up' lets it"
+        )
+        return
+    result.not_kept = [name for name in ours if name not in table.columns]
+    for name in table.columns:
+        if name not in theirs:
+            result.findings.append(
+                f"the vault's view of {table.name} has no column {name}: './airline dbt build' "
+                "makes it"
+            )
+    key = list(there.key) if there and there.key else list(table.key)
+    columns = [name for name in table.columns if name in theirs and (name in ours or not ours)]
+    if lacking := [name for name in key if name not in columns]:
+        result.findings.append(
+            f"{table.name} cannot be compared row for row without {', '.join(lacking)} of its key"
+        )
+        return
+    result.key = key
+    # Key first, in one order for all characters: both servers then sort alike.
+    ordered = key + [name for name in columns if name not in key]
+    pairs = [(ours.get(name, theirs[name]), theirs[name]) for name in ordered]
+    texts = [values.canonical(name, *pair) for name, pair in zip(ordered, pairs, strict=True)]
+    here = sql.Identifier("public", table.name) if ours else None
+    view = sql.Identifier("dwh_business", f"current_{table.name}")
+    with (
+        closing(_rows(source, here, texts, len(key))) as left,
+        closing(_rows(vault, view, texts, len(key))) as right,
+    ):
+        _merge(result, left, right, ordered, pairs, names, look)
+
+
+def _merge(
+    result: TableResult,
+    ours: Iterator[Row],
+    theirs: Iterator[Row],
+    ordered: list[str],
+    types: list[tuple[str, str]],
+    names: int,
+    look: Look,
+) -> None:
+    """Counts what differs between two ordered sides; memory does not grow with them."""
+    key, table = result.key, result.table
     width = len(key)
 
     def name(kind: str, count: int, row: Row, note: str = "") -> None:
@@ -202,18 +271,16 @@ def _compare(
             shown = ", ".join(f"{column}={value}" for column, value in zip(key, row, strict=False))
             result.named.append(f"{kind}: {shown}{note}")
 
-    ours = _rows(source, sql.Identifier("public", table), ordered, width)
-    theirs = _rows(warehouse, sql.Identifier("dwh_business", f"current_{table}"), ordered, width)
     changing = look.changing
     left, right = next(ours, None), next(theirs, None)
     while left is not None or right is not None:
-        if right is None or (left is not None and left[:width] < right[:width]):
+        if right is None or (left is not None and _place(left, width) < _place(right, width)):
             result.source_rows += 1
             if look.counts(table, left[:width], left):
                 result.missing += 1
                 name("not in the vault", result.missing, left)
             left = next(ours, None)
-        elif left is None or right[:width] < left[:width]:
+        elif left is None or _place(right, width) < _place(left, width):
             result.vault_rows += 1
             if look.counts(table, right[:width], None):
                 result.surplus += 1
@@ -222,38 +289,54 @@ def _compare(
         else:
             result.source_rows += 1
             result.vault_rows += 1
-            if left != right and look.counts(table, left[:width], left):
-                result.different += 1
+            if left != right:
                 changed = [
-                    column for column, a, b in zip(ordered, left, right, strict=True) if a != b
+                    column
+                    for column, pair, a, b in zip(ordered, types, left, right, strict=True)
+                    if a != b and not values.are_equal(a, b, *pair)
                 ]
-                name("different", result.different, left, f" in {', '.join(changed)}")
+                if changed and look.counts(table, left[:width], left):
+                    result.different += 1
+                    name("different", result.different, left, f" in {', '.join(changed)}")
             left, right = next(ours, None), next(theirs, None)
     result.changing = look.changing - changing
-    return result
 
 
-def _view_columns(warehouse: psycopg2.extensions.connection, table: str) -> set[str]:
-    with warehouse.cursor() as cursor:
+def _place(row: Row, width: int) -> tuple[tuple[bool, str], ...]:
+    """Where a row stands in the order of its key; null is last, as both servers have it."""
+    return tuple((value is None, value or "") for value in row[:width])
+
+
+def _columns(connection: psycopg2.extensions.connection, relation: str) -> dict[str, str]:
+    """Column -> the name of its type, of a relation; {} where there is none."""
+    with connection.cursor() as cursor:
         cursor.execute(
-            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
-            (f"dwh_business.current_{table}",),
+            "select attname, format_type(coalesce(nullif(type.typbasetype, 0), type.oid), null)"
+            " from pg_attribute inner join pg_type as type on type.oid = atttypid"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+            " order by attnum",
+            (relation,),
         )
-        return {name for (name,) in cursor}
+        return dict(cursor.fetchall())
+
+
+def _may_read(connection: psycopg2.extensions.connection, oid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select has_table_privilege(%s::oid, 'select')", (oid,))
+        return cursor.fetchone()[0]
 
 
 def _rows(
     connection: psycopg2.extensions.connection,
-    relation: sql.Composable,
-    columns: list[str],
+    relation: sql.Composable | None,
+    columns: list[sql.Composable],
     key_width: int,
-) -> Iterator[Row]:
-    texts = [
-        sql.SQL("{}::text collate {}").format(sql.Identifier(column), sql.Identifier("C"))
-        for column in columns
-    ]
+) -> Generator[Row]:
+    """In the order of the first `key_width` columns; no row where there is no `relation`."""
+    if relation is None:
+        return
     query = sql.SQL("select {} from {} order by {}").format(
-        sql.SQL(", ").join(texts),
+        sql.SQL(", ").join(columns),
         relation,
         sql.SQL(", ").join(sql.Literal(position + 1) for position in range(key_width)),
     )
@@ -278,6 +361,8 @@ def _shown(results: Iterator[TableResult]) -> list[TableResult]:
             result.different,
         )
         print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
+        for line in result.findings:
+            print(f"    finding: {line}")
         for line in result.named:
             print(f"    {line}")
         if result.changing:
@@ -288,7 +373,10 @@ def _shown(results: Iterator[TableResult]) -> list[TableResult]:
                 "'./airline dead-letters' says which, and why"
             )
         if result.not_kept:
-            print(f"    not compared: {', '.join(result.not_kept)} (no such column in the vault)")
+            print(
+                f"    not compared: {', '.join(result.not_kept)} (only the source has it: "
+                "'./airline evolve' takes it into the vault)"
+            )
     return shown
 
 
@@ -299,7 +387,8 @@ def main(
     bring_through: Callable[[bool], object],
     settling_dsn: str | None = None,
 ) -> int:
-    """Prints the comparison; returns 0 where source and vault are equal, else 1.
+    """Prints the comparison; returns 0 where source and vault are equal and every change of the
+    source is captured, else 1.
 
     `bring_through(quietly)` loads what the source has committed and the vault has not;
     `settling_dsn` is for `settle`, where the role of `warehouse_dsn` is not to write.
@@ -309,7 +398,9 @@ def main(
         description="Loads what the source has committed so far, then compares source and vault "
         "row for row and column for column, in both directions. Rows that differ are looked at "
         "again once what is committed by then is loaded: what the source changed meanwhile is no "
-        "difference.",
+        "difference. Values are compared, not how they are written. Whatever keeps a table from "
+        "being captured or compared (it is missing, not published, another one) is a finding; with "
+        "differences or findings the exit code is 1.",
     )
     parser.add_argument(
         "--as-is", action="store_true", help="load nothing, compare with the vault as it stands"
@@ -320,18 +411,20 @@ def main(
     )
     options = parser.parse_args(argv)
 
-    if not options.as_is:
-        bring_through(options.json)
+    findings = Findings()
+    unloaded = "" if options.as_is else _bring_through(source_dsn, bring_through, options.json)
 
     def compare(look: Look) -> list[TableResult]:
-        results = audit(source_dsn, warehouse_dsn, names=options.names, look=look)
+        results = audit(
+            source_dsn, warehouse_dsn, names=options.names, look=look, findings=findings
+        )
         return list(results) if options.json else _shown(results)
 
     look = Look()
     results = compare(look)
     # What is loaded after the first look is not judged by a later one.
     load_batch = min((each.load_batch for each in results), default=0)
-    for _ in range(0 if options.as_is else LOOKS_AGAIN):
+    for _ in range(0 if options.as_is or unloaded else LOOKS_AGAIN):
         if not look.rows or len(look.rows) > ROWS_AGAIN or (look.before and not look.changing):
             break
         if not options.json:
@@ -342,7 +435,10 @@ def main(
         for each in results:
             each.load_batch = load_batch
 
+    if unloaded:
+        findings.source.append(unloaded)
     differences = sum(result.differences for result in results)
+    ill = len(findings.source) + sum(len(result.findings) for result in results)
     settled = settle(settling_dsn or warehouse_dsn, results)
     pending = pending_events(warehouse_dsn)
     if options.json:
@@ -351,15 +447,26 @@ def main(
             json.dumps(
                 {
                     "differences": differences,
+                    "findings": findings.source,
+                    "unloaded_tables": findings.unloaded,
                     "pending_events": pending,
                     "settled": settled,
                     "tables": tables,
                 }
             )
         )
-    elif differences:
-        print(f"audit: {differences:,} differences")
-        if pending:
+        return 1 if differences or ill else 0
+    for line in findings.source:
+        print(f"finding: {line}")
+    if findings.unloaded:
+        print(f"tables of the source that nobody loads: {', '.join(findings.unloaded)}")
+    if differences or ill:
+        print(_verdict(differences, ill))
+        different = [result.table for result in results if result.differences]
+        if different and not (options.as_is or pending or ill):
+            what = different[0] if len(different) == 1 else "[TABLE]"
+            print(f"'./airline resync {what}' finds changes that were missed, deletes included")
+        if pending and differences:
             print(
                 f"{pending:,} landed events are not loaded yet: "
                 + (
@@ -370,6 +477,27 @@ def main(
             )
     else:
         print("audit: clean, 0 differences")
-    if settled and not options.json:
+    if settled:
         print(f"{settled:,} tables of incomplete transactions are settled: they are equal")
-    return 1 if differences else 0
+    return 1 if differences or ill else 0
+
+
+def _bring_through(source_dsn: str, bring_through: Callable[[bool], object], quietly: bool) -> str:
+    """Loads what is committed. Where that fails although the source is as it should be the error is
+    raised; else the audit goes on, for it names what is wrong there, and this is a finding too.
+    """
+    try:
+        bring_through(quietly)
+    except AirlineError as error:
+        with closing(_snapshot(source_dsn)) as source, source.cursor() as cursor:
+            if not capture.faults(capture.read(cursor)):
+                raise
+        return f"what was committed is not all loaded, and compared as it stands: {error}"
+    return ""
+
+
+def _verdict(differences: int, findings: int) -> str:
+    said = f"audit: {differences:,} differences"
+    if findings:
+        said += f", {findings:,} finding{'s' * (findings != 1)}"
+    return said

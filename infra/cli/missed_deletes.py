@@ -11,9 +11,10 @@ import psycopg2
 from kafka import KafkaProducer
 from psycopg2 import sql
 
-from infra.cli import audit
 from infra.cli.services import Warehouse
+from infra.connect import capture
 from infra.errors import AirlineError
+from infra.project import declared
 from infra.settings import TOPIC_PREFIX, Settings
 
 # Deletes that we write carry this where Debezium's carry "postgresql".
@@ -214,8 +215,13 @@ def _moment(settings: Settings, table: str, start: dict[int, int]) -> int:
 
 
 def _key_columns(settings: Settings, table: str) -> list[str]:
-    with closing(psycopg2.connect(settings.dsn("primary"))) as source:
-        return next(key for name, key, _ in audit.tables(source) if name == table)
+    """The table's key as events have it: its primary key at the source."""
+    with (
+        closing(psycopg2.connect(settings.dsn("primary"))) as source,
+        source.cursor() as cursor,
+    ):
+        now = capture.read(cursor).relations.get(table)
+    return list(now.key) if now and now.key else list(declared.tables()[table].key)
 
 
 def _refuse_dead_letters(cursor, table: str, start: dict[int, int]) -> None:

@@ -104,6 +104,8 @@ class Stack:
         found = self.audit()
         named = {table["table"]: table["named"] for table in found["tables"] if table["named"]}
         assert found["differences"] == 0, named
+        ill = [line for table in found["tables"] for line in table["findings"]]
+        assert not (found["findings"] + ill), found["findings"] + ill
 
     def half_bookings(self, server: str, relation: str) -> list[tuple]:
         """(reference, total, sum of its segments) of bookings where the two differ.

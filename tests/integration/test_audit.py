@@ -10,17 +10,20 @@ import psycopg2
 import pytest
 
 from infra.cli import audit
+from infra.errors import AirlineError
+from infra.project import declared
 
+# The source's tables as they are declared, without what holds among them.
 SOURCE = """
-    create table seats (aircraft_code text, seat_no text, fare text,
-        primary key (aircraft_code, seat_no));
-    create publication audited for table seats;
+    {tables}
+    create publication airline_publication;
+    alter publication airline_publication set table {names};
     insert into seats select 'A1', number::text, 'Economy' from generate_series(1, 20) as number
 """
 # What the audit reads of a warehouse.
 WAREHOUSE = """
     create schema dwh_business; create schema dwh_control; create schema staging;
-    create table dwh_business.current_seats (aircraft_code text, seat_no text, fare text);
+    {tables}
     create table staging.ingest_offset (topic text, kafka_partition int, next_offset bigint);
     create table dwh_control.load_batch (load_batch_id bigint, closed_at timestamptz, outcome text);
     create table dwh_control.load_batch_range (
@@ -34,8 +37,27 @@ class Pair:
     def __init__(self, server) -> None:
         self.source = server.create_database("audited_source")
         self.vault = server.create_database("audited_vault")
-        self.run(self.source, SOURCE)
-        self.run(self.vault, WAREHOUSE)
+        tables = declared.tables().values()
+        self.run(
+            self.source,
+            SOURCE.format(
+                tables="".join(
+                    f"create table {each.name} ({_columns(each)},"
+                    f" primary key ({', '.join(each.key)}));"
+                    for each in tables
+                ),
+                names=", ".join(each.name for each in tables),
+            ),
+        )
+        self.run(
+            self.vault,
+            WAREHOUSE.format(
+                tables="".join(
+                    f"create table dwh_business.current_{each.name} ({_columns(each)});"
+                    for each in tables
+                )
+            ),
+        )
         self.lost: set[str] = set()
         self.loads = 0
 
@@ -47,12 +69,16 @@ class Pair:
 
     def load(self) -> None:
         self.loads += 1
-        self.run(self.vault, "truncate dwh_business.current_seats")
-        for row in self.run(self.source, "select * from seats"):
-            if row[1] not in self.lost:
-                self.run(
-                    self.vault, "insert into dwh_business.current_seats values (%s, %s, %s)", *row
-                )
+        for table in declared.tables():
+            view = f"dwh_business.current_{table}"
+            self.run(self.vault, f"truncate {view}")
+            for (row,) in self.run(self.source, f"select to_jsonb({table})::text from {table}"):
+                if json.loads(row).get("seat_no") not in self.lost:
+                    self.run(
+                        self.vault,
+                        f"insert into {view} select * from jsonb_populate_record(null::{view}, %s)",
+                        row,
+                    )
 
     def audit(self, capsys, then: Callable[[], object], *arguments: str) -> dict:
         """What `audit --json` says where `then` happens after each load."""
@@ -64,8 +90,19 @@ class Pair:
         capsys.readouterr()
         code = audit.main(["--json", *arguments], self.source, self.vault, bring_through)
         told = json.loads(capsys.readouterr().out)
-        assert code == (1 if told["differences"] else 0)
+        ill = told["findings"] + [line for each in told["tables"] for line in each["findings"]]
+        assert code == (1 if told["differences"] or ill else 0)
         return told
+
+
+def _columns(table: declared.Table) -> str:
+    return ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
+
+
+def of(told: dict, table: str) -> dict:
+    """What `audit --json` says of a table."""
+    [found] = [each for each in told["tables"] if each["table"] == table]
+    return found
 
 
 @pytest.fixture
@@ -82,7 +119,10 @@ def test_what_the_source_changes_meanwhile_is_no_difference(pair, capsys):
         number = pair.loads
         pair.run(pair.source, f"insert into seats values ('A1', 'new {number}', 'Economy')")
         pair.run(pair.source, f"delete from seats where seat_no = '{number}'")
-        pair.run(pair.source, f"update seats set fare = 'Comfort' where seat_no = '{number + 10}'")
+        pair.run(
+            pair.source,
+            f"update seats set fare_conditions = 'Comfort' where seat_no = '{number + 10}'",
+        )
 
     assert pair.audit(capsys, traffic)["differences"] == 0
     assert pair.loads == 2
@@ -100,7 +140,7 @@ def test_a_lost_row_is_found_in_the_midst_of_traffic(pair, capsys):
         pair.run(pair.source, f"insert into seats values ('A1', 'new {pair.loads}', 'Economy')")
 
     told = pair.audit(capsys, traffic)
-    [seats] = told["tables"]
+    seats = of(told, "seats")
     assert (seats["missing"], seats["surplus"], seats["different"]) == (2, 0, 0)
     assert seats["named"] == [
         "not in the vault: aircraft_code=A1, seat_no=7",
@@ -113,7 +153,10 @@ def test_a_row_that_changes_before_each_look_is_not_passed_by(pair, capsys):
     pair.lost = {"7"}
 
     def traffic() -> None:
-        pair.run(pair.source, f"update seats set fare = 'fare {pair.loads}' where seat_no = '7'")
+        pair.run(
+            pair.source,
+            f"update seats set fare_conditions = 'fare {pair.loads}' where seat_no = '7'",
+        )
 
     assert pair.audit(capsys, traffic)["differences"] == 1
     assert pair.loads == 1 + audit.LOOKS_AGAIN
@@ -126,3 +169,265 @@ def test_what_differs_is_printed_for_each_look(pair, capsys):
     shown = capsys.readouterr().out
     assert "looking again at 1 rows" in shown
     assert shown.splitlines()[-1] == "audit: 1 differences"
+
+
+def test_values_are_compared_and_not_their_text(pair, capsys):
+    """Wrong if it fails: a wider scale at the source is a difference in every row, or a real one in
+    another type is none.
+    """
+    pair.run(
+        pair.source,
+        """
+        insert into bookings values ('AAAAAA', '2026-01-02 03:04:05.5+00', 12.50);
+        insert into tickets values ('0000000000001', 'AAAAAA', 'p', 'n',
+            '{"phone": "+1", "list": [1.0, 2], "yes": true}');
+        insert into ticket_flights values ('0000000000001', 7, 'Economy', 1.50);
+        insert into airports values ('AAA', 'a', 'b', 10.500, 1e2, 'UTC');
+        insert into aircrafts values ('T01', '{"a": 1, "b": 2}', 100)
+        """,
+    )
+    pair.load()
+    pair.run(
+        pair.source,
+        """
+        alter table ticket_flights alter amount type numeric(14, 4);
+        alter table ticket_flights alter flight_id type numeric(20, 3);
+        alter table bookings alter total_amount type double precision;
+        alter table bookings alter book_date type timestamp using book_date at time zone 'UTC';
+        alter table airports alter coordinates_lat type text, alter city type char(20);
+        alter table seats alter seat_no type char(9);
+        update airports set coordinates_lat = '100.00';
+        alter table aircrafts alter model type json using '{"b":2,   "a":1.0}';
+        alter table tickets alter contact_data type json
+            using '{"list":[1, 2.00],"yes":true,"phone":"+1"}'
+        """,
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    assert told["differences"] == 0, [each["named"] for each in told["tables"]]
+    assert sum(each["source_rows"] for each in told["tables"]) == 25
+
+    pair.run(
+        pair.source,
+        """
+        update ticket_flights set amount = 1.5001;
+        update bookings set total_amount = 12.49;
+        update airports set coordinates_lat = 'none';
+        update aircrafts set model = '{"b":2,"a":true}';
+        update tickets set contact_data = '{"list":[1, 2],"yes":1,"phone":"+1"}';
+        """,
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    named = [line for each in told["tables"] for line in each["named"]]
+    assert named == [
+        "different: aircraft_code=T01 in model",
+        "different: airport_code=AAA in coordinates_lat",
+        "different: book_ref=AAAAAA in total_amount",
+        "different: ticket_no=0000000000001, flight_id=7 in amount",
+        "different: ticket_no=0000000000001 in contact_data",
+    ]
+
+
+def test_a_document_that_jsonb_refuses_is_a_difference(pair, capsys):
+    """Wrong if it fails: one such row ends the audit with a cast error."""
+    pair.run(pair.source, "insert into tickets values ('1', 'A', 'p', 'n', '{}')")
+    pair.load()
+    pair.run(
+        pair.source,
+        """alter table tickets alter contact_data type json using '{"a": "\\u0000"}'::json""",
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    assert of(told, "tickets")["named"] == ["different: ticket_no=1 in contact_data"]
+
+
+# What was done at the source; what the audit says of the table, or of the source where it is None,
+# and how many rows of the 20 seats differ.
+STRANGE = {
+    "not published": (
+        "alter publication airline_publication drop table seats; delete from seats",
+        "seats",
+        "seats is not published",
+        20,
+    ),
+    "no publication": (
+        "drop publication airline_publication; delete from seats where seat_no = '1'",
+        None,
+        "the publication airline_publication is missing",
+        1,
+    ),
+    "no deletes": (
+        "alter publication airline_publication set (publish = 'insert, update')",
+        None,
+        "leaves out every delete and truncate",
+        0,
+    ),
+    "a row filter": (
+        "alter publication airline_publication set table seats where (seat_no <> '1')",
+        "seats",
+        "seats is published with a row filter",
+        0,
+    ),
+    "a column list": (
+        "alter publication airline_publication set table seats (aircraft_code, seat_no)",
+        "seats",
+        "seats is published without its columns fare_conditions",
+        0,
+    ),
+    "renamed away": ("alter table seats rename to chairs", "seats", "seats is missing", 20),
+    "dropped": ("drop table seats", "seats", "seats is missing", 20),
+    "swapped": (
+        "alter table seats rename to chairs; create table seats (like chairs including all);"
+        " insert into seats select * from chairs where seat_no <> '1'",
+        "seats",
+        "seats is not published",
+        1,
+    ),
+    "swapped without a key": (
+        "alter table seats rename to chairs; create table seats as table chairs",
+        "seats",
+        "seats has no primary key",
+        0,
+    ),
+    "partitioned": (
+        "alter table seats rename to chairs;"
+        "create table seats (like chairs including all) partition by list (aircraft_code);"
+        "create table seats_a1 partition of seats for values in ('A1');"
+        "insert into seats table chairs; alter publication airline_publication add table seats",
+        "seats",
+        "seats is partitioned, and its changes come under the names of its partitions",
+        0,
+    ),
+    "a view": (
+        "alter table seats rename to chairs; create view seats as table chairs",
+        "seats",
+        "seats is a view",
+        0,
+    ),
+    "a column missing": (
+        "alter table seats drop column fare_conditions",
+        "seats",
+        "seats has no column fare_conditions",
+        0,
+    ),
+    "a column of the key missing": (
+        "alter table seats drop column seat_no cascade",
+        "seats",
+        "seats cannot be compared row for row without seat_no",
+        0,
+    ),
+    "the key replaced as identity": (
+        "alter table seats alter fare_conditions set not null;"
+        "create unique index other on seats (fare_conditions, seat_no);"
+        "alter table seats replica identity using index other",
+        "seats",
+        "seats has the replica identity (seat_no, fare_conditions)",
+        0,
+    ),
+    "no identity": (
+        "alter table seats replica identity nothing",
+        "seats",
+        "seats has replica identity nothing",
+        0,
+    ),
+    "unlogged": (
+        "drop publication airline_publication; alter table seats set unlogged",
+        "seats",
+        "alter table seats set logged",
+        0,
+    ),
+    "a sequence": (
+        "alter table seats rename to chairs; create sequence seats",
+        "seats",
+        "seats is a sequence",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
+    """Wrong if it fails: the audit ends in a traceback, or is clean though changes are not
+    captured.
+    """
+    pair.load()
+    statement, table, words, differences = STRANGE[name]
+    pair.run(pair.source, statement)
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    found = told["findings"] if table is None else of(told, table)["findings"]
+    assert any(words in line for line in found), found
+    assert told["differences"] == differences
+    assert len(told["tables"]) == len(declared.tables())
+    # And in words for a person.
+    assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 1
+    shown = capsys.readouterr().out
+    assert words in shown and "finding" in shown.splitlines()[-1]
+
+
+def test_what_nobody_loads_is_said_and_no_fault(pair, capsys):
+    """Wrong if it fails: a column or a table that was added at the source is passed over in
+    silence, or an audit is not clean for it.
+    """
+    pair.load()
+    pair.run(
+        pair.source,
+        "alter table seats add column note text default 'x'; create table lounges (id int);"
+        " create view anything as select 1 as one",
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    assert of(told, "seats")["not_kept"] == ["note"]
+    assert told["unloaded_tables"] == ["lounges"]
+    assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 0
+    shown = capsys.readouterr().out
+    assert "not compared: note" in shown and "./airline evolve" in shown
+    assert "nobody loads: lounges" in shown
+    assert shown.splitlines()[-1] == "audit: clean, 0 differences"
+
+
+def test_a_view_that_the_vault_lacks_is_a_finding(pair, capsys):
+    """Wrong if it fails: the audit ends in a traceback, or compares nothing and says clean."""
+    pair.load()
+    pair.run(
+        pair.vault,
+        "drop table dwh_business.current_flights;"
+        " alter table dwh_business.current_seats drop column fare_conditions",
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    assert "has no view dwh_business.current_flights" in of(told, "flights")["findings"][0]
+    assert "no column fare_conditions" in of(told, "seats")["findings"][0]
+
+
+def test_a_table_that_is_refused_does_not_end_the_audit(pair, capsys):
+    """Wrong if it fails: one table that a server refuses hides what differs in the others."""
+    pair.load()
+    pair.run(
+        pair.source,
+        """
+        create function refuse() returns boolean language plpgsql as
+            $$ begin raise division_by_zero using message = 'not today'; end $$;
+        alter table bookings rename to sold;
+        create view bookings as select * from sold where refuse();
+        insert into sold values ('AAAAAA', now(), 1);
+        delete from seats where seat_no = '3'
+        """,
+    )
+    told = pair.audit(capsys, lambda: None, "--as-is")
+    assert "bookings cannot be compared: not today" in of(told, "bookings")["findings"]
+    assert of(told, "seats")["surplus"] == 1
+    assert of(told, "tickets")["findings"] == []
+
+
+def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys):
+    """Wrong if it fails: with the stream broken nobody is told what differs; or an error that has
+    nothing to do with the source is swallowed.
+    """
+    pair.load()
+
+    def refuse(_: bool) -> None:
+        raise AirlineError("the connector is stopped", "resync")
+
+    with pytest.raises(AirlineError, match="stopped"):
+        audit.main(["--json"], pair.source, pair.vault, refuse)
+    pair.run(pair.source, "drop publication airline_publication; delete from seats")
+    assert audit.main(["--json"], pair.source, pair.vault, refuse) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["differences"] == 20
+    assert any("the connector is stopped" in line for line in told["findings"])

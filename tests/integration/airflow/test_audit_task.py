@@ -106,8 +106,20 @@ def test_what_was_compared_and_is_equal_is_green(task):
     error, said = task.run("landed")
     assert error == ""
     assert "seats: 20 rows, in the vault 20; 0 missing" in said
-    assert "source and vault are equal: 1 tables" in said
+    assert "source and vault are equal: 8 tables" in said
     assert (task.alerts, task.posted) == ("", [])
+
+
+def test_a_table_that_is_not_captured_is_red(task):
+    """Wrong if it fails: the task is green while every change of a table is lost."""
+    task.pair.run(
+        task.pair.source,
+        "alter publication airline_publication drop table seats; create table lounges (id int)",
+    )
+    error, said = task.run("landed")
+    assert "not every change of the source is captured" in error
+    assert "seats is not published" in error
+    assert "nobody loads these: lounges" in said
 
 
 def test_a_difference_is_red_and_told_without_a_row(task):
