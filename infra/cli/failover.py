@@ -58,6 +58,7 @@ def failover(settings: Settings, *, yes: bool, discard: bool) -> int:
         if told is None or told["phase"] == "begun":
             # To go on as well: a replica that is down cannot say whether it was promoted.
             _start_replica(settings, supervisor, journal)
+            _refuse_paused(settings)
         if told is None:
             told = journal.write(phase="begun", at=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
         else:
@@ -211,6 +212,18 @@ def _start_replica(settings: Settings, supervisor: Supervisor, journal: Journal)
             # Not promoted, so nothing was done yet, and `up` may start the primary.
             journal.end()
         raise
+
+
+def _refuse_paused(settings: Settings) -> None:
+    """Before the primary is stopped: nobody would wait for what the replica does not replay."""
+    replica = Replica(settings).server
+    if replica.query(
+        "select case when pg_is_in_recovery() then pg_is_wal_replay_paused() else false end"
+    ) == [(True,)]:
+        raise AirlineError(
+            "the replica's replay is paused, so it cannot take over; the primary was not touched",
+            "'select pg_wal_replay_resume()' on the replica lets it go on, then failover again",
+        )
 
 
 def _wait(until, what: str) -> None:

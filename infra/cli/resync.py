@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg2
@@ -23,14 +23,17 @@ from infra import warehouse
 from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_deletes, packages
 from infra.cli.journal import Journal, refuse_unfinished
 from infra.cli.progress import Progress, aligned, complain
+from infra.cli.registry import registry
 from infra.cli.services import Primary
-from infra.connect import connector, signals, slot_gap
+from infra.connect import capture, connector, resync_due, signals, slot_gap
 from infra.errors import AirlineError
 from infra.kafka import lost_log
 from infra.kafka.broker import Broker
 from infra.settings import TABLES, TOPIC_PREFIX, Settings
 from infra.warehouse import incomplete_transactions
 
+# Services that must do what they are asked before a resync begins.
+NEEDED = ("primary", "dwh", "kafka", "connect")
 # Has a load wait for no event of a transaction.
 NO_PATIENCE = "{transaction_patience: 0 seconds}"
 # How long a slot may stay in use after its reader was stopped, in seconds.
@@ -48,6 +51,10 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
     with home.alone(settings, progress.say):
         journal = Journal(settings, "resync")
         told = journal.read()
+        wanted = table if told is None else told["table"]
+        if told is not None:
+            _refuse_another(wanted, table)
+        _refuse_what_would_fail(settings, wanted)
         if told is None:
             if table is not None:
                 _refuse_lost_slot(settings)
@@ -56,7 +63,6 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
                 return 1
             told = journal.write(table=table, phase="begun")
         else:
-            _refuse_another(told["table"], table)
             progress.say(f"going on with the resync of {_named(told['table'])}")
         told = _steps(settings, journal, told, progress)
         catch_up.land(settings, progress)
@@ -99,7 +105,14 @@ def _steps(
         with progress.step("missed deletes"):
             # Nothing may come between the question what is missing and the answer in the topic.
             connector.stop(settings)
-            _write_deletes(settings, tables, told["start"], progress)
+            try:
+                _write_deletes(settings, tables, told["start"], progress)
+            except BaseException:
+                # What is written is there whole or not at all, and asked for anew by the next
+                # resync: changes need not wait for that.
+                with suppress(AirlineError):
+                    connector.resume(settings)
+                raise
             connector.resume(settings)
             connector.wait_until_running(settings)
     return told
@@ -118,6 +131,8 @@ def _snapshot(
         connector.resume(settings)
         connector.wait_until_running(settings)
         start = _ends(settings)
+        # What breaks from here on is noted anew.
+        resync_due.forget(settings, [table])
         signals.snapshot(settings, [table], progress.say)
     else:
         connector.stop(settings)
@@ -142,6 +157,7 @@ def _snapshot(
             load_batch = _newest_load_batch(settings)
         start = _ends(settings)
         slot_gap.forget(settings)
+        resync_due.forget(settings, [resync_due.ALL, *TABLES])
     return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
 
@@ -177,6 +193,31 @@ def _first(start: dict[str, int], table: str) -> dict[int, int]:
         for key, offset in start.items()
         if key.rsplit(":", 1)[0] == topic
     }
+
+
+def _refuse_what_would_fail(settings: Settings, table: str | None) -> None:
+    """Raises AirlineError for whatever keeps the tables from being read anew, before anything is
+    stopped: a server that does not do what it is asked, the connector, the source's tables.
+    """
+    for service in registry(settings):
+        if service.name in NEEDED and (problem := service.problem()):
+            raise AirlineError(f"{service.name}: {problem}", "nothing was changed; mend that first")
+    if connector.state(settings) is None:
+        raise AirlineError(
+            f"the connector {connector.NAME} is not registered, nothing was changed",
+            "'./airline up' registers it, then resync again",
+        )
+    faults = [
+        each
+        for each in capture.faults(resync_due.look(settings))
+        if each.blocks and (table is None or each.table in (None, table))
+    ]
+    if faults:
+        raise AirlineError(
+            "a fresh reading would miss changes again, nothing was changed: "
+            + "; ".join(each.what for each in faults),
+            f"{'; '.join(dict.fromkeys(each.remedy for each in faults))}; then resync again",
+        )
 
 
 def _refuse_another(begun: str | None, asked: str | None) -> None:
@@ -288,16 +329,22 @@ def settle(settings: Settings, told: dict[str, Any], landed: dict[tuple[str, int
 
 def _compare(settings: Settings) -> int:
     """Prints the audit; returns its exit code."""
-    results = list(audit.audit(settings.dsn("primary"), settings.dsn("dwh")))
+    findings = audit.Findings()
+    results = list(audit.audit(settings.dsn("primary"), settings.dsn("dwh"), findings=findings))
     audit.settle(warehouse.dbt_dsn(settings), results)
     rows = [(each.table, each.source_rows, each.vault_rows, each.differences) for each in results]
     print(aligned(rows, ("table", "source", "vault", "differences"), ""))
     differences = sum(each.differences for each in results)
+    ill = findings.source + [line for each in results for line in each.findings]
+    for line in ill:
+        print(f"finding: {line}")
+    if request := resync_due.request(resync_due.noted(settings)):
+        print(request)
     if differences:
         print(
             f"{differences:,} differences: changes may have come meanwhile; "
             "'./airline audit' loads them and compares again"
         )
-    else:
+    elif not ill:
         print("source and vault are equal")
-    return 1 if differences else 0
+    return 1 if differences or ill else 0

@@ -6,6 +6,7 @@ say. What hangs, and must not hang whoever asks, is in tests/unit/test_health.py
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -162,7 +163,117 @@ def ingesters_refused(stack) -> Iterator[None]:
         stack.sql("dwh", f"alter role {roles.INGEST} login")
 
 
+@contextmanager
+def broken_stream(stack, statement: str, table: str | None, back: str = "") -> Iterator[None]:
+    """The source's administrator changes what is captured, and rows are deleted meanwhile.
+
+    `back`: what a person does before `up` mends the rest; of `table`, or all, a resync is due.
+    """
+    stack.sql("primary", statement)
+    try:
+        deleted = stack.sql("primary", DELETE) if table in (None, "boarding_passes") else []
+        yield
+        # Nobody who is told to resync at once may stop anything by that.
+        refused = stack.airline("resync", *[table] * (table is not None), "--yes", check=False)
+        assert refused.returncode == 1 and "nothing was changed" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert connector.state(stack.settings).is_running
+        told = stack.audit()
+        assert told["differences"] == len(deleted)
+        ill = told["findings"] + [line for each in told["tables"] for line in each["findings"]]
+        assert ill, "the audit names what is wrong"
+    finally:
+        if back:
+            stack.sql("primary", back)
+        said = stack.up().stdout
+    assert "changes may have been missed" in said
+    due = stack.status()["checks"]["resync due"]
+    assert due["tables"] == [table or "all tables"]
+    stack.airline("resync", *[table] * (table is not None), "--yes")
+    stack.assert_audit_clean()
+
+
+@contextmanager
+def full_identity(stack) -> Iterator[None]:
+    """Every change logs the whole row: nothing is lost, and `up` sets it back."""
+    stack.sql("primary", "alter table flights replica identity full")
+    try:
+        yield
+        stack.assert_audit_clean()
+    finally:
+        stack.up()
+
+
+def broken(statement: str, table: str | None, back: str = ""):
+    return functools.partial(broken_stream, statement=statement, table=table, back=back)
+
+
+DELETE = """
+    delete from boarding_passes where (ticket_no, flight_id) in
+    (select ticket_no, flight_id from boarding_passes order by 1, 2 limit 7)
+    returning ticket_no, flight_id
+"""
+NOT_CAPTURED = {
+    ("airline_problem", "source tables"): 1,
+    ("airline_problem", "resync due"): 1,
+    ("airline_resyncs_due", ""): 1,
+}
 ROWS = {
+    "table not published": Row(
+        broken(
+            "alter publication airline_publication drop table boarding_passes", "boarding_passes"
+        ),
+        {
+            "source tables": "boarding_passes is not published.*airline up",
+            "resync due": "'./airline resync boarding_passes'",
+        },
+        NOT_CAPTURED | {("airline_captured_tables", ""): 7},
+    ),
+    "publication dropped": Row(
+        broken("drop publication airline_publication", None),
+        {"source tables": "publication.*is missing.*airline up", "resync due": "airline resync'"},
+        NOT_CAPTURED | {("airline_captured_tables", ""): 0},
+    ),
+    "publication without deletes": Row(
+        broken("alter publication airline_publication set (publish = 'insert, update')", None),
+        {"source tables": "leaves out every delete and truncate", "resync due": "airline resync'"},
+        NOT_CAPTURED,
+    ),
+    "published with a row filter": Row(
+        broken(
+            "alter publication airline_publication drop table boarding_passes;"
+            " alter publication airline_publication add table boarding_passes"
+            " where (flight_id < 0)",
+            "boarding_passes",
+        ),
+        {"source tables": "boarding_passes is published with a row filter"},
+        NOT_CAPTURED,
+    ),
+    "another replica identity": Row(
+        broken(
+            "alter table boarding_passes replica identity using index"
+            " boarding_passes_flight_id_seat_no_key",
+            "boarding_passes",
+        ),
+        {"source tables": "alter table boarding_passes replica identity default"},
+        NOT_CAPTURED,
+    ),
+    "another table in its place": Row(
+        broken(
+            "alter table boarding_passes rename to passes_before;"
+            " create table boarding_passes (like passes_before including all);"
+            " insert into boarding_passes table passes_before",
+            "boarding_passes",
+            "drop table passes_before",
+        ),
+        {"source tables": "boarding_passes is not published"},
+        NOT_CAPTURED,
+    ),
+    "replica identity full": Row(
+        full_identity,
+        {"source tables": "flights has replica identity full"},
+        {("airline_problem", "source tables"): 1, ("airline_resyncs_due", ""): 0},
+    ),
     "warehouse read-only": Row(
         read_only, {"dwh": "read-only"}, {service("dwh"): 0, service("dwh", "answers"): 0}
     ),
