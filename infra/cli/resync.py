@@ -207,6 +207,11 @@ def _refuse_what_would_fail(settings: Settings, table: str | None) -> None:
             f"the connector {connector.NAME} is not registered, nothing was changed",
             "'./airline up' registers it, then resync again",
         )
+    if others := connector.captures_otherwise(settings):
+        raise AirlineError(
+            f"the connector's configuration is not ours ({', '.join(others)}), nothing was changed",
+            "'./airline up' sets it back, then resync again",
+        )
     faults = [
         each
         for each in capture.faults(resync_due.look(settings))

@@ -255,6 +255,7 @@ def _look_for_a_gap(settings: Settings, progress: Progress) -> None:
 
 
 def _register(settings: Settings, progress: Progress) -> None:
+    resync_due.note_configuration(settings, connector.captures_otherwise(settings))
     if connector.register(settings):
         progress.say(f"{connector.NAME} registered")
     connector.wait_until_running(settings)

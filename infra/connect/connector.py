@@ -20,6 +20,25 @@ NAME = "airline-connector"
 # What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
 SIGNAL_TOPIC = "airline-signals"
 NOTIFICATION_TOPIC = "airline-notifications"
+# Settings that say what is captured, and in which words.
+CAPTURE = frozenset(
+    (
+        "connector.class",
+        "database.dbname",
+        "decimal.handling.mode",
+        "exactly.once.support",
+        "plugin.name",
+        "publication.autocreate.mode",
+        "publication.name",
+        "skipped.operations",
+        "slot.name",
+        "snapshot.mode",
+        "table.include.list",
+        "tombstones.on.delete",
+        "topic.prefix",
+        "provide.transaction.metadata",
+    )
+)
 TEMPLATE = Path(__file__).with_name("connector.json")
 # How long a connector may take to run, in seconds.
 PATIENCE = 120
@@ -86,6 +105,20 @@ def register(settings: Settings) -> bool:
     Broker(settings).limit_messages("airline.")
     _ask(settings, "PUT", "/config", wanted)
     return True
+
+
+def captures_otherwise(settings: Settings, seconds: float = 100) -> list[str]:
+    """Names of its settings by which it captures something else than ours; [] as well where it is
+    not registered. Ports, sizes and the like are not asked for.
+    """
+    there = _ask(settings, "GET", "/config", missing=None, seconds=seconds)
+    if there is None:
+        return []
+    wanted = configuration(settings)
+    named = there.keys() - wanted.keys() - {"name"}
+    return sorted(
+        named | {key for key in wanted if key in CAPTURE and there.get(key) != wanted[key]}
+    )
 
 
 def state(settings: Settings, seconds: float = 100) -> State | None:

@@ -78,6 +78,12 @@ def set_up(settings: Settings) -> list[str]:
     return done
 
 
+def note_configuration(settings: Settings, names: list[str]) -> None:
+    """The connector captured something else by these settings (connector.captures_otherwise)."""
+    if names:
+        note(settings, ALL, f"the connector had another configuration: {', '.join(names)}")
+
+
 def noted(settings: Settings) -> list[Due]:
     """What is asked for, a resync of all tables first."""
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.connect import connector as cdc
+from infra.connect import resync_due
 from infra.health.finding import Finding
 from infra.settings import Settings
 
@@ -14,11 +15,20 @@ def connector(settings: Settings) -> Finding:
     state = cdc.state(settings, PATIENCE)
     if state is None:
         return Finding("", "not registered", "'./airline up' registers it")
+    others = cdc.captures_otherwise(settings, PATIENCE)
+    # A change may be missed from now on, and `up` makes this look as if nothing had been.
+    resync_due.note_configuration(settings, others)
+    problem = _why_not(settings, state)
+    if others and not problem:
+        problem = (
+            f"its configuration is not ours, so it may leave changes out: {', '.join(others)}; "
+            "'./airline up' sets it back"
+        )
     return Finding(
         "",
         f"{state.connector}, task {state.task or 'none'}",
-        _why_not(settings, state),
-        {"connector": state.connector, "task": state.task},
+        problem,
+        {"connector": state.connector, "task": state.task, "others": others},
     )
 
 

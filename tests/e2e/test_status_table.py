@@ -204,6 +204,24 @@ def full_identity(stack) -> Iterator[None]:
         stack.up()
 
 
+@contextmanager
+def another_configuration(stack) -> Iterator[None]:
+    """Somebody takes a table out of the connector's list, and rows of it are deleted."""
+    url = f"{stack.settings.connect_url}/connectors/{connector.NAME}/config"
+    config = requests.get(url).json()
+    tables = config["table.include.list"].replace(",public.boarding_passes", "")
+    requests.put(url, json=config | {"table.include.list": tables}).raise_for_status()
+    stack.wait(lambda: connector.state(stack.settings).is_running, "the connector runs")
+    deleted = stack.sql("primary", DELETE)
+    yield
+    refused = stack.airline("resync", "--yes", check=False)
+    assert refused.returncode == 1 and "nothing was changed" in refused.stderr
+    assert stack.audit()["differences"] == len(deleted)
+    assert "changes may have been missed" in stack.up().stdout
+    stack.airline("resync", "--yes")
+    stack.assert_audit_clean()
+
+
 def broken(statement: str, table: str | None, back: str = ""):
     return functools.partial(broken_stream, statement=statement, table=table, back=back)
 
@@ -304,6 +322,11 @@ ROWS = {
         connector_failed,
         {"connector": "Exception.*auto-restart"},
         {("airline_problem", "connector"): 1, ("airline_connector_running", ""): 0},
+    ),
+    "connector configured otherwise": Row(
+        another_configuration,
+        {"connector": "table.include.list.*airline up", "resync due": "airline resync'"},
+        {("airline_problem", "connector"): 1, ("airline_resyncs_due", ""): 1},
     ),
     "connector gone": Row(
         connector_gone,

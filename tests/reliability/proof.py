@@ -59,7 +59,9 @@ def prove(stack) -> Proof:
             stack.airline("resync", "--yes", table)
         audited = stack.audit()["tables"]
     proof.differences += [
-        f"audit: {table['table']}: {line}" for table in audited for line in table["named"]
+        f"audit: {table['table']}: {line}"
+        for table in audited
+        for line in table["named"] + table["findings"]
     ]
     return proof
 
