@@ -1,7 +1,7 @@
 """An odd row is odd, alone: every column of every table at each extreme, marts right.
 
 Each value is in a row of a world of its own (airports, aircraft, flight, booking, ticket), so that
-one load has all of them; with AIRLINE_TEST_LONG each is loaded alone as well.
+one load has all of them. What people reported is loaded alone too; with AIRLINE_TEST_LONG, each.
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ OF_THE_NETWORK = {
     "presentation.frequent_flyers": ["customer_group", "updated_at"],
     "presentation.airport_passenger_flow": ["load_batch_id"],
 }
+# What people saw: an arrival in 2226, bookings of -infinity and of the year 1, an amount of NaN.
+REPORTED = [
+    ("flights", "actual_arrival", "2226-02-19T12:00:00.000000Z"),
+    ("bookings", "book_date", "-infinity"),
+    ("bookings", "book_date", "0001-01-01T00:00:00.000000Z"),
+    ("ticket_flights", "amount", "NAN"),
+]
 WHEN_MADE = {"updated_at", "load_batch_id"}
 
 Rows = dict[str, dict[tuple, dict[str, Any]]]
@@ -139,21 +146,19 @@ class Marts:
         return found
 
     def apply(self, *mutations: Mutation) -> None:
-        """What the source's rows of the mutations' worlds become, landed and loaded."""
+        """What the source's rows of the mutations' worlds become."""
         for each in mutations:
             row = self.worlds[each.number][each.table]
             odd = row | {each.column: each.value}
             self._change(each, row, odd)
             key = tuple(odd[column] for column in KEYS[each.table])
             self.source.rows[each.table][key] = odd | {each.column: each.stored}
-        self.warehouse.load()
 
     def revert(self, *mutations: Mutation) -> None:
-        """The rows as they were, landed and loaded."""
+        """The rows as they were."""
         for each in mutations:
             row = self.worlds[each.number][each.table]
             self._change(each, row | {each.column: each.value}, row)
-        self.warehouse.load()
 
     def _change(self, each: Mutation, row: dict, becomes: dict) -> None:
         if each.is_of_key:
@@ -279,6 +284,7 @@ def marts(postgres_server, tmp_path_factory) -> Marts:
     made = Marts(Warehouse(postgres_server, "marts_odd_values", tmp_path_factory.mktemp("dbt")))
     assert made.warned == set()
     made.apply(*made.mutations)
+    made.warehouse.load()
     made.build()
     return made
 
@@ -338,6 +344,7 @@ def test_full_refresh_gives_the_same(marts):
 def test_corrected_values_leave_nothing_behind(marts):
     """A mistake that was corrected at the source would stay in a mart."""
     marts.revert(*marts.mutations)
+    marts.warehouse.load()
     assert marts.not_in_the_vault() == []
     marts.build()
     assert marts.warned == set()
@@ -355,16 +362,21 @@ def test_corrected_values_leave_nothing_behind(marts):
     assert after == before
 
 
-@pytest.mark.skipif(not LONG, reason="a load for each value takes hours: AIRLINE_TEST_LONG=1")
 @pytest.mark.timeout(6 * 3600)
 def test_each_odd_value_alone(marts):
     """A value that others hide would break the marts when it comes alone."""
-    found = []
+    found, before = [], []
     for each in marts.mutations:
+        if not LONG and (each.table, each.column, each.value) not in REPORTED:
+            continue
+        # the one before is put right by the same load
+        marts.revert(*before)
         marts.apply(each)
+        before = [each]
+        marts.warehouse.load()
         variables = f"{{as_of: '{NOW.isoformat()}'}}"
         done = marts.warehouse.dbt("run", "--select", "path:models/marts", "--vars", variables)
         problems = marts.problems(1) if done.success else [messages(done)]
         found += [f"{each}: {problem}" for problem in problems]
-        marts.revert(each)
+    assert before
     assert found == []
