@@ -17,6 +17,7 @@ from infra.cli import (
     catch_up,
     dbt,
     dead_letters,
+    evolve,
     failover,
     home,
     packages,
@@ -113,6 +114,17 @@ def parser() -> argparse.ArgumentParser:
         "table", nargs="?", metavar="TABLE", help="only this table; default: all, from a new slot"
     )
     each.add_argument("--yes", action="store_true", help="do not ask")
+    each = verb(
+        "evolve",
+        "how the source's tables differ from the models, and the model files that follow them",
+    )
+    each.add_argument(
+        "--apply",
+        "--yes",
+        action="store_true",
+        help="write models, contracts and descriptions, and fill new columns from the raw events;"
+        " without it the plan is only printed. A second time there is nothing to do",
+    )
     each = verb("failover", "make the replica the primary, and a new replica; CDC goes on from it")
     each.add_argument("--yes", action="store_true", help="do not ask")
     each.add_argument(
@@ -174,6 +186,8 @@ def main(argv: list[str]) -> int:
             return _superset(settings, options)
         case "resync":
             return resync.resync(settings, options.table, yes=options.yes)
+        case "evolve":
+            return evolve.evolve(settings, apply=options.apply)
         case "failover":
             return failover.failover(settings, yes=options.yes, discard=options.discard)
         case "env":

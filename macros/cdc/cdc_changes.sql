@@ -82,7 +82,7 @@ from (
                     batch.topic = set_aside.topic
                     and change.kafka_partition = set_aside.kafka_partition
                     and change.kafka_offset = set_aside.kafka_offset
-                    and set_aside.loaded_by is distinct from batch.load_batch_id
+                    and set_aside.loaded_by is null
             where
                 batch.load_batch_id = (
                     select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
@@ -134,6 +134,7 @@ union all
         replayed.topic = {{ batch }}.topic
         and replayed.kafka_partition = {{ batch }}.kafka_partition
         and replayed.loaded_by = {{ batch }}.load_batch_id
+        and replayed.kafka_offset < {{ batch }}.from_offset
     offset 0
 )
 {%- endmacro %}

@@ -2,3 +2,9 @@
 {% macro exact_image(columns) -%}
     jsonb_build_array({% for column in columns %}row_image -> '{{ column }}'{{ ', ' if not loop.last }}{% endfor %})::text
 {%- endmacro %}
+
+
+{#- The same of columns that the source got later, null for an event that has none of them. See _cdc__macros.yml. -#}
+{% macro added_image(columns) -%}
+    case when row_image ?| array['{{ columns | join("', '") }}'] then {{ exact_image(columns) }} end
+{%- endmacro %}

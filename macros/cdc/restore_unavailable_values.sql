@@ -64,7 +64,7 @@ begin
                 batch.topic = set_aside.topic
                 and raw.kafka_partition = set_aside.kafka_partition
                 and raw.kafka_offset = set_aside.kafka_offset
-                and set_aside.loaded_by is distinct from batch.load_batch_id
+                and set_aside.loaded_by is null
         where
             raw.value ->> 'op' in ('c', 'u', 'r', 'd')
             and repeated.kafka_offset is null
@@ -195,44 +195,43 @@ $restore$
 
 
 {#- The value of said.column_name that the key had before the batch, as the source would send it. From the
-    satellite by its index; without a satellite yet there is none. -#}
+    satellite that has it by its index; without a satellite yet there is none. -#}
 {% macro loaded_long_value(table_name, table) %}
-{%- set satellites = table.meta.long_columns.values() | unique | list -%}
-{%- for satellite in satellites -%}
-    {%- set node = (graph.nodes.values() | selectattr('name', 'equalto', satellite) | list)[0] -%}
-    {%- set relation = adapter.get_relation(node.database, node.schema, node.alias) %}
     select
-        {%- if relation %}
         case said.column_name
-            {%- for column, name in table.meta.long_columns.items() if name == satellite %}
-            when '{{ column }}' then to_jsonb(version.{{ column }}::text)
+            {%- for column, satellite in table.meta.long_columns.items() %}
+            {%- set node = (graph.nodes.values() | selectattr('name', 'equalto', satellite) | list)[0] -%}
+            {%- set relation = adapter.get_relation(node.database, node.schema, node.alias) %}
+            when '{{ column }}' then
+                {%- if relation %} (
+                    select to_jsonb(version.{{ column }}::text)
+                    from {{ relation }} as version
+                    where
+                        version.{{ table.meta.hash_key }} = {{ key_hash(table, 'said.key') }}
+                        and version.load_date <= batch.from_load_date
+                    order by version.load_date desc
+                    limit 1
+                )
+                {%- else %} null::jsonb
+                {%- endif %}
             {%- endfor %}
         end as value
-    from {{ relation }} as version
-    where
-        version.{{ table.meta.hash_key }} = {{ single_key_hash(business_key("(said.key ->> '" ~ table.meta.key ~ "')")) }}
-        and version.load_date <= batch.from_load_date
-    order by version.load_date desc
-    limit 1
-        {%- else %}
-        null::jsonb as value
-        {%- endif -%}
-{%- endfor -%}
 {% endmacro %}
 
 
-{#- The hash key of a key of one column as AutomateDV's stage makes it, of an expression. -#}
-{% macro single_key_hash(expression) -%}
-    {%- set text = "trim(" ~ expression ~ "::varchar)" -%}
-    {%- if var('hash_content_casing', 'UPPER') != 'DISABLED' -%}
-        {%- set text = "upper(" ~ text ~ ")" -%}
-    {%- endif -%}
-    {%- set text = "nullif(" ~ text ~ ", '')" -%}
-    {%- if var('hash', 'MD5') | upper == 'SHA' -%}
-        sha256(convert_to({{ text }}, 'UTF8'))
-    {%- else -%}
-        decode(md5({{ text }}), 'hex')
-    {%- endif -%}
+{#- The hash key of a row's business key, which stands in the JSON of an event's key. -#}
+{% macro key_hash(table, key) -%}
+    {%- set columns = table.meta.primary_key -%}
+    (
+        select {{ automate_dv.hash(columns=columns[0] if columns | length == 1 else columns, alias='hash_key') }}
+        from (
+            select
+                {%- for column in columns %}
+                {%- set value = "(" ~ key ~ " ->> '" ~ column ~ "')" %}
+                {{ business_key(value) if table.meta.columns[column] == 'text' else value }} as {{ column }}{{ ',' if not loop.last }}
+                {%- endfor %}
+        ) as business_key
+    )
 {%- endmacro %}
 
 

@@ -34,7 +34,7 @@ begin
 
     {% for table_name in load_batch_tables() -%}
     update {{ load_batch_relation('load_batch_range') }} as batch_range
-    set to_load_date = greatest(batch_range.from_load_date, (
+    set to_load_date = greatest(batch_range.from_load_date, batch_range.to_load_date, (
         select max(staged.load_date)
         from {{ load_batch_stage(table_name) }} as staged
         where staged.kafka_partition = batch_range.kafka_partition

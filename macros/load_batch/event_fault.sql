@@ -4,6 +4,7 @@
 {%- set meta = load_batch_source(table_name).meta -%}
 {%- set source_of = event ~ ".source" -%}
 {%- set transaction = event ~ ".transaction" -%}
+{%- set key = "array['" ~ meta.primary_key | join("', '") ~ "']" -%}
 case
     when jsonb_typeof({{ event }}.value) <> 'object'
         then array['', 'is no change event but a JSON ' || jsonb_typeof({{ event }}.value)]
@@ -28,6 +29,10 @@ case
         then array['transaction', 'is no place in the transaction of the event']
     when {{ event }}.op in ('c', 'r', 'u', 'd') and jsonb_typeof({{ event }}.image) is distinct from 'object'
         then array[case {{ event }}.op when 'd' then 'before' else 'after' end, 'is no JSON object']
+    -- by less than its key a row would be taken for another
+    when {{ event }}.op <> 't' and {{ event }}.key ?| {{ key }}
+        and ({{ event }}.key - {{ key }} <> '{}' or not {{ event }}.key ?& {{ key }})
+        then array['key', 'is of another primary key than ({{ meta.primary_key | join(', ') }}): make that the key again at the source']
     when {{ event }}.op in ('c', 'r', 'u') then
         coalesce(
             {%- for column, type in meta.columns.items() %}
@@ -49,11 +54,13 @@ end
     and the error's code. -#}
 {% macro column_fault(table_name, column, type, event) %}
 {%- set meta = load_batch_source(table_name).meta -%}
-{%- set kinds = {'text': ['string'], 'timestamptz': ['string'], 'jsonb': ['string'], 'boolean': ['boolean']}.get(
-    type, ['number', 'string']
-) -%}
+{%- set kinds = {
+    'text': ['string'], 'timestamptz': ['string'], 'jsonb': ['string'], 'boolean': ['boolean'],
+    'uuid': ['string'], 'inet': ['string'], 'cidr': ['string'], 'macaddr': ['string'],
+    'date': ['number'], 'timestamp': ['number'], 'timestamp(3)': ['number'], 'time': ['number'], 'time(3)': ['number']
+}.get(type, ['number', 'string']) -%}
 {%- if column not in meta.primary_key %}{% set kinds = kinds + ['null'] %}{% endif -%}
-{%- if column in dropped_columns(table_name) %}{% set kinds = kinds + ['missing'] %}{% endif -%}
+{%- if column in dropped_columns(table_name) or column in added_columns(table_name) %}{% set kinds = kinds + ['missing'] %}{% endif -%}
 {%- set value = event ~ ".image ->> '" ~ column ~ "'" -%}
 {%- set text = column_text(value, type) -%}
 case
@@ -86,6 +93,12 @@ case
     -- 'now' and its like are timestamps to PostgreSQL, and Debezium never writes them
     when {{ value }} !~ '{{ event_timestamp_pattern() }}'
         then array['{{ column }}', 'is not how timestamptz comes: the column has another type at the source, or had one']
+    {%- elif type in event_units() %}
+    {%- set unit = event_units()[type] %}
+    when not pg_input_is_valid({{ value }}, 'bigint')
+        then array['{{ column }}', 'is not how {{ type }} comes: no whole number']
+    when ({{ value }})::bigint not between {{ unit.least }} and {{ unit.most }}
+        then array['{{ column }}', 'is no {{ type }} that can be kept: infinite, or of another type at the source']
     {%- elif '(' in type and type.startswith('numeric') %}
     {%- set precision, scale = type[8:-1].split(',') | map('trim') | map('int') %}
     -- Nearly all look like this: as many digits after the point as there may be, and no more before it.
@@ -95,6 +108,7 @@ case
         and left(right({{ value }}, {{ scale + 1 }}), 1) = '.'
         then null
     {%- endif %}
+    {%- if type not in event_units() %}
     when not pg_input_is_valid({{ text }}, '{{ 'numeric' if type.startswith('numeric') else type }}')
         then array['{{ column }}', 'cannot be read as {{ type }}'
             || coalesce(' (SQLSTATE ' || (pg_input_error_info({{ text }}, '{{ type }}')).sql_error_code || ')', '')]
@@ -103,6 +117,7 @@ case
         then array['{{ column }}', 'is too large for {{ type }}']
     when ({{ text }})::numeric <> ({{ text }})::{{ type }}
         then array['{{ column }}', 'would be rounded to {{ type }}']
+    {%- endif %}
     {%- endif %}
     {%- endif %}
     {%- endif %}

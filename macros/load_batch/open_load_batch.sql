@@ -25,6 +25,8 @@ do $open$
 declare
     batch_id bigint;
     is_new boolean;
+    unfilled record;
+    loaded_before record;
 begin
     select batch.load_batch_id into batch_id from {{ load_batch }} as batch where batch.closed_at is null;
     {{ note_hashing() }}
@@ -69,6 +71,8 @@ begin
         set loaded_by = batch_id
         where resolution = 'replayed' and loaded_by is null;
     end if;
+
+    {{ fill_added_satellites() }}
 end
 $open$;
 
@@ -244,7 +248,7 @@ $make$;
                     ~ "Take its stages along: --full-refresh --select +" ~ node.name
                 ) }}
             {%- endfor -%}
-        {%- elif loaded_before and adapter.get_relation(target.database, node.schema, node.alias) is none -%}
+        {%- elif loaded_before and not is_added_satellite(node.name) and adapter.get_relation(target.database, node.schema, node.alias) is none -%}
             {{ exceptions.raise_compiler_error(
                 node.schema ~ "." ~ node.alias ~ " does not exist, but batches were loaded before: made now, it would lack their history. "
                 ~ "Load it from the first event: dbt run --full-refresh --select +" ~ node.name

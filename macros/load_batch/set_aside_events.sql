@@ -11,7 +11,18 @@ where
     and known.kafka_offset >= landed.from_offset
     and known.resolution is distinct from 'discarded';
 {% for table_name in load_batch_tables() + ['transaction'] %}
-insert into {{ set_aside_event }} (topic, kafka_partition, kafka_offset, column_name, reason, load_batch_id)
+{{ set_aside_faults(table_name, 'load_batch_landed') }}
+{% endfor %}
+{%- for table_name in load_batch_tables() if load_batch_source(table_name).meta.long_columns %}
+{{ set_aside_dependants(table_name, 'load_batch_landed') }}
+{%- endfor %}
+{% endmacro %}
+
+
+{#- Sets aside what of a table cannot be loaded, in the ranges of a temporary table with topic, kafka_partition,
+    from_offset and next_offset. -#}
+{% macro set_aside_faults(table_name, ranges) -%}
+insert into {{ load_batch_relation('set_aside_event') }} (topic, kafka_partition, kafka_offset, column_name, reason, load_batch_id)
 select
     landed.topic,
     examined.kafka_partition,
@@ -19,7 +30,7 @@ select
     nullif(examined.fault[1], '') as column_name,
     examined.fault[2] as reason,
     batch_id
-from load_batch_landed as landed
+from {{ ranges }} as landed
 cross join lateral (
     select
         event.kafka_partition,
@@ -43,11 +54,7 @@ cross join lateral (
 ) as examined
 where landed.topic = '{{ load_batch_topic(table_name) | trim }}' and examined.fault is not null
 on conflict do nothing;
-{% endfor %}
-{%- for table_name in load_batch_tables() if load_batch_source(table_name).meta.long_columns %}
-{{ set_aside_dependants(table_name) }}
-{%- endfor %}
-{% endmacro %}
+{%- endmacro %}
 
 
 {#- What keeps an event of a table of the schema `staging` from being loaded. -#}
@@ -58,6 +65,7 @@ on conflict do nothing;
 
 {#- The parts of an event that event_fault reads, each taken out of the JSON once. -#}
 {% macro event_image(event) -%}
+{{ event }}.key,
 {{ event }}.value ->> 'op' as op,
 {{ event }}.value -> 'source' as source,
 {{ event }}.value -> 'transaction' as transaction,
@@ -67,7 +75,7 @@ case {{ event }}.value ->> 'op' when 'd' then {{ event }}.value -> 'before' else
 
 {#- An update that leaves a long value alone comes without it. Where the value before it was set aside, so is the
     update: there is nothing to put back. -#}
-{% macro set_aside_dependants(table_name) %}
+{% macro set_aside_dependants(table_name, ranges) %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
 {%- set topic = load_batch_topic(table_name) | trim -%}
 {%- set columns = load_batch_source(table_name).meta.long_columns | list -%}
@@ -85,7 +93,7 @@ if exists (
             later.column_name,
             'did not change with this event, and the value before it was set aside with offset ' || before.kafka_offset,
             batch_id
-        from load_batch_landed as landed
+        from {{ ranges }} as landed
         cross join lateral (
             select
                 raw.kafka_partition,

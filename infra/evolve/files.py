@@ -1,0 +1,269 @@
+"""Writes what the source's new columns mean for models, contracts and descriptions.
+
+A table's new columns get a satellite of their own, beside those it has: what is in them stays, and
+a row that did not change gets no version. Text is put in at places that every model of the project
+has; where one is missing, nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from infra.errors import AirlineError
+from infra.evolve import project, types
+from infra.evolve.catalogue import Column
+
+ADDED = "-- added at the source"
+
+
+class Edit:
+    """The files to be, by path below the project's root; nothing is written before `write`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: dict[str, str] = {}
+        self._before: dict[str, str | None] = {}
+
+    def text(self, path: str) -> str:
+        return self.files.get(path) or (self.root / path).read_text()
+
+    def change(self, path: str, pattern: str, put: str | Callable[[re.Match[str]], str]) -> None:
+        """Replaces the first match. Raises AirlineError where the file has none."""
+        text, count = re.subn(
+            pattern,
+            put if callable(put) else lambda _: put,
+            self.text(path),
+            count=1,
+            flags=re.MULTILINE,
+        )
+        if not count:
+            raise AirlineError(
+                f"{path} has no place for a new column ({pattern!r} is not in it)",
+                "evolve follows the project's conventions; model the column by hand. Nothing was written",
+            )
+        self.files[path] = text
+
+    def write(self) -> list[str]:
+        """Writes the files; returns their paths."""
+        for path, text in self.files.items():
+            file = self.root / path
+            self._before[path] = file.read_text() if file.exists() else None
+            file.write_text(text)
+        return sorted(self.files)
+
+    def undo(self) -> None:
+        """Puts the files back as they were before `write`."""
+        for path, text in self._before.items():
+            if text is None:
+                (self.root / path).unlink(missing_ok=True)
+            else:
+                (self.root / path).write_text(text)
+
+
+def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
+    """Models the new columns of a table; returns the name of their satellite."""
+    entity, hash_key = project.entity(edit.root, table)
+    satellite, number = _next_satellite(edit.root, entity)
+    kinds = {column.name: types.kept_as(column) or "" for column in columns}
+    names = list(kinds)
+    image, hash_diff = f"{entity}_details_{number}_image", f"{entity}_details_{number}_hash_diff"
+    shown = ", ".join(f"'{name}'" for name in names)
+    descriptions = {column.name: describe(table, column) for column in columns}
+
+    _sources(edit, table, kinds, satellite)
+
+    stg = f"models/staging/stg_{table}.sql"
+    casts = "".join(
+        f"        {types.cast(name, kind)} as {name},\n" for name, kind in kinds.items()
+    )
+    edit.change(
+        stg,
+        r"^        -- what a hash difference is made of\n",
+        lambda found: f"        {ADDED}\n{casts}\n{found[0]}",
+    )
+    edit.change(
+        stg,
+        r"^\n        -- change\n",
+        lambda found: f"        {{{{ added_image([{shown}]) }}}} as {image},\n{found[0]}",
+    )
+    edit.change(
+        f"models/vault_stage/vst_{table}.sql",
+        rf"^    {entity}_status_hash_diff:",
+        lambda found: f"    {hash_diff}: {{is_hashdiff: true, columns: {image}}}\n{found[0]}",
+    )
+    about = [
+        *descriptions.items(),
+        (
+            image,
+            f"The attributes of {satellite} exactly as the source sent them, as a JSON array: what its hash"
+            " difference is made of. Null for an event from before the source had them.",
+        ),
+    ]
+    for layer in ("staging/stg", "vault_stage/vst"):
+        edit.change(
+            f"models/{layer}_{table}.yml",
+            r"^      - name: kafka_partition\n",
+            lambda found: _described(about) + found[0],
+        )
+    edit.change(
+        f"models/vault_stage/vst_{table}.yml",
+        rf"^      - name: {entity}_status_hash_diff\n",
+        lambda found: _described([(hash_diff, f"Hash of {image}.")]) + found[0],
+    )
+    _satellite(edit, table, satellite, hash_key, hash_diff, descriptions)
+    _current(edit, table, satellite, hash_key, f"details_{number}", descriptions)
+    return satellite
+
+
+def name_dropped(edit: Edit, names: Sequence[str]) -> None:
+    """Adds "table.column" to the variable dropped_columns."""
+
+    def named(found: re.Match[str]) -> str:
+        known = [each.strip() for each in found[1].split(",") if each.strip()]
+        return f"  dropped_columns: [{', '.join([*known, *names])}]"
+
+    edit.change(project.PROJECT, r"^  dropped_columns: \[(.*)\]$", named)
+
+
+def describe(table: str, column: Column) -> str:
+    """A sentence for the YAML, from the source's own comment where it has one."""
+    about = (
+        column.comment.strip().rstrip(".") or f"Column `{column.name}` of `{table}` at the source"
+    )
+    if column.is_enum:
+        about += f" ({column.type})"
+    return (
+        f"{' '.join(about.split())}. Null for a row that was not written since the source has it."
+    )
+
+
+def _next_satellite(root: Path, entity: str) -> tuple[str, int]:
+    number = 2
+    while (root / project.SATELLITES / "details" / f"sat_{entity}_details_{number}.sql").exists():
+        number += 1
+    return f"sat_{entity}_details_{number}", number
+
+
+def _described(columns: Sequence[tuple[str, str]]) -> str:
+    return "".join(
+        f"      - name: {name}\n        description: {json.dumps(text, ensure_ascii=False)}\n"
+        for name, text in columns
+    )
+
+
+def _sources(edit: Edit, table: str, kinds: Mapping[str, str], satellite: str) -> None:
+    block = rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?)"
+    listed = "".join(f"              {name}: {kind}\n" for name, kind in kinds.items())
+    mapped = "".join(f"              {name}: {satellite}\n" for name in kinds)
+    long = "".join(
+        f"              {name}: {satellite}\n" for name, kind in kinds.items() if kind in types.LONG
+    )
+
+    def put(key: str, lines: str) -> None:
+        inside = rf"{block}(            {key}:\n(?:              .*\n)+)"
+        if re.search(inside, edit.text(project.SOURCES), flags=re.MULTILINE):
+            edit.change(project.SOURCES, inside, lambda found: found[1] + found[2] + lines)
+        else:
+            edit.change(
+                project.SOURCES,
+                rf"{block}(            columns:\n(?:              .*\n)+)",
+                lambda found: f"{found[1]}{found[2]}            {key}:\n{lines}",
+            )
+
+    put("columns", listed)
+    if long:
+        put("long_columns", long)
+    put("added_columns", mapped)
+
+
+def _satellite(
+    edit: Edit,
+    table: str,
+    satellite: str,
+    hash_key: str,
+    hash_diff: str,
+    descriptions: Mapping[str, str],
+) -> None:
+    payload = ", ".join(f"'{name}'" for name in descriptions)
+    path = f"{project.SATELLITES}/details/{satellite}"
+    edit.files[f"{path}.sql"] = f"""\
+{{{{ config(indexes=[{{'columns': ['{hash_key}', 'load_date'], 'unique': true}}]) }}}}
+
+{{{{ automate_dv.sat(
+    src_pk='{hash_key}',
+    src_hashdiff={{'source_column': '{hash_diff}', 'alias': 'hash_diff'}},
+    src_payload=[{payload}],
+    src_extra_columns='source_system_id',
+    src_ldts='load_date',
+    src_source='record_source',
+    source_model='vst_{table}'
+) }}}}
+"""
+    columns = [
+        (hash_key, "Hash key, as in the table's other satellites. With load_date unique."),
+        ("hash_diff", "Hash of all attributes of the version."),
+        *descriptions.items(),
+        ("source_system_id", "Number of the source system; see the seed source_systems."),
+        ("load_date", "Since when this version holds: commit time at the source, UTC."),
+        ("record_source", "Where the version came from: the Kafka topic."),
+    ]
+    edit.files[f"{path}.yml"] = f"""\
+version: 2
+
+models:
+  - name: {satellite}
+    description: >
+      One row per version of what `{table}` got later: columns that the source did not have when the vault was made.
+      A row that has not been written since has none.
+    columns:
+{_described(columns)}"""
+
+
+def _current(
+    edit: Edit,
+    table: str,
+    satellite: str,
+    hash_key: str,
+    alias: str,
+    descriptions: Mapping[str, str],
+) -> None:
+    path = f"models/business_vault/current_{table}.sql"
+    text = edit.text(path)
+    keeper = re.search(rf"(\w+)\.{hash_key} = status\.{hash_key}", text) or re.search(
+        r"^from \{\{ ref\('kept_\w+'\) \}\} as (\w+)", text, flags=re.MULTILINE
+    )
+    if keeper is None:
+        raise AirlineError(
+            f"{path} names no hash key to join {satellite} by",
+            "evolve follows the project's conventions; model the column by hand. Nothing was written",
+        )
+    edit.change(
+        path,
+        r"^    (?:greatest\((?P<dates>.*)\) as load_date|(?P<only>\w+\.load_date))(?P<comma>,?)$",
+        lambda found: (
+            f"    greatest({found['dates'] or found['only']}, {alias}.load_date) as load_date{found['comma']}"
+        ),
+    )
+    # Last, so that PostgreSQL replaces the view in place and what is built on it stays.
+    listed = ",\n".join(f"    {alias}.{name}" for name in descriptions)
+    edit.change(
+        path,
+        r"^(    .*[^,\n])\nfrom ",
+        lambda found: (
+            f"{found[1]},\n"
+            + ("" if ADDED in text else f"    {ADDED}, so last: the view is replaced in place\n")
+            + f"{listed}\nfrom "
+        ),
+    )
+    edit.files[path] = edit.files[path].rstrip("\n") + (
+        f"\nleft join {{{{ newest('{satellite}', '{hash_key}') }}}} as {alias}"
+        f" on {keeper[1]}.{hash_key} = {alias}.{hash_key}\n"
+    )
+    edit.change(
+        f"models/business_vault/current_{table}.yml",
+        r"^      - name: load_date\n",
+        lambda found: _described(list(descriptions.items())) + found[0],
+    )
