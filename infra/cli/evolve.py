@@ -40,9 +40,7 @@ def evolve(settings: Settings, *, apply: bool) -> int:
     for path in write(settings, edit):
         print(f"wrote {path}")
     load(settings)
-    print(
-        "look at the files and commit them ('git diff'); marts may use the new columns from now on"
-    )
+    print("look at the files ('git diff') and commit them; marts may use the new columns now")
     return 1 if left else 0
 
 

@@ -1,1 +1,1 @@
-"""What the source's tables have become, against what the project models of them, and the files that follow it."""
+"""What the source's tables have become against the project's models, and files that follow."""

@@ -92,7 +92,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `kind` is pg_class.relkind, `published` its columns in the publication, None where it is not in it."""
+    """A table: `kind` is pg_class.relkind, `published` its columns in the publication.
+
+    `published` is None where the table is not in it.
+    """
 
     name: str
     kind: str = "r"
@@ -103,7 +106,7 @@ class Table:
 
 
 def read(connection: psycopg2.extensions.connection) -> dict[str, Table]:
-    """The tables of the source's schema `public`, by name. Views are among them, without columns."""
+    """The tables of the source's schema `public`, by name; views too, without columns."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS)
         columns: dict[str, dict[str, Column]] = {}

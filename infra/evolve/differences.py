@@ -38,13 +38,12 @@ class Difference:
 def differences(
     source: Mapping[str, Table], models: Mapping[str, Model], taken: Mapping[str, set[str]]
 ) -> list[Difference]:
-    """All differences, table by table. `taken`: names that the models of a table have for other things."""
+    """All differences, table by table. `taken`: names that a table's models have already."""
     found: list[Difference] = []
+    others = [each for name, each in source.items() if name not in models]
     for name, model in models.items():
         table = source.get(name)
-        found += _table(
-            name, table, model, [each for key, each in source.items() if key not in models]
-        )
+        found += _table(name, table, model, others)
         if table is not None and table.kind in ("r", "p"):
             found += _columns(table, model, taken.get(name, set()))
     found += [
@@ -67,6 +66,10 @@ def _table(
     name: str, table: Table | None, model: Model, others: Sequence[Table]
 ) -> Iterator[Difference]:
     again = f"'./airline resync {name}'"
+    publish = (
+        f"'alter publication airline_publication add table {name}' and 'grant select on {name} to "
+        "airline_cdc' at the source"
+    )
     if table is None or table.kind not in ("r", "p"):
         alike = [other.name for other in others if set(model.columns) <= set(other.columns)]
         hint = f"; {', '.join(sorted(alike))} has its columns" if alike else ""
@@ -88,9 +91,8 @@ def _table(
             "",
             "it is partitioned, and not published as one table",
             "get nothing of it: its rows stay as they were",
-            "at the source: 'alter publication airline_publication set (publish_via_partition_root = true)', "
-            f"'alter publication airline_publication add table {name}' and 'grant select on {name} to airline_cdc'; "
-            f"then {again}",
+            "'alter publication airline_publication set (publish_via_partition_root = true)', "
+            f"{publish}, then {again}",
         )
     elif table.published is None:
         yield Difference(
@@ -99,8 +101,7 @@ def _table(
             "",
             "it is not in the publication airline_publication: it was made anew, or taken out",
             "get nothing of it: its rows stay as they were",
-            f"'alter publication airline_publication add table {name}' and 'grant select on {name} to"
-            f" airline_cdc' at the source, then {again}",
+            f"{publish}, then {again}",
         )
     if table.key != model.key:
         kept = ", ".join(model.key)
@@ -110,8 +111,8 @@ def _table(
             "",
             f"its primary key is ({', '.join(table.key) or 'none'}), the project's is ({kept})",
             "set its events aside: a row would be taken for another",
-            f"make ({kept}) the primary key again and './airline dead-letters replay'; another key is another "
-            "hub or link, which is modelled by hand",
+            f"make ({kept}) the primary key again, then {again}; another key is another hub or "
+            "link, which is modelled by hand",
         )
     if table.replica_identity not in ("d", "f"):
         yield Difference(
@@ -137,8 +138,8 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                 name,
                 "the publication names columns, and not this one",
                 "set its events aside, as if the column were dropped",
-                f"publish the whole table: 'alter publication airline_publication set table …' with {table.name} "
-                f"without a list of columns, then './airline resync {table.name}'",
+                "publish the whole table: 'alter publication airline_publication set table …' with "
+                f"{table.name} without a list of columns, then './airline resync {table.name}'",
             )
         if name in model.dropped:
             yield Difference(
@@ -169,8 +170,8 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                     name,
                     f"is {column.type} at the source, {kind} in the project",
                     "set aside each event whose value does not come as the project's type",
-                    f"change it back, then './airline dead-letters replay'; or add a column of type {column.type} "
-                    "under another name, which evolve takes up",
+                    "change it back, then './airline dead-letters replay'; or add a column of type "
+                    f"{column.type} under another name, which evolve takes up",
                 )
     for name, column in table.columns.items():
         if name not in model.columns:
@@ -253,11 +254,14 @@ def _added(table: Table, column: Column, taken: set[str]) -> Difference:
     if table.published is not None and name not in table.published:
         return by_hand(
             "and the publication, which names columns, has it not",
-            f"publish the whole table {table.name}, without a list of columns; then './airline evolve' again",
+            f"publish the whole table {table.name}, without a list of columns; then ask again",
         )
     todo = "'./airline evolve --apply' writes models and descriptions"
     if column.has_value_for_old_rows:
-        todo += f"; it has a default, which old rows got without an event: './airline resync {table.name}' after it"
+        todo += (
+            "; it has a default, which old rows got without an event: after it "
+            f"'./airline resync {table.name}'"
+        )
     return Difference(
         "added",
         table.name,

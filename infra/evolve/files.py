@@ -17,6 +17,7 @@ from infra.evolve import project, types
 from infra.evolve.catalogue import Column
 
 ADDED = "-- added at the source"
+BY_HAND = "evolve follows the project's conventions; model the column by hand. Nothing was written"
 
 
 class Edit:
@@ -41,8 +42,7 @@ class Edit:
         )
         if not count:
             raise AirlineError(
-                f"{path} has no place for a new column ({pattern!r} is not in it)",
-                "evolve follows the project's conventions; model the column by hand. Nothing was written",
+                f"{path} has no place for a new column ({pattern!r} is not in it)", BY_HAND
             )
         self.files[path] = text
 
@@ -98,8 +98,8 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
         *descriptions.items(),
         (
             image,
-            f"The attributes of {satellite} exactly as the source sent them, as a JSON array: what its hash"
-            " difference is made of. Null for an event from before the source had them.",
+            f"The attributes of {satellite} exactly as the source sent them, as a JSON array: what"
+            " its hash difference is made of. Null for an event from before the source had them.",
         ),
     ]
     for layer in ("staging/stg", "vault_stage/vst"):
@@ -216,8 +216,8 @@ version: 2
 models:
   - name: {satellite}
     description: >
-      One row per version of what `{table}` got later: columns that the source did not have when the vault was made.
-      A row that has not been written since has none.
+      One row per version of what `{table}` got later: columns that the source did not have when
+      the vault was made. A row that has not been written since has none.
     columns:
 {_described(columns)}"""
 
@@ -236,15 +236,13 @@ def _current(
         r"^from \{\{ ref\('kept_\w+'\) \}\} as (\w+)", text, flags=re.MULTILINE
     )
     if keeper is None:
-        raise AirlineError(
-            f"{path} names no hash key to join {satellite} by",
-            "evolve follows the project's conventions; model the column by hand. Nothing was written",
-        )
+        raise AirlineError(f"{path} names no hash key to join {satellite} by", BY_HAND)
     edit.change(
         path,
         r"^    (?:greatest\((?P<dates>.*)\) as load_date|(?P<only>\w+\.load_date))(?P<comma>,?)$",
         lambda found: (
-            f"    greatest({found['dates'] or found['only']}, {alias}.load_date) as load_date{found['comma']}"
+            f"    greatest({found['dates'] or found['only']}, {alias}.load_date) as load_date"
+            f"{found['comma']}"
         ),
     )
     # Last, so that PostgreSQL replaces the view in place and what is built on it stays.

@@ -1,4 +1,4 @@
-"""What the project models of the source: read from its files, which are the one place that says so."""
+"""What the project models of the source, read from the files that say so."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Model:
 
 
 def read(root: Path) -> dict[str, Model]:
-    """The modelled tables, by name. Raises AirlineError where a file is not as the project has it."""
+    """The modelled tables, by name."""
     sources = yaml.safe_load((root / SOURCES).read_text())
     dropped = yaml.safe_load((root / PROJECT).read_text())["vars"]["dropped_columns"]
     [staging] = [each for each in sources["sources"] if each["name"] == "staging"]

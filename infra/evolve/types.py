@@ -92,7 +92,7 @@ def _digits(modifier: str) -> tuple[int, int]:
 
 
 def _split(kind: str) -> tuple[str, str]:
-    """('numeric', '12,2') of numeric(12,2); the modifier stands in the middle of timestamp(3) with time zone."""
+    """('numeric', '12,2') of numeric(12,2). The modifier of a timestamp stands in its middle."""
     found = re.search(r"\(([^)]*)\)", kind)
     modifier = found[1].replace(" ", "") if found else ""
     return re.sub(r"\([^)]*\)", "", kind).strip(), modifier

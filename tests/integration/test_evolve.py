@@ -10,12 +10,14 @@ import psycopg2
 import pytest
 
 from infra import roles
-from infra.evolve import plan
-from infra.evolve.differences import Difference
+from infra.evolve import catalogue, plan
+from infra.evolve.differences import Difference, differences
+from infra.evolve.project import read as read_project
+from infra.evolve.project import taken_names
 from infra.settings import ROOT, Settings
 from infra.warehouse import retention as upkeep
 from tests.support import project
-from tests.support.events import UNAVAILABLE, Source, airport, booking, segment, ticket
+from tests.support.events import UNAVAILABLE, Source, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(900)
@@ -71,17 +73,29 @@ class Evolving:
 
 
 def _connect(settings: Settings, role: str) -> Any:
-    connection = psycopg2.connect(
-        settings.dsn("dwh", user=role, password=settings.secret(role))
-    )
+    connection = psycopg2.connect(settings.dsn("dwh", user=role, password=settings.secret(role)))
     connection.autocommit = True
     return connection
 
 
+@pytest.fixture(scope="module")
+def evolving(postgres_server, tmp_path_factory) -> Evolving:
+    return Evolving(postgres_server, "evolve", tmp_path_factory.mktemp("evolve"))
+
+
 @pytest.fixture
-def evolving(postgres_server, tmp_path, request) -> Evolving:
-    name = request.node.name.removeprefix("test_").partition("[")[0][:40]
-    return Evolving(postgres_server, name, tmp_path)
+def bare_source(postgres_server, request) -> Any:
+    """A source database of one test: (its DSN, a function that runs SQL in it)."""
+    name = f"bare_{abs(hash(request.node.name))}"
+    postgres_server.create_database(name)
+    dsn = postgres_server.dsn(name)
+
+    def run(statement: str) -> None:
+        with closing(psycopg2.connect(dsn)) as connection, connection:
+            connection.cursor().execute(statement)
+
+    run(SCHEMA)
+    return dsn, run
 
 
 def kinds(found: list[Difference]) -> dict[str, str]:
@@ -194,3 +208,239 @@ def test_added_columns_are_filled_and_nothing_else_changes(evolving):
     done = warehouse.dbt("run", "--full-refresh", "--selector", "loading")
     assert done.success, messages(done)
     assert warehouse.vault() == vault
+
+
+def waiting(warehouse: Warehouse) -> list[tuple]:
+    """(table, column, reason) of what waits for a decision."""
+    return warehouse.rows(
+        "select split_part(topic, '.', -1), column_name, reason from dwh_control.set_aside_event"
+        " where resolution is null order by topic, kafka_partition, kafka_offset"
+    )
+
+
+def replay(warehouse: Warehouse) -> None:
+    """What `./airline dead-letters replay` asks the next load to do."""
+    warehouse.rows(
+        "update dwh_control.set_aside_event set resolution = 'replayed', resolved_at = now()"
+        " where resolution is null"
+    )
+    warehouse.load()
+
+
+def test_value_of_a_new_column_that_cannot_be_read_is_set_aside(evolving):
+    """One value from a time when the column had another type would stop every load."""
+    warehouse, source = evolving.warehouse, evolving.source
+    source.snapshot("aircrafts", aircraft("320"), aircraft("777"))
+    warehouse.load()
+    # text first: the events keep what it was then
+    evolving.at_source("alter table aircrafts add engines integer")
+    source.commit(("u", "aircrafts", aircraft("320", engines="two")))
+    source.commit(("u", "aircrafts", aircraft("777", engines=2)))
+    warehouse.load()
+    evolving.evolve()
+    warehouse.load()
+    [(table, column, reason)] = waiting(warehouse)
+    assert (table, column) == ("aircrafts", "engines") and "bigint" in reason
+    assert warehouse.rows(
+        "select aircraft_code, engines from dwh_business.current_aircrafts order by 1"
+    ) == [("320", None), ("777", 2)]
+    # The row is written again: what was set aside is the past, and a replay says so.
+    source.commit(("u", "aircrafts", aircraft("320", engines=4)))
+    warehouse.load()
+    replay(warehouse)
+    assert warehouse.rows(
+        "select aircraft_code, engines from dwh_business.current_aircrafts order by 1"
+    ) == [("320", 4), ("777", 2)]
+    warehouse.rows("update dwh_control.set_aside_event set resolution = 'discarded'")
+    assert warehouse.differences({"aircrafts": source.rows["aircrafts"]}) == []
+
+
+def test_dropped_column_goes_through_without_reset(evolving):
+    """A dropped column would stop its table for ever, or read as null in silence."""
+    warehouse, source = evolving.warehouse, evolving.source
+    source.snapshot("aircrafts", aircraft("320"), aircraft("737"))
+    warehouse.load()
+    evolving.at_source("alter table aircrafts drop range")
+    without = aircraft("320", model='{"en": "A"}')
+    del without["range"]
+    source.commit(("u", "aircrafts", without))
+    warehouse.load()
+    [(table, column, _)] = waiting(warehouse)
+    assert (table, column) == ("aircrafts", "range")
+    assert kinds(evolving.find())["aircrafts.range"] == "dropped"
+
+    assert evolving.evolve() == ["dbt_project.yml"]
+    replay(warehouse)
+    assert waiting(warehouse) == []
+    assert not [each for each in evolving.find() if each.writes]
+    assert warehouse.rows(
+        "select aircraft_code, model ->> 'en', range from dwh_business.current_aircrafts"
+        " where aircraft_code in ('320', '737') order by 1"
+    ) == [("320", "A", None), ("737", "Plane", 5000)]
+
+    # And put back: the plan says that a resync brings the rows that were not written since.
+    evolving.at_source("alter table aircrafts add range integer")
+    assert kinds(evolving.find())["aircrafts.range"] == "back again"
+    source.commit(("u", "aircrafts", aircraft("320", range=6000)))
+    source.snapshot("aircrafts", aircraft("737", range=None))
+    warehouse.load()
+    assert warehouse.rows(
+        "select range from dwh_business.current_aircrafts"
+        " where aircraft_code in ('320', '737') order by aircraft_code"
+    ) == [(6000,), (None,)]
+
+
+def test_grown_key_takes_no_row_for_another(evolving):
+    """Rows that differ in the new part of the key alone would be one row of the vault."""
+    warehouse, source = evolving.warehouse, evolving.source
+    seat = {"aircraft_code": "320", "seat_no": "1A", "fare_conditions": "Business"}
+    source.snapshot("seats", seat)
+    warehouse.load()
+    evolving.at_source(
+        "alter table seats drop constraint seats_pkey,"
+        " add primary key (aircraft_code, seat_no, fare_conditions)"
+    )
+    source.commit(("c", "seats", seat | {"fare_conditions": "Comfort"}))
+    for place, (table, key, value) in enumerate(source.pending):
+        if table == "seats":
+            grown = key | {"fare_conditions": value["after"]["fare_conditions"]}
+            source.pending[place] = (table, grown, value)
+    warehouse.load()
+    [(table, column, reason)] = waiting(warehouse)
+    assert (table, column) == ("seats", "key") and "(aircraft_code, seat_no)" in reason
+    stored = "select fare_conditions from dwh_business.current_seats"
+    assert warehouse.rows(stored) == [("Business",)]
+    assert kinds(evolving.find())["seats"] == "key changed"
+
+    evolving.at_source(
+        "alter table seats drop constraint seats_pkey, add primary key (aircraft_code, seat_no)"
+    )
+    assert "seats" not in kinds(evolving.find())
+    source.commit(("u", "seats", seat | {"fare_conditions": "Economy"}))
+    warehouse.load()
+    assert warehouse.rows(stored) == [("Economy",)]
+    warehouse.rows("update dwh_control.set_aside_event set resolution = 'discarded'")
+
+
+def test_added_column_after_retention(evolving):
+    """Where raw is not whole any more a new column would ask for a reset."""
+    warehouse, source = evolving.warehouse, evolving.source
+    source.snapshot("ticket_flights", *[segment(f"000000000000{n}") for n in range(3)])
+    warehouse.load()
+    evolving.at_source("alter table ticket_flights add meal text")
+    source.commit(("u", "ticket_flights", segment("0000000000001", meal="gone with raw")))
+    warehouse.load()
+    source.commit(("u", "ticket_flights", segment("0000000000002", meal="kept")))
+    warehouse.load()
+    assert evolving.retain() > 0
+    before = warehouse.vault()
+    evolving.evolve()
+    warehouse.load_landed()
+    after = warehouse.vault()
+    assert {table: after[table] for table in before} == before
+    meals = (
+        "select ticket_no, meal from dwh_business.current_ticket_flights"
+        " where meal is not null order by 1"
+    )
+    assert warehouse.rows(meals) == [("0000000000002", "kept")]
+    # What raw has not, a resync reads from the source: a snapshot of the table.
+    source.snapshot("ticket_flights", segment("0000000000001", meal="gone with raw"))
+    warehouse.load()
+    assert warehouse.rows(meals)[0] == ("0000000000001", "gone with raw")
+    assert warehouse.not_kept() == []
+
+
+# DDL at the source -> (what is named, its kind, whether evolve writes it); docs/source_changes.md
+# says of each what becomes of loads.
+CHANGES = {
+    "alter table bookings add note text": ("bookings.note", "added", True),
+    "alter table bookings add note text default 'x' not null": ("bookings.note", "added", True),
+    'alter table bookings add "Note" text': ("bookings.Note", "added", False),
+    'alter table bookings add "order" text': ("bookings.order", "added", False),
+    "alter table bookings add load_date date": ("bookings.load_date", "added", False),
+    "alter table bookings add box box": ("bookings.box", "added", False),
+    "alter table bookings add twice numeric generated always as (total_amount * 2) stored": (
+        *("bookings.twice", "added", False),
+    ),
+    "alter table tickets drop passenger_name": ("tickets.passenger_name", "dropped", True),
+    "alter table seats drop seat_no": ("seats.seat_no", "dropped", False),
+    "alter table bookings alter total_amount type numeric(14, 2)": (
+        *("bookings.total_amount", "wider", False),
+    ),
+    "alter table bookings alter total_amount type numeric(12, 4)": (
+        *("bookings.total_amount", "wider", False),
+    ),
+    "alter table boarding_passes alter boarding_no type bigint": (
+        *("boarding_passes.boarding_no", "wider", False),
+    ),
+    "alter table bookings alter book_date type timestamp": (
+        *("bookings.book_date", "type changed", False),
+    ),
+    "alter table boarding_passes drop constraint boarding_passes_pkey,"
+    " add primary key (ticket_no, flight_id, seat_no)": ("boarding_passes", "key changed", False),
+    "alter table seats rename to chairs": ("seats", "table gone", False),
+    "alter table seats rename to chairs; create table seats (like chairs including all)": (
+        *("seats", "not published", False),
+    ),
+    "alter table seats rename to chairs;"
+    " create table seats (like chairs including all) partition by hash (aircraft_code);"
+    " create table seats_0 partition of seats for values with (modulus 1, remainder 0)": (
+        *("seats", "partitioned", False),
+    ),
+    "alter publication airline_publication drop table seats": ("seats", "not published", False),
+    "alter table seats replica identity nothing": ("seats", "replica identity", False),
+}
+# What needs nothing: no difference.
+NO_CHANGES = [
+    "alter table tickets alter passenger_name type varchar(500)",
+    "alter table bookings alter total_amount type numeric(10, 2)",
+    "alter table tickets alter passenger_name drop not null",
+    "alter table tickets alter contact_data set default '{}'",
+    "alter table bookings add constraint few check (total_amount < 1e9)",
+    "create table notes (id integer)",
+    "create index on bookings (book_date)",
+]
+
+
+def test_every_kind_of_change_is_named(bare_source):
+    """A difference that the plan does not name is one that somebody meets in a load."""
+    dsn, run = bare_source
+    for statement, (name, kind, writes) in CHANGES.items():
+        with closing(psycopg2.connect(dsn)) as connection:
+            # The catalogue as it is in this transaction, which is taken back.
+            connection.cursor().execute(statement)
+            source = catalogue.read(connection)
+            models = read_project(ROOT)
+            taken = {table: taken_names(ROOT, table) for table in models}
+            found = differences(source, models, taken)
+            connection.rollback()
+        assert (name, kind, writes) in [(each.name, each.kind, each.writes) for each in found], (
+            f"{statement}: {found}"
+        )
+        text = plan.text(found)
+        assert "loads" in text and "to do" in text and name in text
+    for statement in NO_CHANGES:
+        run(statement)
+    assert plan.find(dsn, ROOT)[1] == []
+
+
+def test_every_type_has_a_cast_or_a_reason(bare_source, tmp_path):
+    """A type that nobody thought of would break the model, and with it every load."""
+    dsn, run = bare_source
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select typname from pg_type where typnamespace = 'pg_catalog'::regnamespace"
+            " and typtype in ('b', 'r', 'm') and typname !~ '^(pg_|_)' order by 1"
+        )
+        names = [name for (name,) in cursor]
+    run("create type mood as enum ('sad', 'ok'); create domain email as text check (value <> '')")
+    names += ["mood", "email", "text[]", "char(3)", "varchar(9)", "numeric(5,1)", "timestamp(2)"]
+    columns = ", ".join(f"add column c{place} {name}" for place, name in enumerate(names))
+    run(f"alter table bookings {columns}")
+    tables, found = plan.find(dsn, ROOT)
+    assert len(found) == len(names)
+    written = {names[int(each.column[1:])] for each in found if each.writes}
+    assert {"int4", "text", "bool", "uuid", "date", "timestamptz", "mood", "email"} <= written
+    assert not {"bytea", "interval", "money", "text[]", "point"} & written
+    edit = plan.edit(project.copy_to(tmp_path / "checkout"), tables, found)
+    assert len(edit.write()) == 9
