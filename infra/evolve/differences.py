@@ -158,10 +158,10 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                     table.name,
                     name,
                     f"is {column.type} at the source, {kind} in the project",
-                    "go on; a value that is no longer "
-                    + kind
-                    + " is set aside, its neighbours load",
-                    "nothing while './airline dead-letters' names none of it",
+                    f"go on; a value that is no {kind} is set aside, its neighbours load",
+                    "'./airline evolve --apply' makes it wider here too; what was set aside loads "
+                    "after './airline dead-letters replay'",
+                    writes=True,
                 )
             case "other":
                 yield Difference(

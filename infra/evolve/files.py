@@ -118,6 +118,17 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
     return satellite
 
 
+def widen(edit: Edit, table: str, name: str, kind: str) -> None:
+    """Gives a modelled column the wider type `kind`, 'numeric' or 'bigint'."""
+    edit.change(
+        project.SOURCES,
+        rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?              {name}: ).*$",
+        lambda found: found[1] + kind,
+    )
+    cast = rf"\{{\{{ event_number\('{name}', '[^']*'\) \}}\}}|\(row_image ->> '{name}'\)::\w+"
+    edit.change(f"models/staging/stg_{table}.sql", cast, types.cast(name, kind))
+
+
 def name_dropped(edit: Edit, names: Sequence[str]) -> None:
     """Adds "table.column" to the variable dropped_columns."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from infra.evolve import catalogue, files, project
+from infra.evolve import catalogue, files, project, types
 from infra.evolve.catalogue import Table
 from infra.evolve.differences import Difference, differences
 
@@ -52,6 +52,10 @@ def edit(root: Path, source: dict[str, Table], found: Sequence[Difference]) -> f
             added.setdefault(each.table, []).append(each.column)
     for table, names in added.items():
         files.add_columns(made, table, [source[table].columns[name] for name in names])
+    for each in found:
+        if each.writes and each.kind == "wider":
+            wider = types.wider(source[each.table].columns[each.column])
+            files.widen(made, each.table, each.column, wider)
     dropped = [each.name for each in found if each.writes and each.kind == "dropped"]
     if dropped:
         files.name_dropped(made, dropped)

@@ -59,6 +59,11 @@ def cast(name: str, kind: str) -> str:
     return f"(row_image ->> '{name}')::{kind}"
 
 
+def wider(column: Column) -> str:
+    """The type for a column that its source has outgrown: one that it cannot outgrow again."""
+    return "bigint" if _split(column.type)[0] in WHOLE else "numeric"
+
+
 def relation(column: Column, modelled: str) -> str:
     """What a column of the source is to the type its model gives it: 'same', 'wider' or 'other'.
 
@@ -70,9 +75,6 @@ def relation(column: Column, modelled: str) -> str:
         return "same" if WHOLE.index(name) <= WHOLE.index(kept) else "wider"
     if name == "numeric" and kept == "numeric":
         return "same" if _fits(modifier, kept_modifier) else "wider"
-    # A whole number or a number is text in JSON all the same.
-    if name in WHOLE and kept == "numeric":
-        return "same" if not kept_modifier else "wider"
     return "same" if kept_as(column) == modelled else "other"
 
 

@@ -14,6 +14,7 @@
 -- Two runs that start together open one batch.
 select pg_advisory_xact_lock(hashtext('airline load batch'));
 {{ create_is_json() }}
+{{ widen_columns() }}
 {% if flags.FULL_REFRESH %}
 update {{ load_batch }} set closed_at = now(), outcome = 'superseded' where closed_at is null;
 {% endif %}

@@ -365,13 +365,13 @@ CHANGES = {
     "alter table tickets drop passenger_name": ("tickets.passenger_name", "dropped", True),
     "alter table seats drop seat_no": ("seats.seat_no", "dropped", False),
     "alter table bookings alter total_amount type numeric(14, 2)": (
-        *("bookings.total_amount", "wider", False),
+        *("bookings.total_amount", "wider", True),
     ),
     "alter table bookings alter total_amount type numeric(12, 4)": (
-        *("bookings.total_amount", "wider", False),
+        *("bookings.total_amount", "wider", True),
     ),
     "alter table boarding_passes alter boarding_no type bigint": (
-        *("boarding_passes.boarding_no", "wider", False),
+        *("boarding_passes.boarding_no", "wider", True),
     ),
     "alter table bookings alter book_date type timestamp": (
         *("bookings.book_date", "type changed", False),
@@ -444,3 +444,56 @@ def test_every_type_has_a_cast_or_a_reason(bare_source, tmp_path):
     assert not {"bytea", "interval", "money", "text[]", "point"} & written
     edit = plan.edit(project.copy_to(tmp_path / "checkout"), tables, found)
     assert len(edit.write()) == 9
+
+
+def test_wider_column_goes_through_after_retention(evolving):
+    """A value that the source may have since would stay outside the vault until a reset."""
+    warehouse, source = evolving.warehouse, evolving.source
+    source.snapshot("bookings", booking("WIDE01", total_amount="1.50"))
+    boarded = {"ticket_no": "0000000000001", "flight_id": 1, "boarding_no": 1, "seat_no": "1A"}
+    source.snapshot("boarding_passes", boarded)
+    warehouse.load()
+    evolving.retain()
+    # What stands on the column: a view of dbt's role with a grant, and somebody else's.
+    warehouse.rows(
+        "create view dwh_business.of_dbt as"
+        " select sum(total_amount) from dwh_business.current_bookings;"
+        "alter view dwh_business.of_dbt owner to airline_dbt;"
+        "grant select on dwh_business.of_dbt to airline_ingest;"
+        "create view public.of_others as select total_amount from dwh_business.current_bookings"
+    )
+    evolving.at_source(
+        "alter table bookings alter total_amount type numeric(16, 3);"
+        "alter table boarding_passes alter boarding_no type bigint"
+    )
+    source.commit(("u", "bookings", booking("WIDE01", total_amount="1234567890123.125")))
+    source.commit(("u", "boarding_passes", boarded | {"boarding_no": 2**40}))
+    warehouse.load()
+    assert [row[:2] for row in waiting(warehouse)] == [
+        ("boarding_passes", "boarding_no"),
+        ("bookings", "total_amount"),
+    ]
+    before = warehouse.vault()
+    assert kinds(evolving.find())["bookings.total_amount"] == "wider"
+    assert len(evolving.evolve()) == 3
+    assert "wider" not in kinds(evolving.find()).values()
+
+    refused = warehouse.dbt("run", "--selector", "loading")
+    assert not refused.success and "public.of_others" in messages(refused)
+    warehouse.rows("drop view public.of_others")
+    warehouse.load_landed()
+    assert warehouse.vault() == before
+    replay(warehouse)
+    assert waiting(warehouse) == []
+    assert warehouse.rows(
+        "select total_amount::text from dwh_business.current_bookings where book_ref = 'WIDE01'"
+        " union all select boarding_no::text from dwh_business.current_boarding_passes"
+    ) == [("1234567890123.125",), (str(2**40),)]
+    # The same by the functions of the past, and for who may read the view.
+    assert warehouse.rows(
+        "select total_amount::text from dwh_business.bookings_as_of('infinity')"
+        " where book_ref = 'WIDE01'"
+    ) == [("1234567890123.125",)]
+    assert warehouse.rows(
+        "select has_table_privilege('airline_ingest', 'dwh_business.of_dbt', 'select')"
+    ) == [(True,)]
