@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-PUBLICATION = "airline_publication"
+from infra.settings import PUBLICATION
 
 TABLES = """
 select

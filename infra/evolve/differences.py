@@ -148,8 +148,8 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                 name,
                 "the source has a column of this name again, and dropped_columns names it",
                 "read it again; a row that was not written since keeps the value of before",
-                f"'./airline resync {table.name}' reads all rows anew, once",
-                settled=True,
+                f"'./airline evolve --apply', then './airline resync {table.name}', once",
+                writes=True,
             )
         match types.relation(column, kind):
             case "wider":

@@ -17,6 +17,7 @@ from infra.evolve import project, types
 from infra.evolve.catalogue import Column
 
 ADDED = "-- added at the source"
+DROPPED = r"^  dropped_columns: \[(.*)\]$"
 BY_HAND = "evolve follows the project's conventions; model the column by hand. Nothing was written"
 
 
@@ -136,7 +137,21 @@ def name_dropped(edit: Edit, names: Sequence[str]) -> None:
         known = [each.strip() for each in found[1].split(",") if each.strip()]
         return f"  dropped_columns: [{', '.join([*known, *names])}]"
 
-    edit.change(project.PROJECT, r"^  dropped_columns: \[(.*)\]$", named)
+    edit.change(project.PROJECT, DROPPED, named)
+
+
+def name_returned(edit: Edit, table: str, names: Sequence[str]) -> None:
+    """Takes columns that are back out of dropped_columns; events from in between may lack them."""
+    gone = {f"{table}.{name}" for name in names}
+
+    def named(found: re.Match[str]) -> str:
+        known = [each.strip() for each in found[1].split(",") if each.strip()]
+        return f"  dropped_columns: [{', '.join(each for each in known if each not in gone)}]"
+
+    edit.change(project.PROJECT, DROPPED, named)
+    _put(
+        edit, table, "returned_columns", "".join(f"              {name}: true\n" for name in names)
+    )
 
 
 def describe(table: str, column: Column) -> str:
@@ -166,28 +181,31 @@ def _described(columns: Sequence[tuple[str, str]]) -> str:
 
 
 def _sources(edit: Edit, table: str, kinds: Mapping[str, str], satellite: str) -> None:
-    block = rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?)"
     listed = "".join(f"              {name}: {kind}\n" for name, kind in kinds.items())
     mapped = "".join(f"              {name}: {satellite}\n" for name in kinds)
     long = "".join(
         f"              {name}: {satellite}\n" for name, kind in kinds.items() if kind in types.LONG
     )
 
-    def put(key: str, lines: str) -> None:
-        inside = rf"{block}(            {key}:\n(?:              .*\n)+)"
-        if re.search(inside, edit.text(project.SOURCES), flags=re.MULTILINE):
-            edit.change(project.SOURCES, inside, lambda found: found[1] + found[2] + lines)
-        else:
-            edit.change(
-                project.SOURCES,
-                rf"{block}(            columns:\n(?:              .*\n)+)",
-                lambda found: f"{found[1]}{found[2]}            {key}:\n{lines}",
-            )
-
-    put("columns", listed)
+    _put(edit, table, "columns", listed)
     if long:
-        put("long_columns", long)
-    put("added_columns", mapped)
+        _put(edit, table, "long_columns", long)
+    _put(edit, table, "added_columns", mapped)
+
+
+def _put(edit: Edit, table: str, key: str, lines: str) -> None:
+    """Adds lines to a mapping of the table's `meta`, which is made after `columns` if need be."""
+    block = rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?)"
+    inside = rf"{block}(            {key}:\n(?:              .*\n)+)"
+    if found := re.search(inside, edit.text(project.SOURCES), flags=re.MULTILINE):
+        new = "".join(each for each in lines.splitlines(True) if each not in found[2])
+        edit.change(project.SOURCES, inside, lambda found: found[1] + found[2] + new)
+    else:
+        edit.change(
+            project.SOURCES,
+            rf"{block}(            columns:\n(?:              .*\n)+)",
+            lambda found: f"{found[1]}{found[2]}            {key}:\n{lines}",
+        )
 
 
 def _satellite(

@@ -56,6 +56,9 @@ def edit(root: Path, source: dict[str, Table], found: Sequence[Difference]) -> f
         if each.writes and each.kind == "wider":
             wider = types.wider(source[each.table].columns[each.column])
             files.widen(made, each.table, each.column, wider)
+    for each in found:
+        if each.writes and each.kind == "back again":
+            files.name_returned(made, each.table, [each.column])
     dropped = [each.name for each in found if each.writes and each.kind == "dropped"]
     if dropped:
         files.name_dropped(made, dropped)

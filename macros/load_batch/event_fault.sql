@@ -60,7 +60,7 @@ end
     'date': ['number'], 'timestamp': ['number'], 'timestamp(3)': ['number'], 'time': ['number'], 'time(3)': ['number']
 }.get(type, ['number', 'string']) -%}
 {%- if column not in meta.primary_key %}{% set kinds = kinds + ['null'] %}{% endif -%}
-{%- if column in dropped_columns(table_name) or column in added_columns(table_name) %}{% set kinds = kinds + ['missing'] %}{% endif -%}
+{%- if column in dropped_columns(table_name) or column in added_columns(table_name) or column in (meta.returned_columns or {}) %}{% set kinds = kinds + ['missing'] %}{% endif -%}
 {%- set value = event ~ ".image ->> '" ~ column ~ "'" -%}
 {%- set text = column_text(value, type) -%}
 case
