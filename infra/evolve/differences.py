@@ -66,10 +66,7 @@ def _table(
     name: str, table: Table | None, model: Model, others: Sequence[Table]
 ) -> Iterator[Difference]:
     again = f"'./airline resync {name}'"
-    publish = (
-        f"'alter publication airline_publication add table {name}' and 'grant select on {name} to "
-        "airline_cdc' at the source"
-    )
+    publish = "'./airline up' publishes it, as one table, and grants what the connector needs"
     if table is None or table.kind not in ("r", "p"):
         alike = [other.name for other in others if set(model.columns) <= set(other.columns)]
         hint = f"; {', '.join(sorted(alike))} has its columns" if alike else ""
@@ -91,7 +88,6 @@ def _table(
             "",
             "it is partitioned, and not published as one table",
             "get nothing of it: its rows stay as they were",
-            "'alter publication airline_publication set (publish_via_partition_root = true)', "
             f"{publish}, then {again}",
         )
     elif table.published is None:
@@ -121,7 +117,7 @@ def _table(
             "",
             "its replica identity is neither its primary key nor the whole row",
             "do not get to know which row was deleted",
-            f"'alter table {name} replica identity default' at the source, then {again}",
+            f"'./airline up' puts it back, then {again}",
         )
 
 
@@ -138,8 +134,7 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                 name,
                 "the publication names columns, and not this one",
                 "set its events aside, as if the column were dropped",
-                "publish the whole table: 'alter publication airline_publication set table …' with "
-                f"{table.name} without a list of columns, then './airline resync {table.name}'",
+                f"'./airline up' publishes the whole table, then './airline resync {table.name}'",
             )
         if name in model.dropped:
             yield Difference(
@@ -254,7 +249,7 @@ def _added(table: Table, column: Column, taken: set[str]) -> Difference:
     if table.published is not None and name not in table.published:
         return by_hand(
             "and the publication, which names columns, has it not",
-            f"publish the whole table {table.name}, without a list of columns; then ask again",
+            "'./airline up' publishes the whole table; then ask again",
         )
     todo = "'./airline evolve --apply' writes models and descriptions"
     if column.has_value_for_old_rows:
