@@ -12,6 +12,7 @@ import psycopg2
 from airflow.exceptions import AirflowException
 from cosmos.operators.local import DbtRunLocalOperator
 
+from infra import postgres
 from infra.airflow import alerts, config, warehouse
 from infra.cli import audit, landing
 from infra.health.last_error import redacted
@@ -51,7 +52,7 @@ class Audit(DbtRunLocalOperator):
                 audit.main(["--json", "--names", "0"], source, vault, bring_through)
         except psycopg2.OperationalError as error:
             raise AirflowException(
-                f"a database does not answer, so nothing was compared: {str(error).strip()}"
+                f"a database does not answer, so nothing was compared: {postgres.reason(error)}"
             ) from None
         self.judge(json.loads(said.getvalue()))
 
