@@ -9,9 +9,9 @@ from tests.support.dags import land, states
 pytestmark = pytest.mark.timeout(3600)
 
 CURVE_ENDS = "build.a_booking_curve_ends_with_the_flights_passengers_test"
-PAIR_OF_AIRPORTS = (
-    "build.relationships_airport_passenger_flow_airport_code"
-    "__airport_code__ref_airport_traffic__test"
+GROUP_HAS_A_THRESHOLD = (
+    "build.relationships_frequent_flyers_customer_group"
+    "__customer_group__ref_customer_group_thresholds__test"
 )
 HUB_KNOWS_AIRPORT = (
     "load.relationships_vst_airports_airport_hash_key__airport_hash_key__ref_hub_airports__test"
@@ -40,48 +40,38 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
         " where ticket_flight_hash_key = %s",
         key,
     )
-    # One node: a status that none of the accepted values is, of a flight that nobody booked.
-    [(flight, loaded, status)] = stack.sql(
-        "dwh",
-        """
-        select details.flight_hash_key, details.load_date, details.status
-        from dwh_detailed.sat_flight_details as details
-        inner join dwh_detailed.hub_flights as hub using (flight_hash_key)
-        inner join dwh_business.current_flights as current
-            on current.flight_id = hub.flight_id and current.status = details.status
-        where current.status = 'Scheduled' and not exists (
-            select from dwh_business.kept_ticket_flights as kept
-            where kept.flight_id = hub.flight_id
-        )
-        order by details.load_date desc limit 1
-        """,
+    # A relationship: a group without a threshold, in a mart of another DAG.
+    [(passenger, group)] = stack.sql(
+        "dwh", "select passenger_id, customer_group from presentation.frequent_flyers limit 1"
     )
-    set_status = """
-        update dwh_detailed.sat_flight_details set status = %s
-        where flight_hash_key = %s and load_date = %s
-    """
+    set_group = (
+        "update presentation.frequent_flyers set customer_group = %s where passenger_id = %s"
+    )
     try:
         stack.sql(
             "dwh",
             "delete from dwh_business.kept_ticket_flights where ticket_flight_hash_key = %s",
             key,
         )
-        stack.sql("dwh", set_status, "Diverted", flight, loaded)
-        # A relationship: a pair with an airport that there is not.
+        stack.sql("dwh", set_group, "QQ", passenger)
+        # One node: a seed without a name.
         stack.sql(
             "dwh",
             """
-            insert into presentation.airport_passenger_flow
-            select (jsonb_populate_record(flow, '{"airport_code": "QQQ"}')).*
-            from presentation.airport_passenger_flow as flow order by flow.flight_date limit 1
+            create function public.no_name() returns trigger language plpgsql as
+            'begin new.source_system_name := null; return new; end';
+            create trigger no_name before insert on reference.source_systems
+            for each row execute function public.no_name()
             """,
         )
         state, tasks = dags.run("marts_refresh")
     finally:
+        stack.sql("dwh", set_group, group, passenger)
         stack.sql(
-            "dwh", "delete from presentation.airport_passenger_flow where airport_code = 'QQQ'"
+            "dwh",
+            "drop trigger if exists no_name on reference.source_systems;"
+            " drop function if exists public.no_name()",
         )
-        stack.sql("dwh", set_status, status, flight, loaded)
         stack.sql(
             "dwh",
             "insert into dwh_business.kept_ticket_flights select * from public.taken_away"
@@ -89,16 +79,16 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
         )
         stack.sql("dwh", "drop table public.taken_away")
     assert state == "failed"
-    assert red(tasks) == {CURVE_ENDS, "build.flight_load.test", PAIR_OF_AIRPORTS}
+    assert red(tasks) == {CURVE_ENDS, "build.source_systems.test", GROUP_HAS_A_THRESHOLD}
     assert states(tasks) == {"failed": 3, "success": len(tasks) - 3}
-    log = stack.airline("airflow", "tasks", "logs", "marts_refresh", PAIR_OF_AIRPORTS).stdout
+    log = stack.airline("airflow", "tasks", "logs", "marts_refresh", GROUP_HAS_A_THRESHOLD).stdout
     assert "Got 1 result" in log, "the log does not say what is wrong"
 
     state, tasks = dags.run("marts_refresh")
     assert state == "success", states(tasks)
     # None of them started dbt once more: each followed the run's one build.
     assert all(task["try_number"] == 1 for task in tasks.values())
-    alone = stack.airline("airflow", "tasks", "logs", "marts_refresh", PAIR_OF_AIRPORTS).stdout
+    alone = stack.airline("airflow", "tasks", "logs", "marts_refresh", GROUP_HAS_A_THRESHOLD).stdout
     assert "alone" not in alone
 
 
