@@ -113,15 +113,14 @@ from given
 {%- if execute and relation is not none -%}
     {%- set found = run_query(objects_of_others(relation))[0][0] -%}
     {%- if found -%}
-        {{ exceptions.raise_compiler_error(refusal(relation, found)) }}
+        {{ exceptions.raise_compiler_error(
+            relation.include(database=false) | replace('"', '') ~ " has to be made anew, and would take with it what "
+            ~ "others built on it: " ~ found ~ ". Nothing was changed. Save their definitions (pg_dump --schema-only, or "
+            ~ "pg_get_viewdef), drop them, build, and make them again."
+        ) }}
     {%- endif -%}
 {%- endif -%}
 {% endmacro %}
-
-
-{% macro refusal(relation, found) -%}
-{{ relation.include(database=false) | replace('"', '') }} has to be made anew, and would take with it what others built on it: {{ found }}. Nothing was changed. Save their definitions (pg_dump --schema-only, or pg_get_viewdef), drop them, build, and make them again.
-{%- endmacro %}
 
 
 {#- A query of one text: the objects built on `relation`, directly or through others, that are no models of this

@@ -15,17 +15,15 @@
     {%- endif -%}
 
     {%- set wanted = adapter.quote(this.identifier ~ '__wanted') %}
-    {% call statement('main') -%}
+    {% call statement('main', fetch_result=true) -%}
         {%- if config.get('contract').enforced -%}
             {{ get_assert_columns_equivalent(sql) }}
         {%- endif %}
         do $create_view$
         declare
             is_there boolean;
-            others text;
-            grants text[];
-            command text;
         begin
+            perform set_config('airline.view_has_other_columns', 'no', true);
             create temporary view {{ wanted }} as (
                 {{ sql }}
             );
@@ -41,10 +39,22 @@
                     {{ sql }}
                 );
             exception when invalid_table_definition then
-                others := ({{ objects_of_others(target_relation) }});
-                if others is not null then
-                    raise exception '%', format($refusal${{ refusal(target_relation, '%s') }}$refusal$, others);
-                end if;
+                perform set_config('airline.view_has_other_columns', 'yes', true);
+            end;
+            {% endcall %}
+        end
+        $create_view$;
+        select current_setting('airline.view_has_other_columns')
+    {%- endcall %}
+    {%- if load_result('main')['data'][0][0] == 'yes' -%}
+        {%- do refuse_to_drop(existing) %}
+        {% call statement('make_anew') -%}
+            do $make_anew$
+            declare
+                grants text[];
+                command text;
+            begin
+                {% call patiently(target_relation) %}
                 grants := array({{ grants_of(target_relation, target_relation) }});
                 drop view {{ target_relation }} cascade;
                 create view {{ target_relation }} as (
@@ -53,11 +63,11 @@
                 foreach command in array grants loop
                     execute command;
                 end loop;
-            end;
-            {% endcall %}
-        end
-        $create_view$
-    {%- endcall %}
+                {% endcall %}
+            end
+            $make_anew$
+        {%- endcall %}
+    {%- endif %}
 
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=True)) -%}
     {%- do persist_docs(target_relation, model) -%}
