@@ -36,7 +36,8 @@ KEPT = "kept-offset"
 
 
 def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) -> int:
-    """Runs what `options` name; lint and the usual suites if none, all suites with `--long`.
+    """Runs what `options` name; lint and the usual suites without what is slow if none, all suites
+    with `--long`.
 
     `arguments` go to pytest. Returns an exit code.
     """
@@ -59,6 +60,8 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
         if not lint.lint(target, environment, fix=options.fix, accept=options.accept_breaking):
             return 1
     usual = SUITES if options.long else USUAL
+    if everything and not options.long:
+        arguments = ["-m", "not slow", *arguments]
     suites = chosen or (list(usual) if everything else [])
     if not suites:
         return 0

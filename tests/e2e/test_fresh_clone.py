@@ -22,7 +22,7 @@ from infra.settings import ROOT, Settings
 from tests.reliability import proof
 from tests.support.dbt_hub import dbt_hub
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # What a clone does not have: what was made in this one.
 MADE_HERE = (".git", ".venv*", ".airline*", "dbt_packages", "target", "logs")

@@ -24,7 +24,7 @@ from infra.connect import connector
 from infra.health import checks
 from tests.support.status import Row, is_well, service, the_fault_is_said_and_heals
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from infra.project import declared
 from tests.integration.test_evolve import Evolving, replay, waiting
 from tests.support.events import KEYS
 
-pytestmark = pytest.mark.timeout(7200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 STEPS = 150 if os.environ.get("AIRLINE_TEST_LONG") else 14
 KEPT_KEYS = ("KEEP01", "KEEP02")

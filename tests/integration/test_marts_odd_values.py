@@ -22,7 +22,7 @@ from tests.support.events import KEYS, aircraft, airport, booking, flight, segme
 from tests.support.odd_values import Mutation
 from tests.support.warehouse import ROOT, Warehouse, messages
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 LONG = bool(os.environ.get("AIRLINE_TEST_LONG"))
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

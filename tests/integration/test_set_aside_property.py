@@ -29,7 +29,7 @@ from tests.support.events import (
 )
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(7200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 EXAMPLES = int(os.environ.get("AIRLINE_EXAMPLES") or 2)
 # What the session tried, printed at its end.

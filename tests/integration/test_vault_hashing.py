@@ -11,7 +11,7 @@ from infra import roles
 from tests.support.events import aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 # What AutomateDV takes where a project sets nothing.
 DEFAULTS = {

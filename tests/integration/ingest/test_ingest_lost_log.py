@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.power_cut import cut_tail
 
+pytestmark = pytest.mark.slow
+
 
 def events(first: int, last: int) -> list[tuple[bytes, bytes]]:
     return [

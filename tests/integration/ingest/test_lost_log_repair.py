@@ -17,6 +17,8 @@ from tests.integration.ingest.test_ingest_lost_log import (
     refusals,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(pipeline) -> Settings:
