@@ -229,8 +229,19 @@ def forget_position(settings: Settings) -> None:
 
 
 def forget(settings: Settings) -> None:
-    """Takes the connector off the worker, if it is there. Its offsets stay."""
+    """Takes the connector off the worker, if it is there. Its offsets stay. Raises AirlineError if
+    the worker still knows it after PATIENCE seconds.
+    """
     _ask(settings, "DELETE", "", missing=None)
+    # The worker answers before it has read of it: for a moment all looks as if it ran.
+    deadline = time.monotonic() + PATIENCE
+    while state(settings) is not None:
+        if time.monotonic() > deadline:
+            raise AirlineError(
+                f"Kafka Connect still has the connector {NAME} after {PATIENCE} s",
+                "see './airline logs connect', then try again",
+            )
+        time.sleep(0.2)
 
 
 def _short(trace: str) -> str:

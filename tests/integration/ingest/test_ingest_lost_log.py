@@ -65,7 +65,9 @@ def test_a_log_that_lost_its_end_is_refused_also_when_it_has_grown(pipeline, is_
     pipeline.produce("tickets", events(5, 10))
     pipeline.wait_landed("tickets")
     topic = pipeline.topic("flights")
-    assert "lost events" in refusals(pipeline)[topic]
+    # The second where the running ingester looked before the log had grown.
+    said = refusals(pipeline)[topic]
+    assert "lost events" in said or (is_running and "lost the end of this log" in said)
     assert list(refusals(pipeline)) == [topic]
     assert numbers(pipeline, "flights") == list(range(30))
     assert pipeline.stored("flights") == 30
