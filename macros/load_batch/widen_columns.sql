@@ -65,12 +65,7 @@ begin
             view.relkind = 'v' and pg_has_role(current_user, view.relowner, 'usage') as is_ours,
             format('drop view %I.%I cascade', namespace.nspname, view.relname) as undo,
             array[format('create view %I.%I as %s', namespace.nspname, view.relname, pg_get_viewdef(view.oid))]
-            || array(
-                select format('grant %s on %I.%I to %s', granted.privilege_type, namespace.nspname, view.relname,
-                    case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end)
-                from aclexplode(view.relacl) as granted
-                where granted.grantee <> view.relowner
-            ) as commands
+            || {{ grants_of('view.oid', "format('%I.%I', namespace.nspname, view.relname)") | indent(12) }} as commands
         from dependent_view as found
         inner join pg_class as view on found.relation = view.oid
         inner join pg_namespace as namespace on view.relnamespace = namespace.oid
@@ -82,8 +77,7 @@ begin
             null as undo,
             array[pg_get_functiondef(function.oid)]
             || array(
-                select format('grant execute on function %s to %s', function.oid::regprocedure,
-                    case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end)
+                select format('grant execute on function %s to %s', function.oid::regprocedure, {{ grantee_of('granted') }})
                 from aclexplode(function.proacl) as granted
                 where granted.grantee <> function.proowner
             ) as commands

@@ -55,55 +55,62 @@ end;
 {#- Grants as dbt has them, and those that somebody gave on the table whose place this one takes. -#}
 {% macro postgres__apply_grants(relation, grant_config, should_revoke=true) %}
     {%- do dbt.default__apply_grants(relation, grant_config, should_revoke) -%}
+    {%- set backup = "to_regclass('" ~ make_backup_relation(relation, 'table') ~ "')" -%}
     {% call statement('keep_grants') -%}
         do $keep_grants$
         declare
             command text;
         begin
-            for command in {{ grants_of(make_backup_relation(relation, 'table'), relation) }} loop
-                execute command;
-            end loop;
+            {{ make_grants(grants_of(backup, "'" ~ relation ~ "'")) }}
         end
         $keep_grants$
     {%- endcall %}
 {% endmacro %}
 
 
-{#- A query: the statements that give the grants on `old`, if it is there, on `new`, where it has the columns. -#}
-{% macro grants_of(old, new) -%}
-with given as (
-
-    select
-        acl.grantee,
-        acl.is_grantable,
-        acl.privilege_type::text as privilege
-    from pg_class as relation
-    cross join aclexplode(relation.relacl) as acl
-    where relation.oid = to_regclass('{{ old }}') and acl.grantee <> relation.relowner
-    union all
-    select
-        acl.grantee,
-        acl.is_grantable,
-        format('%s (%I)', acl.privilege_type, old_column.attname) as privilege
-    from pg_attribute as old_column
-    inner join pg_attribute as new_column
-        on
-            new_column.attrelid = to_regclass('{{ new }}')
-            and new_column.attname = old_column.attname
-            and not new_column.attisdropped
-    cross join aclexplode(old_column.attacl) as acl
-    where old_column.attrelid = to_regclass('{{ old }}')
-
+{#- An array of statements: they make the grants on a relation again on the one that is called `name` then. Both are
+    expressions of SQL; of no relation there are none. -#}
+{% macro grants_of(oid, name) -%}
+array(
+    select format('grant %s on %s to %s', given.privilege, {{ name }}, {{ grantee_of('given') }})
+    from (
+        select
+            acl.grantee,
+            acl.is_grantable,
+            acl.privilege_type::text as privilege
+        from pg_class as granted
+        cross join aclexplode(granted.relacl) as acl
+        where granted.oid = {{ oid }} and acl.grantee <> granted.relowner
+        union all
+        select
+            acl.grantee,
+            acl.is_grantable,
+            format('%s (%I)', acl.privilege_type, granted.attname) as privilege
+        from pg_attribute as granted
+        cross join aclexplode(granted.attacl) as acl
+        where granted.attrelid = {{ oid }}
+    ) as given
 )
+{%- endmacro %}
 
-select
-    format(
-        'grant %s on {{ new }} to %s%s',
-        given.privilege,
-        case given.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(given.grantee)) end,
-        case when given.is_grantable then ' with grant option' else '' end
-    )
-from given
+
+{#- To whom a row of aclexplode grants, as the end of a GRANT. -#}
+{% macro grantee_of(acl) -%}
+case {{ acl }}.grantee when 0 then 'public' else {{ acl }}.grantee::regrole::text end
+|| case when {{ acl }}.is_grantable then ' with grant option' else '' end
+{%- endmacro %}
+
+
+{#- PL/pgSQL that runs such statements; it needs the variable `command`. -#}
+{% macro make_grants(commands) -%}
+foreach command in array {{ commands }} loop
+    begin
+        execute command;
+    exception when undefined_column then
+        -- The grant went with its column.
+        null;
+    end;
+end loop;
 {%- endmacro %}
 
 

@@ -55,14 +55,12 @@
                 command text;
             begin
                 {% call patiently(target_relation) %}
-                grants := array({{ grants_of(target_relation, target_relation) }});
+                grants := {{ grants_of("to_regclass('" ~ target_relation ~ "')", "'" ~ target_relation ~ "'") }};
                 drop view {{ target_relation }} cascade;
                 create view {{ target_relation }} as (
                     {{ sql }}
                 );
-                foreach command in array grants loop
-                    execute command;
-                end loop;
+                {{ make_grants('grants') }}
                 {% endcall %}
             end
             $make_anew$
