@@ -49,6 +49,20 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def complaint(settings: Settings, *arguments: str) -> str:
+    """Runs a command that prints nothing. '' where it succeeded, else the end of what dbt said."""
+    done = subprocess.run(
+        command("--quiet", *arguments),
+        cwd=settings.root,
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return (done.stdout[-3000:] or f"exit {done.returncode}") if done.returncode else ""
+
+
 def build(
     settings: Settings, say: Callable[[str], None], arguments: Sequence[str] = ("build",)
 ) -> None:

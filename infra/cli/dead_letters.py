@@ -6,7 +6,6 @@ The first are the ingester's own verb's; the second are dbt's, and wait in `stag
 from __future__ import annotations
 
 import os
-import subprocess
 from argparse import Namespace
 from contextlib import closing
 from typing import Any
@@ -130,19 +129,11 @@ def _load_after_all(
 
 
 def _examine(settings: Settings) -> None:
-    done = subprocess.run(
-        dbt.command("--quiet", "run-operation", "examine_replays"),
-        cwd=settings.root,
-        env=dbt.environment(settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
+    if said := dbt.complaint(settings, "run-operation", "examine_replays"):
         raise AirlineError(
             "dbt could not examine the events",
             "mend what it names, then replay again; the next load examines them as well",
-            (done.stdout + done.stderr)[-3000:],
+            said,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from infra.airflow import config
@@ -50,20 +49,12 @@ def write(settings: Settings, edit: Edit) -> list[str]:
     Returns the paths. Raises AirlineError with what dbt says; then all files are as before.
     """
     written = edit.write()
-    done = subprocess.run(
-        dbt.command("--quiet", "parse", "--target-path", str(_target(settings))),
-        cwd=settings.root,
-        env=dbt.environment(settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
+    if said := dbt.complaint(settings, "parse", "--target-path", str(_target(settings))):
         edit.undo()
         raise AirlineError(
             "dbt cannot read the project with the new columns in it; all files are as before",
             "model them by hand, as their neighbours are",
-            (done.stdout + done.stderr)[-3000:],
+            said,
         )
     return written + _draw(settings)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infra.evolve import types
 from infra.evolve.catalogue import Column, Table
-from infra.evolve.project import Model
+from infra.project import declared
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Difference:
 
 
 def differences(
-    source: Mapping[str, Table], models: Mapping[str, Model], taken: Mapping[str, set[str]]
+    source: Mapping[str, Table], models: Mapping[str, declared.Table], taken: Mapping[str, set[str]]
 ) -> list[Difference]:
     """All differences, table by table. `taken`: names that a table's models have already."""
     found: list[Difference] = []
@@ -63,12 +63,12 @@ def differences(
 
 
 def _table(
-    name: str, table: Table | None, model: Model, others: Sequence[Table]
+    name: str, table: Table | None, model: declared.Table, others: Sequence[Table]
 ) -> Iterator[Difference]:
     again = f"'./airline resync {name}'"
     publish = "'./airline up' publishes it, as one table, and grants what the connector needs"
     if table is None or table.kind not in ("r", "p"):
-        alike = [other.name for other in others if set(model.columns) <= set(other.columns)]
+        alike = [other.name for other in others if set(model.modelled) <= set(other.columns)]
         hint = f"; {', '.join(sorted(alike))} has its columns" if alike else ""
         yield Difference(
             "table gone",
@@ -121,8 +121,8 @@ def _table(
         )
 
 
-def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference]:
-    for name, kind in model.columns.items():
+def _columns(table: Table, model: declared.Table, taken: set[str]) -> Iterator[Difference]:
+    for name, kind in model.modelled.items():
         column = table.columns.get(name)
         if column is None:
             yield _gone(table, model, name)
@@ -169,11 +169,11 @@ def _columns(table: Table, model: Model, taken: set[str]) -> Iterator[Difference
                     f"{column.type} under another name, which evolve takes up",
                 )
     for name, column in table.columns.items():
-        if name not in model.columns:
+        if name not in model.modelled:
             yield _added(table, column, taken)
 
 
-def _gone(table: Table, model: Model, name: str) -> Difference:
+def _gone(table: Table, model: declared.Table, name: str) -> Difference:
     if name in model.key:
         return Difference(
             "dropped",

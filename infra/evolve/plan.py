@@ -12,13 +12,14 @@ import psycopg2
 from infra.evolve import catalogue, files, project, types
 from infra.evolve.catalogue import Table
 from infra.evolve.differences import Difference, differences
+from infra.project import declared
 
 WIDTH = 100
 
 
 def find(source_dsn: str, root: Path) -> tuple[dict[str, Table], list[Difference]]:
     """(the source's tables, how they differ from the models in the checkout `root`)."""
-    models = project.read(root)
+    models = declared.tables(root)
     with closing(psycopg2.connect(source_dsn)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         source = catalogue.read(connection)

@@ -1,54 +1,15 @@
-"""What the project models of the source, read from the files that say so."""
+"""How the models of a source table are named, read from their files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from infra.errors import AirlineError
 
-SOURCES = "models/staging/_staging__sources.yml"
-PROJECT = "dbt_project.yml"
 SATELLITES = "models/raw_vault/satellites"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A modelled table: `columns` name -> type in staging, `added` name -> its satellite."""
-
-    table: str
-    columns: Mapping[str, str]
-    key: tuple[str, ...]
-    added: Mapping[str, str] = field(default_factory=dict)
-    dropped: frozenset[str] = frozenset()
-
-
-def read(root: Path) -> dict[str, Model]:
-    """The modelled tables, by name."""
-    sources = yaml.safe_load((root / SOURCES).read_text())
-    dropped = yaml.safe_load((root / PROJECT).read_text())["vars"]["dropped_columns"]
-    [staging] = [each for each in sources["sources"] if each["name"] == "staging"]
-    models = {}
-    for table in staging["tables"]:
-        meta: dict[str, Any] = table.get("config", {}).get("meta") or {}
-        if "columns" in meta:
-            models[table["name"]] = Model(
-                table["name"],
-                meta["columns"],
-                tuple(meta["primary_key"]),
-                meta.get("added_columns") or {},
-                frozenset(
-                    name.split(".", 1)[1]
-                    for name in dropped
-                    if name.split(".", 1)[0] == table["name"]
-                ),
-            )
-    return models
 
 
 def entity(root: Path, table: str) -> tuple[str, str]:

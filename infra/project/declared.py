@@ -21,17 +21,26 @@ SOURCES, PROJECT = "models/staging/_staging__sources.yml", "dbt_project.yml"
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the source: its primary key, and column -> the type that the models give it."""
+    """A table of the source: its primary key, and column -> the type that the models give it.
+
+    `dropped`: columns that the variable dropped_columns names. `added`: column -> its satellite, of
+    those that the source got later.
+    """
 
     name: str
     key: tuple[str, ...]
-    columns: dict[str, str]
+    modelled: dict[str, str]
+    dropped: frozenset[str]
+    added: dict[str, str]
+
+    @functools.cached_property
+    def columns(self) -> dict[str, str]:
+        """What is modelled and not dropped."""
+        return {name: kind for name, kind in self.modelled.items() if name not in self.dropped}
 
 
 def tables(root: Path = ROOT) -> dict[str, Table]:
-    """Table -> what the project reads of it, in the order of their names. Columns that the variable
-    dropped_columns names are none.
-    """
+    """Table -> what the project reads of it, in the order of their names."""
     files = (root / SOURCES, root / PROJECT)
     return _read(*((file, file.stat().st_mtime_ns) for file in files))
 
@@ -46,12 +55,13 @@ def _read(sources: tuple[Path, int], project: tuple[Path, int]) -> dict[str, Tab
             name = table["name"]
             if name in TABLES:
                 meta = table["config"]["meta"]
-                columns = {
-                    column: kind
-                    for column, kind in meta["columns"].items()
-                    if f"{name}.{column}" not in dropped
-                }
-                found[name] = Table(name, tuple(meta["primary_key"]), columns)
+                found[name] = Table(
+                    name,
+                    tuple(meta["primary_key"]),
+                    meta["columns"],
+                    frozenset(each for each in meta["columns"] if f"{name}.{each}" in dropped),
+                    meta.get("added_columns") or {},
+                )
     return dict(sorted(found.items()))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,21 +33,12 @@ def build(settings: Settings, say: Callable[[str], None]) -> None:
     """Makes the site anew; the old one is served until it is whole. Raises AirlineError."""
     packages.put_in_place(say)
     target = _target(settings)
-    done = subprocess.run(
-        # dbt build has compiled every model; doing it again takes longer than all the rest.
-        dbt.command("--quiet", "docs", "generate", "--no-compile"),
-        cwd=settings.root,
-        env=dbt.environment(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
+    # dbt build has compiled every model; doing it again takes longer than all the rest.
+    if said := dbt.complaint(settings, "docs", "generate", "--no-compile"):
         raise AirlineError(
             "dbt could not make the docs site",
             "the warehouse must run ('./airline up'); see what dbt says below",
-            done.stdout[-3000:],
+            said,
         )
     publish(settings, target)
     say(f"docs site made of {_count(folder(settings))} models")

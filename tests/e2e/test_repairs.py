@@ -7,8 +7,7 @@ import pytest
 from infra.cli import resync
 from infra.connect import connector, resync_due
 from infra.errors import AirlineError
-from tests.e2e.test_status_table import read_only, replay_paused
-from tests.support.status import is_well
+from tests.support.status import is_well, read_only, replay_paused
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -22,24 +22,16 @@ import requests
 from infra import roles
 from infra.connect import connector
 from infra.health import checks
-from tests.support.status import Row, is_well, service, the_fault_is_said_and_heals
+from tests.support.status import (
+    Row,
+    is_well,
+    read_only,
+    replay_paused,
+    service,
+    the_fault_is_said_and_heals,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@contextmanager
-def read_only(stack) -> Iterator[None]:
-    """Nobody may write into the warehouse."""
-    stack.sql("dwh", "alter system set default_transaction_read_only = on")
-    stack.sql("dwh", "select pg_reload_conf()")
-    try:
-        yield
-    finally:
-        with closing(psycopg2.connect(stack.settings.dsn("dwh"))) as connection:
-            connection.set_session(readonly=False, autocommit=True)
-            with connection.cursor() as cursor:
-                cursor.execute("alter system reset default_transaction_read_only")
-                cursor.execute("select pg_reload_conf()")
 
 
 @contextmanager
@@ -80,15 +72,6 @@ def held_up(stack) -> Iterator[None]:
         yield
         one.rollback()
         psycopg2.extras.wait_select(other)
-
-
-@contextmanager
-def replay_paused(stack) -> Iterator[None]:
-    stack.sql("replica", "select pg_wal_replay_pause()")
-    try:
-        yield
-    finally:
-        stack.sql("replica", "select pg_wal_replay_resume()")
 
 
 @contextmanager

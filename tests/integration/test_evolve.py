@@ -12,8 +12,8 @@ import pytest
 from infra import roles
 from infra.evolve import catalogue, plan
 from infra.evolve.differences import Difference, differences
-from infra.evolve.project import read as read_project
 from infra.evolve.project import taken_names
+from infra.project import declared
 from infra.settings import PUBLICATION, ROOT, TABLES, Settings
 from infra.warehouse import retention as upkeep
 from tests.support import project
@@ -416,7 +416,7 @@ def test_every_kind_of_change_is_named(bare_source):
             # The catalogue as it is in this transaction, which is taken back.
             connection.cursor().execute(statement)
             source = catalogue.read(connection)
-            models = read_project(ROOT)
+            models = declared.tables(ROOT)
             taken = {table: taken_names(ROOT, table) for table in models}
             found = differences(source, models, taken)
             connection.rollback()

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2
+
 from infra.health import checks
 from infra.metrics import exporter
+
+
+@contextmanager
+def read_only(stack) -> Iterator[None]:
+    """Nobody may write into the warehouse."""
+    stack.sql("dwh", "alter system set default_transaction_read_only = on")
+    stack.sql("dwh", "select pg_reload_conf()")
+    try:
+        yield
+    finally:
+        with closing(psycopg2.connect(stack.settings.dsn("dwh"))) as connection:
+            connection.set_session(readonly=False, autocommit=True)
+            with connection.cursor() as cursor:
+                cursor.execute("alter system reset default_transaction_read_only")
+                cursor.execute("select pg_reload_conf()")
+
+
+@contextmanager
+def replay_paused(stack) -> Iterator[None]:
+    stack.sql("replica", "select pg_wal_replay_pause()")
+    try:
+        yield
+    finally:
+        stack.sql("replica", "select pg_wal_replay_resume()")
 
 
 @dataclass(frozen=True)
