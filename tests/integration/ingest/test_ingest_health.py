@@ -67,7 +67,10 @@ def test_a_partition_that_nobody_reads_is_said(pipeline, settings, ports):
     second.thaw()
     pipeline.wait(lambda: landing.ingesters(settings).problem == "")
     first.kill()
-    assert "are read by nobody" in landing.ingesters(settings).problem
+    second.kill()
+    found = landing.ingesters(settings)
+    assert "2 of 2 partitions are read by nobody" in found.problem
+    assert "ingest does not answer" in found.problem
 
 
 def test_a_topic_that_is_gone_is_said(pipeline, settings):
