@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from infra.cli import landing
-from infra.connect import connector
+from infra.connect import connector, slot_gap
+from tests.support.power_cut import cut_power
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -79,3 +80,35 @@ def test_a_slot_that_moved_past_changes_is_said_until_a_resync(stack):
     stack.wait(lambda: gap_served(stack) == 0, "the metrics tell that it is over")
     stack.commit("delete from airports where airport_code like 'QG%'")
     stack.assert_audit_clean()
+
+
+def test_stored_positions_that_kafka_lost_are_said_and_nothing_is_lost(stack):
+    """Wrong if it fails: after a power cut the connector goes on behind its slot, and nobody asks
+    whether what lies between is in the topics.
+    """
+    stack.commit("update airports set city = city where airport_code = 'LED'")
+    stack.assert_audit_clean()
+    assert said(stack) == ""
+    stack.supervisor.halt("connect")
+    wait_until_unread(stack)
+    assert said(stack) == "", "a worker that was ended has stored where it was"
+    cut_power(stack, slot_gap.OFFSETS_TOPIC, 2000, newest_partition(stack))
+    # Before the worker runs again, and after it has stored a newer position.
+    stack.wait(lambda: "may be in no topic" in said(stack), "the older position is noticed")
+    stack.supervisor.run("connect")
+    stack.commit("update airports set city = 'After The Cut' where airport_code = 'LED'")
+    stack.assert_audit_clean()
+    assert "./airline resync" in said(stack)
+    stack.airline("resync", "--yes")
+    stack.wait(lambda: stack.status()["healthy"], "all is well")
+    stack.assert_audit_clean()
+
+
+def newest_partition(stack) -> int:
+    """The partition of Connect's offsets topic that the connector's positions are in."""
+    folder = stack.home / "data" / "kafka"
+    logs = {
+        int(segment.parent.name.rpartition("-")[2]): segment.stat().st_size
+        for segment in sorted(folder.glob(f"{slot_gap.OFFSETS_TOPIC}-*/*.log"))
+    }
+    return max(logs, key=lambda number: logs[number])
