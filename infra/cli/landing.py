@@ -141,7 +141,9 @@ def _give_up(settings: Settings, state: connector.State | None, passed: bool) ->
     if state.is_failed:
         raise AirlineError(
             f"the connector {connector.NAME} failed while events were on their way",
-            "mend what its trace names, then './airline up'; nothing is lost",
+            connector.LOST_PLACE
+            if state.has_lost_its_place
+            else "mend what its trace names, then './airline up'; nothing is lost",
             "\n".join(state.trace.splitlines()[:12]),
         )
     if passed:

@@ -40,6 +40,12 @@ CAPTURE = frozenset(
     )
 )
 TEMPLATE = Path(__file__).with_name("connector.json")
+# Debezium's words where the slot begins behind the connector's stored position, or is lost.
+POSITION_GONE = "no longer available on the server"
+LOST_PLACE = (
+    "the slot no longer has what comes after the connector's stored position: './airline resync' "
+    "reads all rows anew"
+)
 # How long a connector may take to run, in seconds.
 PATIENCE = 120
 
@@ -66,6 +72,13 @@ class State:
     @property
     def is_failed(self) -> bool:
         return "FAILED" in (self.connector, self.task)
+
+    @property
+    def has_lost_its_place(self) -> bool:
+        """Whether the slot no longer has what comes after the stored position: it stays failed,
+        however often it is started.
+        """
+        return POSITION_GONE in self.trace
 
     @property
     def is_paused(self) -> bool:
@@ -152,7 +165,9 @@ def wait_until_running(settings: Settings) -> None:
             if restarted:
                 raise AirlineError(
                     f"the connector {NAME} failed (connector {now.connector}, task {now.task})",
-                    "mend what its trace names below, then run './airline up' again; "
+                    LOST_PLACE
+                    if now.has_lost_its_place
+                    else "mend what its trace names below, then run './airline up' again; "
                     "'./airline logs connect' has more",
                     _short(now.trace),
                 )

@@ -50,6 +50,8 @@ def _why_not(settings: Settings, state: cdc.State) -> str:
             f"a row is larger than a message of {settings.message_mb} MiB may be: raise "
             "AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
         )
+    if state.has_lost_its_place:
+        return cdc.LOST_PLACE
     said = state.reason[:120] or "not running"
     return (
         f"{said}; the service auto-restart tries again within a minute, "

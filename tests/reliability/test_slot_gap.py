@@ -96,12 +96,22 @@ def test_stored_positions_that_kafka_lost_are_said_and_nothing_is_lost(stack):
     # Before the worker runs again, and after it has stored a newer position.
     stack.wait(lambda: "may be in no topic" in said(stack), "the older position is noticed")
     stack.supervisor.run("connect")
+    stack.wait_for_services("connect")
     stack.commit("update airports set city = 'After The Cut' where airport_code = 'LED'")
-    stack.assert_audit_clean()
+    # Debezium refuses a slot that begins behind its position, however often it is started.
+    stack.wait(
+        lambda: "'./airline resync'" in connector_said(stack), "the connector's line says it"
+    )
+    done = stack.airline("up", "--only", "core", check=False)
+    assert done.returncode == 1 and "'./airline resync'" in done.stderr
     assert "./airline resync" in said(stack)
     stack.airline("resync", "--yes")
     stack.wait(lambda: stack.status()["healthy"], "all is well")
     stack.assert_audit_clean()
+
+
+def connector_said(stack) -> str:
+    return stack.status()["checks"]["connector"]["problem"] or ""
 
 
 def newest_partition(stack) -> int:

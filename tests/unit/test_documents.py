@@ -35,7 +35,7 @@ def translated() -> list[Path]:
 
 
 def base(path: Path) -> Path:
-    """What its links start from: the docs site serves the pages of the models, and `docs` beside."""
+    """What its links start from: the docs site serves the pages of the models beside `docs`."""
     return ROOT if path.is_relative_to(ROOT / "models") else path.parent
 
 
@@ -54,7 +54,7 @@ def headings(text: str) -> list[int]:
 
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
-    """(language, lines without their comments) of each block; of a diagram what lines begin with."""
+    """(language, lines without their comments) of each block; of a diagram their first words."""
     return [
         (language, re.findall(r"^ *(\w+)", block, re.MULTILINE))
         if language == "mermaid"
