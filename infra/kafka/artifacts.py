@@ -7,6 +7,7 @@ writes the lock. Repositories are the ones jgo is configured with (its own defau
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -17,6 +18,7 @@ import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import requests
 from jgo.config import GlobalSettings
@@ -59,6 +61,16 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) ->
     lock = tomllib.loads(LOCK.read_text())
     jars = runtime.make_folder(settings, folder / "jars")
     runtime.make_folder(settings, folder / "plugins")
+    # Stacks may share a cache: one of them fetches at a time.
+    with (folder / "lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        if (folder / "complete").exists():
+            return False
+        _fetch_all(lock, folder, jars, say)
+    return True
+
+
+def _fetch_all(lock: dict[str, Any], folder: Path, jars: Path, say: Callable[[str], None]) -> None:
     wanted = [
         (path, digest, jars / path.rsplit("/", 1)[1])
         for path, digest in lock["jars"].items()
@@ -73,7 +85,6 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) ->
         _unpack(archive, folder / "plugins")
         archive.unlink()
     (folder / "complete").touch()
-    return True
 
 
 def fetch_plugin(settings: Settings, path: str, digest: str, folder: Path) -> None:
