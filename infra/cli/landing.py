@@ -18,6 +18,9 @@ from infra.settings import Settings
 
 # Without any progress for this long, waiting is given up; in seconds.
 PATIENCE = 180
+# A failed connector is started again by itself (infra/connect/auto_restart.py). For so long that is
+# waited for, in seconds: several tries of it.
+FAILED_PATIENCE = 30
 
 
 def lag(settings: Settings, seconds: float = 30) -> dict[str, int]:
@@ -63,6 +66,7 @@ def wait_until_landed(
     passed = False
     before: object = None
     deadline = told = time.monotonic()
+    failed_since: float | None = None
     while True:
         if not passed:
             lsn, in_snapshot = connector.position(settings)
@@ -81,7 +85,12 @@ def wait_until_landed(
             told = now
             say(f"landed {done:,} of {sum(ends.values()):,}{'' if passed else ' so far'}")
         state = connector.state(settings)
-        if state is None or state.is_failed or state.is_stopped or now > deadline:
+        if state is None or not state.is_failed:
+            failed_since = None
+        elif failed_since is None:
+            failed_since = now
+        stays_failed = failed_since is not None and now - failed_since >= FAILED_PATIENCE
+        if state is None or stays_failed or state.is_stopped or now > deadline:
             _give_up(settings, state, passed)
         time.sleep(0.3)
 
