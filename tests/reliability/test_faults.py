@@ -75,6 +75,8 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(stack, links, capsys):
         now, planned = planned[:FAULTS_A_ROUND], planned[FAULTS_A_ROUND:]
         traffic_since = time.monotonic()
         with Traffic(RATE, seed + rounds) as traffic:
+            # It connects again to a primary that was killed; it does not begin without one.
+            stack.wait(lambda: traffic.changes, "there is traffic")
             for name in now:
                 time.sleep(scene.dice.uniform(0.5, 4))
                 say(f"  {time.monotonic() - begun:6.0f} s  {name}")
