@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg2
@@ -138,10 +138,29 @@ class Stack:
         """The process of every supervised service."""
         return {name: state.pid for name, state in self.supervisor.states().items()}
 
+    def healthy_status(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`./airline status` as soon as it says that all is well: for seconds, as while ingesters
+        share the partitions out anew, it may not be.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while (done := self.airline("status", check=False, **variables)).returncode:
+            assert time.monotonic() < deadline, f"{done.stdout}\n{done.stderr}"
+            time.sleep(1)
+        return done
+
     def kill(self, service: str) -> None:
         """Ends a service as a power cut would, and waits until it was started again."""
-        before = self.pid(service)
-        os.kill(before, 9)
+        before = 0
+
+        def has_process() -> bool:
+            """Between two starts it is 0, which to a signal is all of the test's own processes."""
+            nonlocal before
+            before = self.pid(service)
+            return before != 0
+
+        self.wait(has_process, f"{service} has a process")
+        with suppress(ProcessLookupError):
+            os.kill(before, 9)
         self.wait(
             lambda: (
                 self.supervisor.states()[service].state == "RUNNING"

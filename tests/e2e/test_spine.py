@@ -9,10 +9,11 @@ import requests
 from kafka import KafkaConsumer
 
 from infra.settings import TABLES
+from tests.support.dags import unread
 from tests.support.topics import topic_offsets
 from tests.support.traffic import Traffic
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 TRAFFIC = "select * from airport_traffic order by airport_code"
 
@@ -54,10 +55,10 @@ def test_a_second_up_does_no_work(stack):
 
 def test_status_is_healthy_and_names_what_is_used(stack):
     """Wrong if it fails: a whole stack is called ill, or status hides which AutomateDV runs."""
-    done = stack.airline("status")
+    done = stack.healthy_status()
     assert "healthy" in done.stdout
     assert "AutomateDV" in done.stdout
-    assert stack.status()["healthy"] is True
+    stack.wait(lambda: stack.status()["healthy"] is True, "status says the same as JSON")
 
 
 def test_traffic_is_the_same_on_primary_replica_and_in_the_vault(stack):
@@ -123,6 +124,7 @@ def test_no_batch_ends_within_a_booking(stack):
     with Traffic(rate=500, seed=14) as traffic:
         stack.wait(lambda: traffic.changes, "there is traffic")
         for _ in range(5):
+            stack.wait(lambda: unread(stack), "there is something to load")
             stack.airline("dbt", "run", "--quiet", "--selector", "vault")
             assert stack.half_bookings("dwh", "dwh_business.current_{}") == before
     assert stack.sql("dwh", loaded) == [(batches + 5,)], "there was nothing to load"
@@ -149,7 +151,8 @@ def test_load_loop_loads_by_itself_until_it_is_told_to_stop(stack):
             )
     finally:
         loop.terminate()
-        said, _ = loop.communicate(timeout=120)
+        # A load that has begun is ended first.
+        said, _ = loop.communicate(timeout=900)
     assert loop.returncode == 0, said
     assert said.count('"event": "loaded"') >= 2, said
     assert '"event": "stopped"' in said
