@@ -14,7 +14,7 @@ from infra import runtime
 from infra.cli.registry import registry
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         (sys.platform, platform.machine()) != ("linux", "x86_64"),
         reason="libfaketime's package has a library for Linux on x86-64 only",

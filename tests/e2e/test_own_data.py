@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 # It empties the source: after everything that looks at the simulator's data.
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.replaces_data]
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.replaces_data]
 
 # Made with Postgres Professional's demo database generator (MIT, licence inside).
 INDEPENDENT = Path(__file__).parent / "data" / "postgrespro_demo_70d.tgz"

@@ -9,7 +9,7 @@ from infra.connect import connector, resync_due
 from infra.errors import AirlineError
 from tests.support.status import is_well, read_only, replay_paused
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 
 def refused(stack, *arguments: str) -> str:

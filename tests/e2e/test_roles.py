@@ -10,7 +10,7 @@ import pytest
 
 from infra import roles
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 # role, server, statement that it needs
 CAN = [

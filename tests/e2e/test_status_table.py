@@ -31,7 +31,7 @@ from tests.support.status import (
     the_fault_is_said_and_heals,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from infra.errors import AirlineError
 from infra.kafka import artifacts
 from tests.integration.conftest import KafkaBroker, Running, scratch_folder, settings_in
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_worker_that_starts_does_not_say_that_the_connector_is_gone():

@@ -20,7 +20,7 @@ from tests.support import project
 from tests.support.events import UNAVAILABLE, Source, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 # As `up` publishes the tables.
 SCHEMA = (ROOT / "infra" / "source" / "schema.sql").read_text() + (

@@ -19,7 +19,7 @@ from infra.errors import AirlineError
 from infra.health import checks
 from tests.integration.conftest import PATIENCE, settings_in
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 _numbers = itertools.count(1)
 

@@ -12,7 +12,7 @@ from infra.cli.services import Connect, Kafka
 from infra.settings import Settings
 from tests.integration.conftest import KafkaBroker, PostgresServer, Running, settings_in
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def test_servers_run_in_a_folder_that_is_not_ascii(reachable_folder: Path):

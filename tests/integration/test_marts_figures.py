@@ -12,7 +12,7 @@ from tests.support import marts_reference as reference
 from tests.support.events import airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RUN_DATE = NOW.date()

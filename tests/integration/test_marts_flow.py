@@ -13,7 +13,7 @@ from tests.support import marts_reference as reference
 from tests.support.events import airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
 FIRST = date(2026, 1, 1)
 ROWS = (

@@ -12,7 +12,7 @@ import pytest
 from tests.support.events import airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
 NOW = "as_of: '2026-02-01'"
 # Each table of the marts, with a column that people might index.

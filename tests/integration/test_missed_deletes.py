@@ -13,7 +13,7 @@ from infra.settings import Settings
 from tests.support.events import airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 EVERYTHING = ["--keep-days", "0", "--above-gb", "0"]
 

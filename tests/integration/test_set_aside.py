@@ -15,7 +15,7 @@ from infra.health import set_aside
 from tests.support.events import aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 # Nothing waits for the rest of a transaction that never comes.
 AT_ONCE = ("--vars", "{transaction_patience: 0 seconds}")

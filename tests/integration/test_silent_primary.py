@@ -12,7 +12,7 @@ from tests.integration.conftest import scratch_folder
 from tests.integration.test_slot_gap_debezium import Cdc
 from tests.support.proxy import Proxy
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 def test_debezium_gives_up_a_primary_that_says_nothing():

@@ -26,7 +26,7 @@ from infra.errors import AirlineError
 from infra.health.slot_continuity import slot_continuity
 from tests.integration.conftest import scratch_folder, settings_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 # How long anything may take, in seconds.
 PATIENCE = 240

@@ -16,7 +16,7 @@ from tests.support import marts_reference as reference
 from tests.support.events import aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 CODES = ["AAA", "BBB", "CCC", "DDD"]
 # Later than every commit; flights go from a month before to two weeks after.

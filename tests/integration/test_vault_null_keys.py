@@ -10,7 +10,7 @@ import pytest
 from tests.support.events import aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 REFERENCES = {
     "flights": ["departure_airport", "arrival_airport", "aircraft_code"],

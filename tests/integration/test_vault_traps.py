@@ -17,7 +17,7 @@ from tests.support.events import (
 )
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from infra.settings import ROOT, Settings
 from tests.integration.conftest import free_ports
 from tests.integration.test_audit import Pair
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2700)
 
 
 class Task:

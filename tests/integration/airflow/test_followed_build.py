@@ -17,7 +17,7 @@ from infra.airflow import config
 from infra.cli import dbt, home
 from infra.settings import ROOT, Settings
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 # With its suffix no task's id may be so long, while it still is a file's name.
 LONG = ("a_name_that_is_too_long_for_the_id_of_a_task_" * 6)[:247]
