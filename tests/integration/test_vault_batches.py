@@ -16,7 +16,7 @@ from infra.warehouse import retention as upkeep
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
@@ -497,7 +497,7 @@ def test_two_loads_at_once(warehouse):
     warehouse.source.commit(*[("c", "airports", airport(f"A{n:02}")) for n in range(50)])
     warehouse.source.land()
     runs = [warehouse.start_dbt("run", "--selector", "loading") for _ in range(2)]
-    said = [run.communicate(timeout=300)[0] for run in runs]
+    said = [run.communicate(timeout=1200)[0] for run in runs]
     assert 0 in [run.returncode for run in runs], said
     for run, text in zip(runs, said, strict=True):
         assert not run.returncode or "Nothing is lost: run again" in text, text

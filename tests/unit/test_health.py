@@ -97,7 +97,7 @@ def test_all_is_asked_at_once_and_nothing_is_waited_for_longer(tmp_path):
 
     asker = Asker()
     questions = {"hangs": hang, "hangs too": hang, "answers": lambda: "well"}
-    assert asker.ask(questions, 0.3) == {"hangs": None, "hangs too": None, "answers": ("well",)}
+    assert asker.ask(questions, 2) == {"hangs": None, "hangs too": None, "answers": ("well",)}
     assert asker.ask(questions, 0.1)["hangs"] is None
     assert len(begun) == 2, "what hangs was asked again"
     release.set()
