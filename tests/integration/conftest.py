@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2 import sql
@@ -27,7 +28,7 @@ from infra.postgres import Server
 from infra.settings import Settings
 
 # How long a part may take to answer before the test run gives up on it, in seconds.
-PATIENCE = 120
+PATIENCE = 600
 
 
 def free_ports(count: int) -> list[int]:
@@ -101,8 +102,14 @@ class Running:
                 self._process.wait()
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """Ends it as a power cut would, and waits until its own processes are gone too: PostgreSQL
+        refuses to start while one of the former server's is there.
+        """
+        children = []
+        if self._process is not None and self._process.poll() is None:
+            children = psutil.Process(self._process.pid).children(recursive=True)
         self.stop(signal.SIGKILL)
+        psutil.wait_procs(children, PATIENCE)
 
 
 class PostgresServer(Running):

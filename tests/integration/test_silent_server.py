@@ -12,6 +12,7 @@ import pytest
 from infra import postgres, roles
 from infra.health import checks
 from infra.health.finding import Finding
+from tests.integration.conftest import PATIENCE
 from tests.support.proxy import Proxy
 
 
@@ -22,14 +23,28 @@ def proxy(postgres_server):
     proxy.stop()
 
 
+def silent_once_asked(postgres_server, proxy, question: str) -> None:
+    """Has the proxy pass nothing on as soon as the server is at this question."""
+    asked = f"select 1 from pg_stat_activity where state = 'active' and query = '{question}'"
+
+    def watch() -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not postgres_server.server.query(asked) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        proxy.half_open()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def test_a_question_has_an_end(postgres_server, proxy, monkeypatch):
     """Wrong if it fails: metrics, or a command, hang on a connection that is none any more."""
     monkeypatch.setattr(postgres, "ANSWERS_WITHIN", 3)
     server = replace(postgres_server.server, port=proxy.port)
     assert server.query("select 1") == [(1,)]
-    threading.Timer(1, proxy.half_open).start()
+    question = "select pg_sleep(30) as a_question"
+    silent_once_asked(postgres_server, proxy, question)
     with pytest.raises(psycopg2.OperationalError, match="no answer"):
-        server.query("select pg_sleep(2)")
+        server.query(question)
 
 
 def test_a_load_that_went_silent_lets_go(postgres_server, proxy, monkeypatch):
@@ -52,8 +67,9 @@ def test_status_does_not_wait_for_what_says_nothing(postgres_server, proxy, monk
     answered = threading.Event()
 
     def silent(_settings) -> Finding:
-        threading.Timer(0.5, proxy.half_open).start()
-        server.query("select pg_sleep(2)")
+        question = "select pg_sleep(30) as of_status"
+        silent_once_asked(postgres_server, proxy, question)
+        server.query(question)
         answered.set()
         return Finding("")
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from infra.connect import connector, slot_gap
 from infra.connect.slot_gap import Slot
+from tests.integration.conftest import PATIENCE
 
 OURS = [connector.NAME, {"server": "airline"}]
 PARTITION = 3
@@ -35,7 +36,9 @@ def topic(kafka_broker, monkeypatch) -> str:
 def transaction(
     kafka_broker, topic: str, *offsets: dict | None, key=OURS
 ) -> Iterator[KafkaProducer]:
-    """An open transaction of Kafka's in which a connector stores these positions."""
+    """An open transaction of Kafka's in which a connector stores these positions; over where `with`
+    ends, if it was committed or aborted by then.
+    """
     with closing(
         KafkaProducer(
             bootstrap_servers=kafka_broker.broker.settings.kafka_bootstrap,
@@ -49,6 +52,25 @@ def transaction(
             producer.send(topic, key=json.dumps(key).encode(), value=value, partition=PARTITION)
         producer.flush()
         yield producer
+    # Kafka says that it is over before its marker is there.
+    deadline = time.monotonic() + PATIENCE
+    while _end(kafka_broker, topic, "read_committed") < _end(
+        kafka_broker, topic, "read_uncommitted"
+    ):
+        assert time.monotonic() < deadline, "the transaction's marker does not come"
+        time.sleep(0.05)
+
+
+def _end(kafka_broker, topic: str, isolation_level: str) -> int:
+    """Offset after the last event, as a reader of this kind sees it."""
+    partition = TopicPartition(topic, PARTITION)
+    with closing(
+        KafkaConsumer(
+            bootstrap_servers=kafka_broker.broker.settings.kafka_bootstrap,
+            isolation_level=isolation_level,
+        )
+    ) as consumer:
+        return consumer.end_offsets([partition])[partition]
 
 
 def store(kafka_broker, topic: str, *offsets: dict | None, key=OURS) -> None:

@@ -38,7 +38,10 @@ def test_metrics_count_what_happened(pipeline, port):
     pipeline.produce("flights", [*good[60:], *bad], partition=1)
     ingester = pipeline.start(metrics_port=port)
     pipeline.wait(lambda: (pipeline.stored("flights"), pipeline.stored("flights", 1)) == (60, 40))
-    pipeline.wait(lambda: value(ingester, "rows_total") == 90)
+    # What was refused is counted last.
+    pipeline.wait(
+        lambda: (value(ingester, "rows_total"), value(ingester, "dead_letters_total")) == (90, 10)
+    )
     topic = f'topic="{pipeline.topic("flights")}"'
     assert value(ingester, "rows_total", topic) == 90
     assert value(ingester, "bytes_total", topic) == sum(len(v) for _, v in [*good, *bad])
