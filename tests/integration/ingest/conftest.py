@@ -23,7 +23,7 @@ from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError
 
 ROLE, PASSWORD = "ingest_under_test", "its-own-password"
 # How long anything may take before a test gives up; nothing is asserted about speed.
-PATIENCE = 120.0
+PATIENCE = 300.0
 _numbers = itertools.count(1)
 
 
@@ -126,8 +126,12 @@ class Pipeline:
         return topic
 
     def delete_topic(self, table: str) -> None:
+        topic = self.topic(table)
         with contextlib.closing(self._admin()) as admin:
-            admin.delete_topics([self.topic(table)])
+            admin.delete_topics([topic])
+            # The controller answers before the broker knows: events of the next topic of this name
+            # would go into the old one.
+            self.wait(lambda: topic not in admin.list_topics())
 
     def delete_records(self, table: str, before: int) -> None:
         """Removes the events before an offset, as retention does."""

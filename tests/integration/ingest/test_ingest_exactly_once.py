@@ -16,7 +16,7 @@ from ingest import config, land, metrics, watch
 from ingest.broker import Broker
 
 # How long anything may take; nothing is asserted about speed.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def events(first: int, after: int) -> list[tuple[bytes, bytes]]:
@@ -39,17 +39,20 @@ def test_a_restart_goes_on_where_the_warehouse_is(pipeline):
 
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(pipeline):
     """A crash between landing and noting the offset would lose or repeat events."""
-    tables, total, moments = ("flights", "tickets"), 6000, random.Random(3)
+    tables, total, moments = ("flights", "tickets"), 0, random.Random(3)
+    kills = 0
 
     def produce() -> None:
-        for first in range(0, total, 200):
+        nonlocal total
+        # Longer where an ingester takes long to start: some must be killed meanwhile.
+        while total < 6000 or (kills < 3 and total < 200_000):
             for table in tables:
-                pipeline.produce(table, events(first, first + 200))
+                pipeline.produce(table, events(total, total + 200))
+            total += 200
             time.sleep(0.2)
 
-    producing = threading.Thread(target=produce)
+    producing = threading.Thread(target=produce, daemon=True)
     producing.start()
-    kills = 0
     while producing.is_alive():
         # A new group each time: the positions are the warehouse's, and no session to sit out.
         ingester = pipeline.start(flush_seconds=0.02, group=f"{pipeline.name}-{kills}")
@@ -90,7 +93,8 @@ def test_a_position_that_a_person_moved_is_taken_up(pipeline):
     pipeline.sql("UPDATE staging.ingest_offset SET next_offset = next_offset + 4")
     pipeline.produce("flights", events(10, 20))
     pipeline.wait_landed("flights")
-    (fenced,) = ingester.events("fenced: nothing of the partition was landed")
+    # Once for each batch that it had handed on by then.
+    fenced, *_ = ingester.events("fenced: nothing of the partition was landed")
     assert "flights partition 0" in fenced["why"]
     assert "land from offset 10, the warehouse stands at 14" in fenced["why"]
     assert numbers(pipeline, "flights") == [*range(10), *range(14, 20)]
@@ -123,13 +127,22 @@ def test_a_rival_in_another_group_doubles_nothing(pipeline):
         assert time.monotonic() < deadline, "both go on: nobody notices that they are two"
         pipeline.produce("flights", events(total, total + 50))
         total += 50
-    pipeline.wait_landed("flights")
+
+    def is_landed() -> bool:
+        # What the one had handed on when it gave up may have been once too often for the other.
+        if not any(rival.is_alive() for rival in rivals):
+            rivals.append(pipeline.start(group=f"{pipeline.name}-{len(rivals)}"))
+        return pipeline.stored("flights") >= total
+
+    pipeline.wait(is_landed)
     assert numbers(pipeline, "flights") == list(range(total))
-    (loser,) = (rival for rival in rivals if not rival.is_alive())
-    assert loser.wait() == 1
-    (failed,) = loser.events("failed")
-    assert failed["kind"] == "Fenced"
-    assert "AIRLINE_INGEST_GROUP" in failed["error"]
+    losers = [rival for rival in rivals if not rival.is_alive()]
+    assert losers
+    for loser in losers:
+        assert loser.wait() == 1
+        (failed,) = loser.events("failed")
+        assert failed["kind"] == "Fenced"
+        assert "AIRLINE_INGEST_GROUP" in failed["error"]
 
 
 def test_kafkas_own_offsets_are_only_a_hint(pipeline):

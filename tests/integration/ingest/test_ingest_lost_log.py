@@ -117,7 +117,8 @@ def test_a_log_that_lost_markers_only_is_known_by_its_leaders(pipeline):
         producer.send(topic, key=key, value=value)
         producer.commit_transaction()
     ingester = pipeline.start()
-    pipeline.wait_landed("flights")
+    # With the last marker, of which Kafka tells late.
+    pipeline.wait_landed("flights", 20)
     assert ingester.terminate() == 0
     lose_tail(pipeline, "flights", size=20)
     pipeline.produce("flights", events(100, 150))
