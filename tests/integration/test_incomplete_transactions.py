@@ -6,6 +6,7 @@ nothing; tests/e2e/test_incomplete_transactions.py loads.
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import psycopg2
@@ -18,10 +19,11 @@ from infra.cli import retention as retention_command
 from infra.health import incomplete_transactions as health
 from infra.settings import Settings
 from infra.warehouse import incomplete_transactions as noted
+from tests.integration.conftest import PATIENCE
 from tests.support.events import booking, ticket
 from tests.support.warehouse import Warehouse, messages
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 NOTED = (
     "select split_part(topic, '.', -1), events_announced, events_landed, settled_by"
@@ -402,6 +404,18 @@ def test_a_full_refresh_forgets_nothing_and_opens_nothing_again(warehouse):
     assert warehouse.rows("select count(*) from dwh_control.incomplete_transaction") == before
 
 
+def sessions_are_over(warehouse) -> None:
+    """Waits until no session but this one is there: what one has read counts when it ends."""
+    others = (
+        "select 1 from pg_stat_activity where datname = current_database()"
+        " and backend_type in ('client backend', 'parallel worker') and pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while warehouse.rows(others):
+        assert time.monotonic() < deadline, "a session does not end"
+        time.sleep(0.05)
+
+
 def test_a_batch_costs_what_landed_and_not_what_is_remembered(warehouse):
     """Opening a batch would read all markers of the past, and all that was ever remembered."""
     warehouse.rows(
@@ -433,9 +447,11 @@ def test_a_batch_costs_what_landed_and_not_what_is_remembered(warehouse):
     )
     for table in ("bookings", "tickets"):
         warehouse.rows(f"update staging.{table} set landed_at = landed_at - interval '11 minutes'")
+    sessions_are_over(warehouse)
     before = warehouse.rows(read)
     warehouse.take_landed()
     assert warehouse.rows(NOTED, number) == [("tickets", 2, 1, None)]
+    sessions_are_over(warehouse)
     assert warehouse.rows(read) == before
     warehouse.rows("delete from dwh_control.incomplete_transaction where transaction_id > 1000000")
     warehouse.rows("delete from staging.transaction where kafka_offset < 0")
