@@ -38,8 +38,9 @@ def configure(settings: Settings, progress: Progress) -> None:
 
 def furnish(settings: Settings, progress: Progress) -> None:
     """Once primary and warehouse answer: roles, the replica's slot, schemas, a history."""
-    Primary(settings).furnish()
-    Warehouse(settings).furnish()
+    for service in (Warehouse(settings), Primary(settings)):
+        for line in service.furnish():
+            progress.say(line)
     dsn = settings.dsn("primary")
     resync_due.set_up(settings)
     if source.is_empty(dsn):

@@ -34,6 +34,8 @@ def make(settings: Settings, server: str, dsn: str) -> None:
     """
     roles = WAREHOUSE_ROLES if server == "dwh" else SOURCE_ROLES
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        # PostgreSQL refuses one of two sessions that alter a role at the same moment.
+        cursor.execute("select pg_advisory_xact_lock(hashtext('airline roles'))")
         cursor.execute("select rolname from pg_roles")
         there = {name for (name,) in cursor}
         for name, options in roles.items():

@@ -7,6 +7,9 @@ from psycopg2 import sql
 
 from ingest.faults import IngestError
 
+# The version of the warehouse's tables that this code works with: the number of the newest file in
+# infra/warehouse/migrations.
+VERSION = 1
 # Serialises two ingesters that start at the same moment; an arbitrary number of our own.
 _LOCK = 7_203_115_640
 
@@ -103,9 +106,11 @@ _OWN_TABLES = {
 def create(connection, tables: list[str]) -> None:
     """Creates what is missing in schema staging, in one transaction.
 
-    IngestError if the schema is missing and this role may not create it.
+    IngestError if the schema is missing and this role may not create it, and where the tables are
+    of another version of the product: nothing is changed then.
     """
     with connection, connection.cursor() as cursor:
+        _refuse_other_version(cursor)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         # CREATE … IF NOT EXISTS wants the right to create even where it exists.
         cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'staging'")
@@ -132,6 +137,36 @@ def create(connection, tables: list[str]) -> None:
         _let_monitor_count(cursor)
 
 
+def _refuse_other_version(cursor) -> None:
+    # By the catalogue: in an older stack this role may not look into the schema.
+    cursor.execute(
+        "SELECT"
+        " EXISTS (SELECT FROM pg_class AS made JOIN pg_namespace AS place"
+        "  ON made.relnamespace = place.oid"
+        "  WHERE place.nspname = 'dwh_control' AND made.relname = 'migration'),"
+        " EXISTS (SELECT FROM pg_proc AS made JOIN pg_namespace AS place"
+        "  ON made.pronamespace = place.oid"
+        "  WHERE place.nspname = 'dwh_control' AND made.proname = 'newest_mart_row')"
+    )
+    is_noted, is_stack = cursor.fetchone()
+    if not (is_noted or is_stack):
+        return  # a warehouse of somebody's own, with nothing but landing in it
+    version = 0
+    if is_noted:
+        cursor.execute("SELECT coalesce(max(version), 0) FROM dwh_control.migration")
+        [version] = cursor.fetchone()
+    if version < VERSION:
+        raise IngestError(
+            f"The warehouse {cursor.connection.info.dbname} is of version {version}, and this code"
+            f" works with version {VERSION}. './airline up' brings it up."
+        )
+    if version > VERSION:
+        raise IngestError(
+            f"The warehouse {cursor.connection.info.dbname} is of version {version}, and this code"
+            f" knows version {VERSION}: a newer version of the product was here. Use that one."
+        )
+
+
 def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
     name = sql.SQL("staging.{}").format(sql.Identifier(table))
     # DDL on a table that exists would queue behind, and in front of, whoever reads it.
@@ -141,26 +176,23 @@ def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -
         (name.as_string(cursor),),
     )
     there = {column for (column,) in cursor}
-    # A table made by an earlier version may lack a column.
-    missing = {column: of for column, of in columns.items() if column not in there}
-    if not missing:
+    if there:
+        if missing := [column for column in columns if column not in there]:
+            raise IngestError(
+                f"{name.as_string(cursor)} has no column {', '.join(missing)}: an earlier version"
+                " made it. './airline up' brings its stack up; a warehouse of your own the files in"
+                " infra/warehouse/migrations, run in their order as the tables' owner."
+            )
         return
     definitions = [
         sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
-        for column, (kind, _) in missing.items()
+        for column, (kind, _) in columns.items()
     ]
-    if there:
-        cursor.execute(
-            sql.SQL("ALTER TABLE {} ADD ").format(name) + sql.SQL(", ADD ").join(definitions)
-        )
-    else:
-        primary_key = sql.SQL(", ").join(map(sql.Identifier, key))
-        definitions.append(sql.SQL("PRIMARY KEY ({})").format(primary_key))
-        cursor.execute(
-            sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(definitions))
-        )
-        cursor.execute(sql.SQL("COMMENT ON TABLE {} IS %s").format(name), (comment,))
-    for column, (_, meaning) in missing.items():
+    primary_key = sql.SQL(", ").join(map(sql.Identifier, key))
+    definitions.append(sql.SQL("PRIMARY KEY ({})").format(primary_key))
+    cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(definitions)))
+    cursor.execute(sql.SQL("COMMENT ON TABLE {} IS %s").format(name), (comment,))
+    for column, (_, meaning) in columns.items():
         cursor.execute(
             sql.SQL("COMMENT ON COLUMN {}.{} IS %s").format(name, sql.Identifier(column)),
             (meaning,),

@@ -86,8 +86,11 @@ class Service:
         except AirlineError as error:
             return str(error)
 
-    def furnish(self) -> None:
-        """What must be in it before anybody uses it: databases, roles."""
+    def furnish(self) -> list[str]:
+        """What must be in it before anybody uses it: databases, roles. Returns what is to be told
+        of it.
+        """
+        return []
 
     def fill(self, progress: Progress) -> None:
         """What is put into it once the marts are there; asked at each `up`."""
@@ -148,12 +151,13 @@ class Primary(Postgres):
         "random_page_cost": 1.1,
     }
 
-    def furnish(self) -> None:
+    def furnish(self) -> list[str]:
         roles.make(self.settings, "primary", self.server.dsn())
         roles.make_database(self.server.dsn(), self.settings.source_db)
         slots = self.server.query("select slot_name from pg_replication_slots")
         if (REPLICA_SLOT,) not in slots:
             self.server.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
+        return []
 
 
 class Replica(Postgres):
@@ -225,8 +229,9 @@ class Warehouse(Postgres):
         "jit": "off",
     }
 
-    def furnish(self) -> None:
-        warehouse.make(self.settings, self.server)
+    def furnish(self) -> list[str]:
+        applied = warehouse.make(self.settings, self.server)
+        return [f"dwh: migration {each.number} applied ({each.name})" for each in applied]
 
 
 class Kafka(Service):
@@ -365,7 +370,8 @@ def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> No
         ):
             raise failure(service.name, supervisor, told.state)
         time.sleep(0.1)
-    service.furnish()
+    for line in service.furnish():
+        progress.say(line)
     if not was_running:
         progress.say(f"{service.name} ready ({time.monotonic() - begin:.1f} s)")
 

@@ -16,13 +16,14 @@ from infra.cli.journal import refuse_unfinished
 from infra.cli.plan import Step
 from infra.cli.progress import Progress
 from infra.cli.registry import choose, instances, registry
-from infra.cli.services import Postgres, Service, bring_up
+from infra.cli.services import Postgres, Service, Warehouse, bring_up
 from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
 from infra.connect import capture, connector, resync_due, slot_gap
 from infra.errors import AirlineError
 from infra.health import checks
 from infra.kafka import artifacts
 from infra.settings import Settings
+from infra.warehouse import layout
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -37,10 +38,16 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     with home.alone(settings, progress.say):
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
+        # Where the stack runs this is before anything is told anything; where it does not, the
+        # warehouse comes first and says the same.
+        found = layout.recorded_in(settings.dsn("dwh"))
+        layout.refuse_newer(found)
         supervisor = Supervisor(settings)
         choose(settings, options.only)
         services = registry(settings)
         _clear_the_way(settings, supervisor, services, progress.say)
+        if found.is_older:
+            _end_older(supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
         built: list[bool] = []
         steps = [
@@ -180,12 +187,26 @@ def _clear_the_way(
     ports.refuse_taken(settings, wanted)
 
 
+def _end_older(supervisor: Supervisor, services: list[Service], say: Callable[[str], None]) -> None:
+    """Ends what runs the code of the version before: it must not write into tables of this one.
+    `up` starts it anew, also one that goes on after this one was killed.
+    """
+    states = supervisor.states()
+    for service in services:
+        state = states.get(service.name)
+        if state and state.state in (RUNNING, STARTING) and not service.program().as_servers:
+            supervisor.halt(service.name)
+            say(f"{service.name} stopped: it runs the version before")
+
+
 def _service_step(service: Service, supervisor: Supervisor, progress: Progress) -> Step:
     packages = (_packages(service.lock),) if service.lock in _locks([service]) else ()
+    # Nothing else runs before the warehouse has been brought up to this version, or has refused.
+    first = () if service.name == Warehouse.name else (Warehouse.name,)
     return Step(
         service.name,
         lambda: bring_up(service, supervisor, progress),
-        (*service.needs, *service.after_steps, *packages),
+        (*first, *service.needs, *service.after_steps, *packages),
     )
 
 

@@ -30,6 +30,7 @@ from infra.health import (
     slot,
     slot_continuity,
     source_tables,
+    version,
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
@@ -73,6 +74,7 @@ CHECKS: tuple[Check, ...] = (
     _check("slot continuity", slot_continuity.slot_continuity, "primary", "kafka"),
     _check("resync due", resyncs.due),
     _check("connector", connector.connector, "connect", settles=True),
+    _check("version", version.version, "dwh"),
     _check("consumer lag", landing.consumer_lag, "kafka", "dwh", settles=True),
     _check("log continuity", log_continuity.log_continuity, "dwh"),
     _check("landed", landing.landed, "dwh"),

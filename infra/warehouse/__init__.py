@@ -13,6 +13,7 @@ from psycopg2 import sql
 from infra import roles
 from infra.postgres import Server
 from infra.settings import Settings
+from infra.warehouse import layout
 
 SCHEMAS = Path(__file__).with_name("schemas.sql")
 PENDING = Path(__file__).with_name("pending.sql").read_text()
@@ -33,19 +34,25 @@ def dbt_dsn(settings: Settings) -> str:
     return settings.dsn("dwh", user=roles.DBT, password=settings.secret(roles.DBT))
 
 
-def make(settings: Settings, server: Server) -> bool:
-    """Makes database, roles and schemas; running it again changes nothing.
+def make(settings: Settings, server: Server) -> list[layout.Migration]:
+    """Makes database, roles and schemas, and brings those of an earlier version up; running it
+    again changes nothing. Returns the migrations that an earlier version's data went through.
 
-    Returns whether the database is new.
+    Raises AirlineError, before it changes anything, where a newer version has been here.
     """
+    layout.refuse_newer(layout.recorded_in(server.dsn(settings.dwh_db)))
     roles.make(settings, "dwh", server.dsn())
-    is_new = roles.make_database(server.dsn(), settings.dwh_db)
+    roles.make_database(server.dsn(), settings.dwh_db)
     with (
         closing(psycopg2.connect(server.dsn(settings.dwh_db))) as connection,
         connection,
         connection.cursor() as cursor,
     ):
+        layout.hold(cursor)
+        found = layout.recorded(cursor)
+        layout.refuse_newer(found)
         cursor.execute(
             sql.SQL(SCHEMAS.read_text()).format(database=sql.Identifier(settings.dwh_db))
         )
-    return is_new
+        applied = layout.migrate(cursor, found, by=layout.release())
+    return applied if found.is_made else []

@@ -21,6 +21,19 @@ create schema if not exists dwh_marts authorization airline_dbt;
 create schema if not exists presentation authorization airline_dbt;
 create schema if not exists snapshots authorization airline_dbt;
 
+-- Which version of the product the tables are of (infra/warehouse/layout.py). Whoever writes asks before it does.
+create table if not exists dwh_control.migration (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default now(),
+    applied_by text not null
+);
+comment on table dwh_control.migration is
+'One row per version of staging, control tables and vault that the warehouse has reached. The newest is its version.';
+comment on column dwh_control.migration.applied_by is 'Version and commit of the code that ./airline up ran.';
+grant usage on schema dwh_control to airline_ingest;
+grant select on dwh_control.migration to airline_ingest, airline_dbt;
+
 -- dbt reads what the ingester landed.
 grant usage on schema staging to airline_dbt;
 grant select on all tables in schema staging to airline_dbt;

@@ -1,6 +1,7 @@
 {#- on-run-start: opens a load batch if none is open, and notes which batch this invocation works on.
     See _load_batch__macros.yml. -#}
 {% macro open_load_batch() %}
+{%- do check_version() -%}
 {%- if load_batch_is_wanted() -%}
 {%- do check_history_is_complete() -%}
 {%- do check_raw_is_complete() -%}

@@ -175,9 +175,10 @@ def warehouse(postgres_server, tmp_path_factory):
 
 
 def empty(warehouse: Warehouse, *schemas: str) -> None:
-    """Empties every table of these schemas."""
+    """Empties every table of these schemas, but for what says of which version they are."""
     found = warehouse.rows(
-        "select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%s)",
+        "select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%s)"
+        " and tablename <> 'migration'",
         list(schemas),
     )
     warehouse.rows("truncate " + ", ".join(name for (name,) in found))

@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from infra.warehouse import layout
 from ingest import config, land, metrics, watch
 from ingest.broker import Broker
 
@@ -263,6 +264,12 @@ def test_positions_of_an_earlier_version_take_up_the_topics_id(pipeline):
     pipeline.produce("flights", events(0, 10))
     assert pipeline.start("--init-only").wait() == 0
     pipeline.sql("ALTER TABLE staging.ingest_offset DROP COLUMN topic_id")
+    ingester = pipeline.start()
+    pipeline.wait(lambda: ingester.events("failed"))
+    assert "infra/warehouse/migrations" in ingester.events("failed")[0]["error"]
+    ingester.terminate()
+    for migration in layout.migrations():
+        pipeline.sql(migration.statements)
     ingester = pipeline.start()
     pipeline.wait_landed("flights")
     assert ingester.terminate() == 0

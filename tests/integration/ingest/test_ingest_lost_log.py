@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from infra.warehouse import layout
 from tests.support.power_cut import cut_tail
 
 pytestmark = pytest.mark.slow
@@ -157,6 +158,8 @@ def test_positions_of_an_earlier_version_gain_the_proof(pipeline):
         "ALTER TABLE staging.ingest_offset DROP COLUMN leader_epoch, DROP COLUMN last_offset,"
         " DROP COLUMN last_timestamp, DROP COLUMN last_checksum, DROP COLUMN refusal"
     )
+    for migration in layout.migrations():
+        pipeline.sql(migration.statements)
     pipeline.sql("INSERT INTO staging.ingest_offset VALUES (%s, 0, 0)", pipeline.topic("flights"))
     ingester = pipeline.start()
     pipeline.wait_landed("flights")

@@ -1,0 +1,172 @@
+"""The version of what a stack keeps in its warehouse (staging, control tables, vault), and the
+migrations that bring an older one up.
+
+Ingester and dbt make tables that are missing, always as they are now. What changes tables that are
+there is a migration: a file in migrations/, applied once by `up`, noted in dwh_control.migration.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from infra import postgres
+from infra.errors import AirlineError
+from infra.settings import ROOT
+
+FOLDER = Path(__file__).with_name("migrations")
+# Serialises two `up`; an arbitrary number of our own.
+LOCK = 7_203_115_641
+# How long a migration waits for a table that somebody else's session holds, in seconds.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step from the version before to `number`. `why`: the file's first comment."""
+
+    number: int
+    name: str
+    why: str
+    statements: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a warehouse says of itself. `version` is None where nothing is noted, and `is_made`
+    tells whether `up` has made its schemas: then it is from before versions were noted.
+    """
+
+    version: int | None
+    is_made: bool
+
+    @property
+    def is_older(self) -> bool:
+        """Whether there are tables of a version before this code's."""
+        return self.is_made and (self.version or 0) < version()
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """All of them, in order. Raises ValueError for a file without number or sentence, or a gap."""
+    found = []
+    for number, file in enumerate(sorted(folder.glob("*.sql")), start=1):
+        named = re.fullmatch(r"(\d{4})_([a-z0-9_]+)", file.stem)
+        if not named or int(named[1]) != number:
+            raise ValueError(f"{file.name} is not named {number:04}_<what_it_does>.sql")
+        text = file.read_text()
+        comment = re.match(r"(--.*\n)+", text)
+        if not comment:
+            raise ValueError(f"{file.name} does not begin with a comment: what it does, and why")
+        why = " ".join(line.removeprefix("--").strip() for line in comment[0].splitlines())
+        found.append(Migration(number, named[2], why, text))
+    return found
+
+
+def version() -> int:
+    """The version that this code works with."""
+    return len(migrations())
+
+
+def recorded(cursor: Any) -> Recorded:
+    """Reads the catalogue first: the role may not be allowed into a schema of an older stack."""
+    cursor.execute(
+        "select"
+        " exists (select from pg_class as made inner join pg_namespace as place"
+        "  on made.relnamespace = place.oid"
+        "  where place.nspname = 'dwh_control' and made.relname = 'migration'),"
+        " exists (select from pg_proc as made inner join pg_namespace as place"
+        "  on made.pronamespace = place.oid"
+        "  where place.nspname = 'dwh_control' and made.proname = 'newest_mart_row')"
+    )
+    has_record, is_made = cursor.fetchone()
+    if not has_record:
+        return Recorded(None, is_made)
+    cursor.execute("select max(version) from dwh_control.migration")
+    return Recorded(cursor.fetchone()[0], is_made)
+
+
+def recorded_in(dsn: str) -> Recorded:
+    """Of a warehouse that may not be there, or not answer yet: then nothing is noted."""
+    try:
+        # A server that hangs is found by what `up` does next.
+        with postgres.patience(10), postgres.reading(dsn) as cursor:
+            return recorded(cursor)
+    except psycopg2.OperationalError:
+        return Recorded(None, False)
+
+
+def refuse_newer(found: Recorded, known: int | None = None) -> None:
+    """Raises AirlineError where a newer version of the product has had the warehouse. `known`: the
+    version that this code works with.
+    """
+    known = version() if known is None else known
+    if (found.version or 0) > known:
+        raise AirlineError(
+            f"the data is of version {found.version}, and this code knows version {known}: a newer"
+            " version of the product was here, and nothing was changed",
+            "use that version's ./airline, or begin anew with './airline reset'",
+        )
+
+
+def hold(cursor: Any) -> None:
+    """Until the transaction ends no other one migrates; it waits for whoever does."""
+    cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+
+
+def migrate(
+    cursor: Any, found: Recorded, *, by: str, steps: Sequence[Migration] | None = None
+) -> list[Migration]:
+    """Applies and notes what is missing, in the transaction of the caller, which holds the lock and
+    has made the schemas. Returns what it applied. In a new warehouse there is nothing to change,
+    and each is noted all the same.
+
+    Raises AirlineError for a newer warehouse, for one that holds tables locked, and for a migration
+    that fails; the caller's transaction is to be rolled back then.
+    """
+    steps = migrations() if steps is None else steps
+    refuse_newer(found, len(steps))
+    missing = steps[found.version or 0 :]
+    for step in missing:
+        try:
+            cursor.execute(f"set local lock_timeout = '{PATIENCE}s'")
+            cursor.execute(step.statements)
+            cursor.execute("set local lock_timeout = default")
+        except psycopg2.errors.LockNotAvailable as error:
+            raise AirlineError(
+                f"migration {step.number} ({step.name}) waited {PATIENCE} s for a table that"
+                " another session holds; the warehouse is as it was",
+                "'./airline status' names that session; then './airline up' goes on",
+            ) from error
+        except psycopg2.Error as error:
+            raise AirlineError(
+                f"migration {step.number} ({step.name}) failed; the warehouse is as it was",
+                "mend what it names, then './airline up' goes on",
+                str(error).strip(),
+            ) from error
+        cursor.execute(
+            "insert into dwh_control.migration (version, name, applied_by) values (%s, %s, %s)",
+            (step.number, step.name, by),
+        )
+    return list(missing)
+
+
+def release() -> str:
+    """Version and, in a clone, commit of this code: '0.1.0 (1a2b3c4)'."""
+    numbers = re.search(r'^version: "(.+)"', (ROOT / "dbt_project.yml").read_text(), re.MULTILINE)
+    named = numbers[1] if numbers else "unknown"
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return named
+    return named if done.returncode else f"{named} ({done.stdout.strip()})"
