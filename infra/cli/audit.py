@@ -146,6 +146,32 @@ def audit(
             yield result
 
 
+def judged(
+    compare: Callable[[Look], list[TableResult]],
+    bring_through: Callable[[], object],
+    *,
+    quietly: bool = False,
+) -> list[TableResult]:
+    """What `compare` finds once it has looked again at the rows that differ, with what is committed
+    by then loaded by `bring_through`: what the source changed meanwhile is no difference.
+    """
+    look = Look()
+    results = compare(look)
+    # What is loaded after the first look is not judged by a later one.
+    load_batch = min((each.load_batch for each in results), default=0)
+    for _ in range(LOOKS_AGAIN):
+        if not look.rows or len(look.rows) > ROWS_AGAIN or (look.before and not look.changing):
+            break
+        if not quietly:
+            print(f"looking again at {len(look.rows):,} rows, with what is committed by now loaded")
+        bring_through()
+        look = Look(before=look.rows)
+        results = compare(look)
+        for each in results:
+            each.load_batch = load_batch
+    return results
+
+
 @contextmanager
 def _others_go_on(result: TableResult, *sides: psycopg2.extensions.connection) -> Iterator[None]:
     """What a server refuses of one table is a finding, and the snapshots stay."""
@@ -420,20 +446,10 @@ def main(
         )
         return list(results) if options.json else _shown(results)
 
-    look = Look()
-    results = compare(look)
-    # What is loaded after the first look is not judged by a later one.
-    load_batch = min((each.load_batch for each in results), default=0)
-    for _ in range(0 if options.as_is or unloaded else LOOKS_AGAIN):
-        if not look.rows or len(look.rows) > ROWS_AGAIN or (look.before and not look.changing):
-            break
-        if not options.json:
-            print(f"looking again at {len(look.rows):,} rows, with what is committed by now loaded")
-        bring_through(options.json)
-        look = Look(before=look.rows)
-        results = compare(look)
-        for each in results:
-            each.load_batch = load_batch
+    if options.as_is or unloaded:
+        results = compare(Look())
+    else:
+        results = judged(compare, lambda: bring_through(options.json), quietly=options.json)
 
     if unloaded:
         findings.source.append(unloaded)
