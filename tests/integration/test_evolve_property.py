@@ -11,6 +11,7 @@ import json
 import os
 import random
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +28,7 @@ from tests.support.events import KEYS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-STEPS = 150 if os.environ.get("AIRLINE_TEST_LONG") else 14
+STEPS = 150 if os.environ.get("AIRLINE_TEST_LONG") else 18
 KEPT_KEYS = ("KEEP01", "KEEP02")
 EPOCH = date(1970, 1, 1)
 # How a column comes to be, type -> a random value of it.
@@ -64,7 +65,8 @@ class History:
         # Tables whose rows hold values that no event has told of.
         self.unread: set[str] = set()
 
-    def step(self) -> None:
+    def plan(self) -> list[Callable[[], None]]:
+        """STEPS steps at random, in which each kind occurs."""
         weights = {
             self.write: 6,
             self.add: 3,
@@ -77,9 +79,17 @@ class History:
             self.load: 2,
             self.settle: 2,
         }
-        chosen = self.dice.choices(list(weights), list(weights.values()))[0]
+        more = self.dice.choices(list(weights), list(weights.values()), k=STEPS - len(weights))
+        return self.dice.sample([*weights, *more], STEPS)
+
+    def step(self, chosen: Callable[[], None]) -> None:
         self.done[chosen.__name__] += 1
+        print(f"-- {chosen.__name__}", flush=True)  # shown where the test fails
         chosen()
+
+    def at_source(self, statement: str) -> None:
+        print(f"{statement};", flush=True)
+        self.evolving.at_source(statement)
 
     def sql(self, statement: str, parameters: Any = None) -> list[dict[str, Any]]:
         with (
@@ -144,76 +154,78 @@ class History:
             self.names += 1
             column = self.dice.choice(["bookings", "tickets"]), f"new_{self.names}"
         kind = kind or self.dice.choice(list(TYPES))
-        self.evolving.at_source(f"alter table {column[0]} add {column[1]} {kind}")
+        self.at_source(f"alter table {column[0]} add {column[1]} {kind}")
         self.added[column] = kind
 
     def drop(self) -> None:
-        if column := self.any_added():
-            self.evolving.at_source(f"alter table {column[0]} drop {column[1]}")
-            self.dropped[column] = self.added.pop(column)
+        column = self.any_added()
+        self.at_source(f"alter table {column[0]} drop {column[1]}")
+        self.dropped[column] = self.added.pop(column)
 
     def again(self) -> None:
         """A column of a name that there was: no row has a value of it, whatever raw says."""
-        if self.dropped:
-            column = self.dice.choice(list(self.dropped))
-            self.add(column, self.dropped.pop(column))
-            self.unread.add(column[0])
+        if not self.dropped:
+            self.drop()
+        column = self.dice.choice(list(self.dropped))
+        self.add(column, self.dropped.pop(column))
+        self.unread.add(column[0])
 
     def rename(self) -> None:
-        if column := self.any_added():
-            self.names += 1
-            table, new = column[0], f"new_{self.names}"
-            self.evolving.at_source(f"alter table {table} rename {column[1]} to {new}")
-            self.added[table, new] = self.added.pop(column)
-            # Nothing tells of values under the new name that were written under the old one.
-            self.unread.add(table)
+        column = self.any_added()
+        self.names += 1
+        table, new = column[0], f"new_{self.names}"
+        self.at_source(f"alter table {table} rename {column[1]} to {new}")
+        self.added[table, new] = self.added.pop(column)
+        # Nothing tells of values under the new name that were written under the old one.
+        self.unread.add(table)
 
     def widen(self) -> None:
-        if column := self.any_added(WIDER):
-            kind = WIDER[self.added[column]]
-            self.evolving.at_source(f"alter table {column[0]} alter {column[1]} type {kind}")
-            self.added[column] = kind
+        column = self.any_added(WIDER)
+        kind = WIDER[self.added[column]]
+        self.at_source(f"alter table {column[0]} alter {column[1]} type {kind}")
+        self.added[column] = kind
 
     def nullable(self) -> None:
-        self.evolving.at_source(
+        self.at_source(
             "alter table bookings alter total_amount "
             + self.dice.choice(["drop not null", "set not null"])
         )
 
     def there_and_back(self) -> None:
         """A column gets a type whose values cannot be read, a row is written, and back again."""
-        if column := self.any_added(("integer",)):
-            table, name = column
-            self.load()
-            self.evolving.at_source(f"alter table {table} alter {name} type text")
-            key = "ROWXXX" if table == "bookings" else "9" * 13
-            values = (
-                "(%s, '2026-01-01Z', 1, 'many')"
-                if table == "bookings"
-                else "(%s, 'KEEP01', 'P1', 'N', 'many')"
-            )
-            columns = (
-                "book_ref, book_date, total_amount"
-                if table == "bookings"
-                else "ticket_no, book_ref, passenger_id, passenger_name"
-            )
-            [of] = KEYS[table]
-            self.sql(
-                f"insert into {table} ({columns}, {name}) values {values}"
-                f" on conflict ({of}) do update set {name} = excluded.{name}",
-                (key,),
-            )
-            self.evolving.source.commit(("u", table, self.row(table, key)))
-            self.load()
-            self.evolving.at_source(
-                f"alter table {table} alter {name} type integer"
-                f" using case when {name} <> 'many' then {name}::integer end"
-            )
-            self.evolving.source.commit(("u", table, self.row(table, key)))
+        table, name = self.any_added(["integer"])
+        self.load()
+        self.at_source(f"alter table {table} alter {name} type text")
+        key = "ROWXXX" if table == "bookings" else "9" * 13
+        values = (
+            "(%s, '2026-01-01Z', 1, 'many')"
+            if table == "bookings"
+            else "(%s, 'KEEP01', 'P1', 'N', 'many')"
+        )
+        columns = (
+            "book_ref, book_date, total_amount"
+            if table == "bookings"
+            else "ticket_no, book_ref, passenger_id, passenger_name"
+        )
+        [of] = KEYS[table]
+        self.sql(
+            f"insert into {table} ({columns}, {name}) values {values}"
+            f" on conflict ({of}) do update set {name} = excluded.{name}",
+            (key,),
+        )
+        self.evolving.source.commit(("u", table, self.row(table, key)))
+        self.load()
+        self.at_source(
+            f"alter table {table} alter {name} type integer"
+            f" using case when {name} <> 'many' then {name}::integer end"
+        )
+        self.evolving.source.commit(("u", table, self.row(table, key)))
 
-    def any_added(self, kinds: Any = TYPES) -> tuple[str, str] | None:
-        columns = [column for column, kind in self.added.items() if kind in kinds]
-        return self.dice.choice(columns) if columns else None
+    def any_added(self, kinds: Iterable[str] = TYPES) -> tuple[str, str]:
+        """A column that was added, of one of these types; added now where there is none."""
+        if not set(kinds) & set(self.added.values()):
+            self.add(kind=self.dice.choice(list(kinds)))
+        return self.dice.choice([column for column, kind in self.added.items() if kind in kinds])
 
     def load(self) -> None:
         self.evolving.warehouse.load("--vars", "{transaction_patience: 0 seconds}")
@@ -281,8 +293,8 @@ def test_random_ddl_and_dml(postgres_server, tmp_path, capsys):
     assert all(len(rows) == len(KEPT_KEYS) for rows in kept.values())
     history.add()
     history.write()
-    for _ in range(STEPS):
-        history.step()
+    for kind in history.plan():
+        history.step(kind)
     history.settle()
     assert history.kept() == kept
     with capsys.disabled():
