@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli import dead_letters
 from infra.health import set_aside
-from tests.support.events import aircraft, airport, booking, flight, segment, ticket
+from tests.support.events import UNAVAILABLE, aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(2700)
@@ -380,6 +380,21 @@ def test_a_long_value_that_was_set_aside_is_not_made_up(warehouse):
     warehouse.load()
     assert len(waiting(warehouse)) == 3
     assert warehouse.differences() == []
+
+
+def test_a_long_value_that_nothing_can_be_put_in_place_of_is_set_aside(warehouse):
+    """The connector's word for a value it did not send would stand in the vault as the value."""
+    source = warehouse.source
+    source.commit(("c", "flights", flight(888, status="On Time" * 1000)))
+    source.commit(("u", "flights", flight(888, status=UNAVAILABLE, flight_no="PG0888")))
+    source.commit(("u", "airports", airport("AAA", city="beside it")))
+    warehouse.load()
+    [(table, column, reason)] = waiting(warehouse)
+    assert (table, column) == ("flights", "status") and "./airline resync flights" in reason
+    [row] = warehouse.differences()
+    assert row.startswith("flights (888,)")
+    # The row as it is read anew.
+    source.commit(("u", "flights", source.rows["flights"][888,]))
 
 
 def test_what_is_set_aside_holds_no_transaction_back(warehouse):
