@@ -203,10 +203,19 @@ def _let_dbt_read(cursor) -> None:
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = 'airline_dbt'")
     if cursor.fetchone():
         cursor.execute("GRANT USAGE ON SCHEMA staging TO airline_dbt")
-        cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA staging TO airline_dbt")
         cursor.execute(
             "ALTER DEFAULT PRIVILEGES IN SCHEMA staging GRANT SELECT ON TABLES TO airline_dbt"
         )
+        # A grant locks its table, as DDL does: only what is missing.
+        cursor.execute(
+            "SELECT relname FROM pg_class"
+            " WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r'"
+            " AND NOT has_table_privilege('airline_dbt', oid, 'SELECT')"
+        )
+        for (table,) in cursor.fetchall():
+            cursor.execute(
+                sql.SQL("GRANT SELECT ON staging.{} TO airline_dbt").format(sql.Identifier(table))
+            )
 
 
 def _let_monitor_count(cursor) -> None:
@@ -214,8 +223,20 @@ def _let_monitor_count(cursor) -> None:
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = 'airline_monitor'")
     if cursor.fetchone():
         cursor.execute("GRANT USAGE ON SCHEMA staging TO airline_monitor")
-        cursor.execute("GRANT SELECT ON staging.ingest_offset TO airline_monitor")
         cursor.execute(
-            "GRANT SELECT (topic, kafka_partition, kafka_offset, resolution, resolved_at)"
-            " ON staging.dead_letter TO airline_monitor"
+            "SELECT has_table_privilege('airline_monitor', 'staging.ingest_offset', 'SELECT')"
         )
+        if cursor.fetchone() == (False,):
+            cursor.execute("GRANT SELECT ON staging.ingest_offset TO airline_monitor")
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'staging.dead_letter'::regclass"
+            " AND attname = ANY(%s)"
+            " AND NOT has_column_privilege('airline_monitor', attrelid, attnum, 'SELECT')",
+            (["topic", "kafka_partition", "kafka_offset", "resolution", "resolved_at"],),
+        )
+        if unseen := [sql.Identifier(column) for (column,) in cursor]:
+            cursor.execute(
+                sql.SQL("GRANT SELECT ({}) ON staging.dead_letter TO airline_monitor").format(
+                    sql.SQL(", ").join(unseen)
+                )
+            )
