@@ -31,10 +31,12 @@ from infra.warehouse import incomplete_transactions, set_aside
 FETCH_ROWS = 10_000
 # Rows named per table and kind of difference, unless asked for more.
 NAMED_ROWS = 5
-# Differences are looked at again this often, where there are no more of them than that.
-LOOKS_AGAIN, ROWS_AGAIN = 2, 100_000
+# Differences are looked at again this often at most, where there are no more of them than that.
+# Each look leaves those that changed while it was loaded: a few in a hundred, where loads are long.
+LOOKS_AGAIN, ROWS_AGAIN = 5, 100_000
 
 Row = tuple[str | None, ...]
+Pair = tuple[int | None, int | None]
 
 
 @dataclass
@@ -48,7 +50,7 @@ class TableResult:
     missing: int = 0
     surplus: int = 0
     different: int = 0
-    # Rows that differed at each look, and that the source changed between: never seen equal.
+    # Rows that differed at each look, and that changed between: never seen equal.
     changing: int = 0
     named: list[str] = field(default_factory=list)
     # What keeps it from being captured or compared as it should be: the audit is not clean then.
@@ -82,26 +84,27 @@ class Look:
     """One comparison of a source that changes meanwhile, and what the next one needs to judge it.
 
     `before`: what differed at the look before, None at the first; `rows`: what differs at this one;
-    both (table, key) -> hash of the source's row, None where it has none. `changing` counts rows
-    that differ again and that the source has changed since.
+    both (table, key) -> hashes of the source's row and of the vault's, None where there is none.
+    `changing` counts rows that differ again and that have changed since.
     """
 
-    before: dict[tuple[str, Row], int | None] | None = None
-    rows: dict[tuple[str, Row], int | None] = field(default_factory=dict)
+    before: dict[tuple[str, Row], Pair] | None = None
+    rows: dict[tuple[str, Row], Pair] = field(default_factory=dict)
     changing: int = 0
 
-    def counts(self, table: str, key: Row, ours: Row | None) -> bool:
+    def counts(self, table: str, key: Row, ours: Row | None, theirs: Row | None) -> bool:
         """Whether a row that differs is a difference, and not a change that is on its way.
 
-        All that was committed at the look before is in the vault by now. So it is one where the
-        source's row is the same as then; what differs for the first time was changed since.
+        All that was committed at the look before is in the vault by now. So it is one where both
+        rows are the same as then; what differs for the first time was changed since. Where the
+        source's row alone is the same it may have been another one in between, as the vault's is.
         """
-        digest = None if ours is None else hash(ours)
+        pair = (_digest(ours), _digest(theirs))
         if self.before is not None and (table, key) not in self.before:
             return False
         if len(self.rows) <= ROWS_AGAIN:
-            self.rows[table, key] = digest
-        if self.before is not None and self.before[table, key] != digest:
+            self.rows[table, key] = pair
+        if self.before is not None and self.before[table, key] != pair:
             self.changing += 1
             return False
         return True
@@ -302,13 +305,13 @@ def _merge(
     while left is not None or right is not None:
         if right is None or (left is not None and _place(left, width) < _place(right, width)):
             result.source_rows += 1
-            if look.counts(table, left[:width], left):
+            if look.counts(table, left[:width], left, None):
                 result.missing += 1
                 name("not in the vault", result.missing, left)
             left = next(ours, None)
         elif left is None or _place(right, width) < _place(left, width):
             result.vault_rows += 1
-            if look.counts(table, right[:width], None):
+            if look.counts(table, right[:width], None, right):
                 result.surplus += 1
                 name("not in the source", result.surplus, right)
             right = next(theirs, None)
@@ -321,11 +324,15 @@ def _merge(
                     for column, pair, a, b in zip(ordered, types, left, right, strict=True)
                     if a != b and not values.are_equal(a, b, *pair)
                 ]
-                if changed and look.counts(table, left[:width], left):
+                if changed and look.counts(table, left[:width], left, right):
                     result.different += 1
                     name("different", result.different, left, f" in {', '.join(changed)}")
             left, right = next(ours, None), next(theirs, None)
     result.changing = look.changing - changing
+
+
+def _digest(row: Row | None) -> int | None:
+    return None if row is None else hash(row)
 
 
 def _place(row: Row, width: int) -> tuple[tuple[bool, str], ...]:
@@ -392,7 +399,7 @@ def _shown(results: Iterator[TableResult]) -> list[TableResult]:
         for line in result.named:
             print(f"    {line}")
         if result.changing:
-            print(f"    {result.changing:,} rows differ again, and the source changed them since")
+            print(f"    {result.changing:,} rows differ again, and were changed since")
         if result.set_aside:
             print(
                 f"    set aside: {result.set_aside:,} events that cannot be loaded as they are; "
