@@ -137,8 +137,11 @@ def create(connection, tables: list[str]) -> None:
         _let_monitor_count(cursor)
 
 
-def _refuse_other_version(cursor) -> None:
-    # By the catalogue: in an older stack this role may not look into the schema.
+def noted_version(cursor) -> tuple[int | None, bool]:
+    """(the version of the warehouse's tables, None where none is noted; whether `up` made its
+    schemas: then one without a note is from before versions were noted).
+    """
+    # By the catalogue first: in an older stack the role may not look into the schema.
     cursor.execute(
         "SELECT"
         " EXISTS (SELECT FROM pg_class AS made JOIN pg_namespace AS place"
@@ -148,13 +151,18 @@ def _refuse_other_version(cursor) -> None:
         "  ON made.pronamespace = place.oid"
         "  WHERE place.nspname = 'dwh_control' AND made.proname = 'newest_mart_row')"
     )
-    is_noted, is_stack = cursor.fetchone()
-    if not (is_noted or is_stack):
+    has_notes, is_made = cursor.fetchone()
+    if not has_notes:
+        return None, is_made
+    cursor.execute("SELECT max(version) FROM dwh_control.migration")
+    return cursor.fetchone()[0], is_made
+
+
+def _refuse_other_version(cursor) -> None:
+    noted, is_made = noted_version(cursor)
+    if noted is None and not is_made:
         return  # a warehouse of somebody's own, with nothing but landing in it
-    version = 0
-    if is_noted:
-        cursor.execute("SELECT coalesce(max(version), 0) FROM dwh_control.migration")
-        [version] = cursor.fetchone()
+    version = noted or 0
     if version < VERSION:
         raise IngestError(
             f"The warehouse {cursor.connection.info.dbname} is of version {version}, and this code"

@@ -235,12 +235,9 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
 
 
 def _bring_through(settings: Settings, quietly: bool) -> None:
-    progress = Progress(quiet=quietly)
     catch_up.refuse_down(settings)
     packages.put_in_place(complain)
-    with home.alone(settings, complain):
-        catch_up.land(settings, progress)
-        catch_up.build(settings, progress, catch_up.VAULT)
+    catch_up.bring_through(settings, Progress(quiet=quietly), complain)
 
 
 def _docs(settings: Settings) -> int:

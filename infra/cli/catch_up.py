@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from infra.cli import dbt, landing
+from collections.abc import Callable
+
+from infra.cli import dbt, home, landing
 from infra.cli.progress import Progress
 from infra.cli.registry import registry
 from infra.cli.supervision import RUNNING, Supervisor
@@ -22,6 +24,13 @@ def land(settings: Settings, progress: Progress) -> None:
     landed = landing.wait_until_landed(settings, progress.say)
     if landed > before:
         progress.say(f"landed {landed - before:,} offsets in staging")
+
+
+def bring_through(settings: Settings, progress: Progress, say: Callable[[str], None]) -> None:
+    """Has what was committed before this call in the vault; `say` is told whom it waits for."""
+    with home.alone(settings, say):
+        land(settings, progress)
+        build(settings, progress, VAULT)
 
 
 def build(

@@ -340,12 +340,9 @@ def _compare(settings: Settings, progress: Progress) -> int:
         source, vault = settings.dsn("primary"), settings.dsn("dwh")
         return list(audit.audit(source, vault, look=look, findings=findings))
 
-    def bring_through() -> None:
-        with home.alone(settings, progress.say):
-            catch_up.land(settings, progress)
-            catch_up.build(settings, progress, catch_up.VAULT)
-
-    results = audit.judged(compare, bring_through)
+    results = audit.judged(
+        compare, lambda: catch_up.bring_through(settings, progress, progress.say)
+    )
     audit.settle(warehouse.dbt_dsn(settings), results)
     rows = [(each.table, each.source_rows, each.vault_rows, each.differences) for each in results]
     print(aligned(rows, ("table", "source", "vault", "differences"), ""))

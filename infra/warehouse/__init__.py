@@ -54,5 +54,5 @@ def make(settings: Settings, server: Server) -> list[layout.Migration]:
         cursor.execute(
             sql.SQL(SCHEMAS.read_text()).format(database=sql.Identifier(settings.dwh_db))
         )
-        applied = layout.migrate(cursor, found, by=layout.release())
+        applied = layout.migrate(cursor, found)
     return applied if found.is_made else []

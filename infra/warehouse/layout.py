@@ -19,6 +19,7 @@ import psycopg2
 from infra import postgres
 from infra.errors import AirlineError
 from infra.settings import ROOT
+from ingest import schema
 
 FOLDER = Path(__file__).with_name("migrations")
 # Serialises two `up`; an arbitrary number of our own.
@@ -74,21 +75,8 @@ def version() -> int:
 
 
 def recorded(cursor: Any) -> Recorded:
-    """Reads the catalogue first: the role may not be allowed into a schema of an older stack."""
-    cursor.execute(
-        "select"
-        " exists (select from pg_class as made inner join pg_namespace as place"
-        "  on made.relnamespace = place.oid"
-        "  where place.nspname = 'dwh_control' and made.relname = 'migration'),"
-        " exists (select from pg_proc as made inner join pg_namespace as place"
-        "  on made.pronamespace = place.oid"
-        "  where place.nspname = 'dwh_control' and made.proname = 'newest_mart_row')"
-    )
-    has_record, is_made = cursor.fetchone()
-    if not has_record:
-        return Recorded(None, is_made)
-    cursor.execute("select max(version) from dwh_control.migration")
-    return Recorded(cursor.fetchone()[0], is_made)
+    """What the warehouse of this cursor says."""
+    return Recorded(*schema.noted_version(cursor))
 
 
 def recorded_in(dsn: str) -> Recorded:
@@ -120,7 +108,7 @@ def hold(cursor: Any) -> None:
 
 
 def migrate(
-    cursor: Any, found: Recorded, *, by: str, steps: Sequence[Migration] | None = None
+    cursor: Any, found: Recorded, steps: Sequence[Migration] | None = None
 ) -> list[Migration]:
     """Applies and notes what is missing, in the transaction of the caller, which holds the lock and
     has made the schemas. Returns what it applied. In a new warehouse there is nothing to change,
@@ -132,6 +120,7 @@ def migrate(
     steps = migrations() if steps is None else steps
     refuse_newer(found, len(steps))
     missing = steps[found.version or 0 :]
+    by = release() if missing else ""
     for step in missing:
         try:
             cursor.execute(f"set local lock_timeout = '{PATIENCE}s'")

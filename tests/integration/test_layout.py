@@ -297,7 +297,7 @@ def test_what_a_step_says_wrong_is_told(old):
         connection.cursor() as cursor,
     ):
         found = layout.recorded(cursor)
-        layout.migrate(cursor, found, by="test", steps=[*layout.migrations(), step])
+        layout.migrate(cursor, found, steps=[*layout.migrations(), step])
     assert "nowhere" in raised.value.detail
     assert old.catalogue() == before
     assert ask_version(old.settings).problem == ""
