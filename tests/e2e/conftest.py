@@ -20,6 +20,7 @@ import pytest
 from infra.cli.registry import registry
 from infra.cli.supervision import Supervisor
 from infra.settings import ROOT, Settings
+from tests.support.commands import run
 
 # How long anything may take before a test gives up; nothing is asserted about speed.
 PATIENCE = 300.0
@@ -44,17 +45,7 @@ class Stack:
 
         Unless `check` is false a failure fails the test, with all that it said.
         """
-        done = subprocess.run(
-            ["./airline", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if check:
-            assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
-        return done
+        return run(["./airline", *arguments], ROOT, os.environ | variables, check=check)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`./airline` with these arguments, beside whatever else goes on."""
@@ -131,8 +122,10 @@ class Stack:
         )
 
     def pid(self, service: str) -> int:
-        """The process of a supervised service."""
-        return self.supervisor.states()[service].pid
+        """The process of a supervised service. It has none, 0, between two starts: that is waited
+        for, since a signal to 0 goes to all of the test's own processes.
+        """
+        return self.wait(lambda: self.pids()[service], f"{service} has a process")
 
     def pids(self) -> dict[str, int]:
         """The process of every supervised service."""
@@ -150,21 +143,13 @@ class Stack:
 
     def kill(self, service: str) -> None:
         """Ends a service as a power cut would, and waits until it was started again."""
-        before = 0
-
-        def has_process() -> bool:
-            """Between two starts it is 0, which to a signal is all of the test's own processes."""
-            nonlocal before
-            before = self.pid(service)
-            return before != 0
-
-        self.wait(has_process, f"{service} has a process")
+        before = self.pid(service)
         with suppress(ProcessLookupError):
             os.kill(before, 9)
         self.wait(
             lambda: (
                 self.supervisor.states()[service].state == "RUNNING"
-                and self.pid(service) not in (0, before)
+                and self.pids()[service] not in (0, before)
             ),
             f"{service} is started again",
         )
@@ -187,12 +172,15 @@ class Stack:
             )
         )
 
-    def wait(self, until: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-        """Waits until something is true; fails the test if it is not in `patience` seconds."""
+    def wait(self, until: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+        """Waits until something is true, and returns it; fails the test if it is not in `patience`
+        seconds.
+        """
         deadline = time.monotonic() + patience
-        while not until():
+        while not (found := until()):
             assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain until {what}"
             time.sleep(0.2)
+        return found
 
 
 def bring_up(*arguments: str) -> Stack:

@@ -13,6 +13,7 @@ import pytest
 
 from infra.settings import ROOT
 from tests.e2e.test_fresh_clone import MADE_HERE
+from tests.support.commands import run
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -36,14 +37,8 @@ class Checkout:
         }
 
     def airline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "infra.cli", *arguments],
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        command = [sys.executable, "-P", "-m", "infra.cli", *arguments]
+        return run(command, self.root, self.environment, check=False)
 
     def files(self) -> dict[str, str]:
         models = sorted((self.root / "models").rglob("*.*"))

@@ -20,6 +20,7 @@ import pytest
 from infra.cli import testing
 from infra.settings import ROOT, Settings
 from tests.reliability import proof
+from tests.support.commands import run
 from tests.support.dbt_hub import dbt_hub
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -50,16 +51,8 @@ class Clone:
 
     def airline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What ./airline hands over to. A failure fails the test."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "infra.cli", *arguments],
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
-        return done
+        command = [sys.executable, "-P", "-m", "infra.cli", *arguments]
+        return run(command, self.root, self.environment)
 
     def packages(self) -> set[str]:
         return {each.name for each in (self.root / "dbt_packages").iterdir() if each.is_dir()}

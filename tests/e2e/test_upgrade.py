@@ -23,6 +23,7 @@ from infra.cli.supervision import Supervisor
 from infra.settings import ROOT, Settings
 from infra.warehouse import layout
 from tests.reliability import proof
+from tests.support.commands import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -50,17 +51,8 @@ class Upgraded:
         self, *arguments: str, root: Path = ROOT, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """What the ./airline of the code in `root` hands over to."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "infra.cli", *arguments],
-            cwd=root,
-            env=self.environment | {"PYTHONPATH": str(root)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if check:
-            assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
-        return done
+        command = [sys.executable, "-P", "-m", "infra.cli", *arguments]
+        return run(command, root, self.environment | {"PYTHONPATH": str(root)}, check=check)
 
     def sql(self, server: str, *statements: str) -> list[tuple]:
         with (

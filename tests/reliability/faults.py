@@ -34,8 +34,8 @@ def killed(name: str) -> Callable[[Scene], None]:
 
     def fault(scene: Scene) -> None:
         # One that an earlier fault took down is there again first.
-        scene.stack.wait(lambda: scene.services(name), f"a {name} runs")
-        scene.stack.kill(scene.dice.choice(scene.services(name)))
+        running = scene.stack.wait(lambda: scene.services(name), f"a {name} runs")
+        scene.stack.kill(scene.dice.choice(running))
 
     return fault
 
@@ -74,17 +74,9 @@ def rival_ingester(scene: Scene) -> None:
 
 def frozen_ingester(scene: Scene) -> None:
     """An ingester stands still until its partitions are another's, and then goes on with them."""
-    pids: list[int] = []
-
-    def runs() -> bool:
-        """One that an earlier fault ended is there again first; 0 would be the test itself."""
-        pids[:] = [
-            pid for name, pid in scene.stack.pids().items() if name.startswith("ingest") and pid
-        ]
-        return bool(pids)
-
-    scene.stack.wait(runs, "an ingester runs")
-    pid = scene.dice.choice(pids)
+    # One that an earlier fault ended is there again first.
+    running = scene.stack.wait(lambda: scene.services("ingest"), "an ingester runs")
+    pid = scene.stack.pid(scene.dice.choice(running))
     os.kill(pid, signal.SIGSTOP)
     # Kafka gives the partitions away after ten seconds of silence.
     time.sleep(scene.dice.uniform(11, 14))

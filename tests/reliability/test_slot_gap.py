@@ -14,9 +14,9 @@ pytestmark = pytest.mark.timeout(1800)
 SLOT = f"from pg_replication_slots where slot_name = '{connector.SLOT}'"
 
 
-def said(stack) -> str:
+def said(stack, check: str = "slot continuity") -> str:
     """What status says of it."""
-    return stack.status()["checks"]["slot continuity"]["problem"] or ""
+    return stack.status()["checks"][check]["problem"] or ""
 
 
 def gap_served(stack) -> float | None:
@@ -100,7 +100,7 @@ def test_stored_positions_that_kafka_lost_are_said_and_nothing_is_lost(stack):
     stack.commit("update airports set city = 'After The Cut' where airport_code = 'LED'")
     # Debezium refuses a slot that begins behind its position, however often it is started.
     stack.wait(
-        lambda: "'./airline resync'" in connector_said(stack), "the connector's line says it"
+        lambda: "'./airline resync'" in said(stack, "connector"), "the connector's line says it"
     )
     done = stack.airline("up", "--only", "core", check=False)
     assert done.returncode == 1 and "'./airline resync'" in done.stderr
@@ -108,10 +108,6 @@ def test_stored_positions_that_kafka_lost_are_said_and_nothing_is_lost(stack):
     stack.airline("resync", "--yes")
     stack.wait(lambda: stack.status()["healthy"], "all is well")
     stack.assert_audit_clean()
-
-
-def connector_said(stack) -> str:
-    return stack.status()["checks"]["connector"]["problem"] or ""
 
 
 def newest_partition(stack) -> int:
