@@ -17,7 +17,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
 
-from infra.airflow import defaults, retention
+from infra.airflow import defaults, maintenance
 from infra.airflow.dbt_project import dbt, source_freshness
 from infra.airflow.operators import GenerateDocs
 
@@ -33,5 +33,5 @@ with DAG(
     tags=["upkeep"],
 ):
     source_freshness("staging")
-    PythonOperator(task_id="remove_consumed_events", python_callable=retention.remove_consumed)
+    PythonOperator(task_id="remove_consumed_events", python_callable=maintenance.remove_consumed)
     GenerateDocs(task_id="generate_docs", **dbt())

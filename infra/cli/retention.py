@@ -10,13 +10,13 @@ import psycopg2
 from infra import roles
 from infra.cli.progress import Progress
 from infra.settings import Settings
-from infra.warehouse import retention
+from infra.warehouse import event_retention
 
 
 def main(settings: Settings, arguments: list[str]) -> int:
     """Drops what may go, and says what; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="airline retention", description=(retention.__doc__ or "").split("\n\n")[1]
+        prog="airline retention", description=(event_retention.__doc__ or "").split("\n\n")[1]
     )
     parser.add_argument(
         "--keep-days",
@@ -39,7 +39,7 @@ def main(settings: Settings, arguments: list[str]) -> int:
         closing(_connect(settings, roles.INGEST)) as landing,
         closing(_connect(settings, roles.DBT)) as warehouse,
     ):
-        retention.drop(
+        event_retention.drop(
             landing,
             warehouse,
             keep_days=options.keep_days,

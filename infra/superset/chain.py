@@ -90,13 +90,10 @@ def models(root: Path) -> dict[str, Model]:
     found = {}
     for path in sorted((root / "models" / "marts").rglob("*.yml")):
         for each in (yaml.safe_load(path.read_text()) or {}).get("models", []):
-            file = path.with_name(f"{each['name']}.sql")
-            placed = (
-                re.search(r"\bschema\s*=\s*'(\w+)'", file.read_text()) if file.exists() else None
-            )
             columns = frozenset(column["name"] for column in each.get("columns", []))
-            # dbt_project.yml: what says no schema of its own is in dwh_marts.
-            found[each["name"]] = Model(placed[1] if placed else SCHEMAS[0], columns)
+            # dbt_project.yml puts a mart whose YAML names no schema into dwh_marts.
+            schema = (each.get("config") or {}).get("schema", SCHEMAS[0])
+            found[each["name"]] = Model(schema, columns)
     return found
 
 

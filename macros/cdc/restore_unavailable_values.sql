@@ -5,7 +5,6 @@
 {%- set table = load_batch_source(table_name) if load_batch_is_wanted() else none -%}
 {%- if table and table.meta.long_columns -%}
 {%- set columns = table.meta.long_columns | list -%}
-{%- set placeholder = "'\"__debezium_unavailable_value\"'::jsonb" -%}
 do $restore$
 begin
     delete from {{ load_batch_relation('restored_image') }} where topic = '{{ cdc_topic(table_name) }}';
@@ -25,7 +24,7 @@ begin
         change.value ->> 'op' in ('c', 'u')
         and (
             {%- for column in columns %}
-            {{ 'or ' if not loop.first }}change.value -> 'after' -> '{{ column }}' = {{ placeholder }}
+            {{ 'or ' if not loop.first }}change.value -> 'after' -> '{{ column }}' = '"{{ unavailable_value() }}"'::jsonb
             {%- endfor %}
         );
 
@@ -115,7 +114,7 @@ begin
                 event.key,
                 event.is_damaged,
                 long_column.column_name,
-                event.op <> 'd' and raw.value -> 'after' -> long_column.column_name <> {{ placeholder }} as is_known,
+                event.op <> 'd' and raw.value -> 'after' -> long_column.column_name <> '"{{ unavailable_value() }}"'::jsonb as is_known,
                 max(event.kafka_offset) filter (where event.op in ('c', 'r')) over (
                     partition by event.kafka_partition, event.key, long_column.column_name
                     order by event.kafka_offset

@@ -72,14 +72,14 @@ case
         end]
     {%- if type == 'text' and column not in (meta.long_columns or {}) %}
     -- Its value is not known to any satellite by itself, so nothing could be put in its place.
-    when {{ value }} = '__debezium_unavailable_value'
+    when {{ value }} = '{{ unavailable_value() }}'
         then array['{{ column }}', 'did not change and is too long to come along: ./airline resync {{ table_name }} reads it']
     {%- endif %}
     {%- if type != 'text' %}
     when {{ value }} is null then null
     {%- if type == 'jsonb' %}
     {%- if column in (meta.long_columns or {}) %}
-    when {{ value }} = '__debezium_unavailable_value' then null
+    when {{ value }} = '{{ unavailable_value() }}' then null
     {%- endif %}
     when not case
             -- PostgreSQL gives up on deep nesting by an error that pg_input_is_valid does not catch

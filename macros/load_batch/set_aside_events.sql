@@ -79,7 +79,6 @@ case {{ event }}.value ->> 'op' when 'd' then {{ event }}.value -> 'before' else
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
 {%- set topic = load_batch_topic(table_name) | trim -%}
 {%- set columns = load_batch_source(table_name).meta.long_columns | list -%}
-{%- set unread = "'\"__debezium_unavailable_value\"'::jsonb" -%}
 if exists (
     select from {{ set_aside_event }} as known where known.topic = '{{ topic }}' and known.resolution is null
 ) then
@@ -106,7 +105,7 @@ if exists (
                 raw.kafka_partition = landed.kafka_partition
                 and raw.kafka_offset >= landed.from_offset
                 and raw.kafka_offset < landed.next_offset
-                and raw.value -> 'after' -> long_column.column_name = {{ unread }}
+                and raw.value -> 'after' -> long_column.column_name = '"{{ unavailable_value() }}"'::jsonb
                 and raw.key in (
                     select cause.key
                     from {{ set_aside_event }} as known
@@ -136,7 +135,7 @@ if exists (
                 and earlier.key = later.key
                 and earlier.value is not null
                 and (
-                    earlier.value -> 'after' -> later.column_name is distinct from {{ unread }}
+                    earlier.value -> 'after' -> later.column_name is distinct from '"{{ unavailable_value() }}"'::jsonb
                     or exists (
                         select from {{ set_aside_event }} as known
                         where

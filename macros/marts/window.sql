@@ -4,12 +4,12 @@
 {% macro window_start() -%}
     {#- Hours, because PostgreSQL's "day" has 23 or 25 of them where the session's time zone has
         daylight saving. -#}
-    {{ as_of_timestamp() }} - interval '720 hours'
+    {{ now_timestamp() }} - interval '720 hours'
 {%- endmacro %}
 
 
 {% macro in_window(moment) -%}
-    ({{ moment }} > {{ window_start() }} and {{ moment }} <= {{ as_of_timestamp() }})
+    ({{ moment }} > {{ window_start() }} and {{ moment }} <= {{ now_timestamp() }})
 {%- endmacro %}
 
 
@@ -17,7 +17,7 @@
     select cast(window_day as date) as flight_date
     from generate_series(
         cast({{ utc_day(window_start()) }} as timestamp),
-        cast({{ as_of_date() }} as timestamp),
+        cast({{ today() }} as timestamp),
         interval '1 day'
     ) as window_day
 {% endmacro %}

@@ -6,7 +6,7 @@ with departures as (
     select
         flight_hash_key,
         load_date,
-        ({{ departed_at('version') }} at time zone 'UTC')::date as flight_date
+        {{ utc_day(departed_at('version')) }} as flight_date
     from {{ ref('sat_flight_details') }} as version
 ),
 

@@ -15,7 +15,7 @@ from infra.evolve.differences import Difference, differences
 from infra.evolve.project import taken_names
 from infra.project import declared
 from infra.settings import PUBLICATION, ROOT, TABLES, Settings
-from infra.warehouse import retention as upkeep
+from infra.warehouse import event_retention
 from tests.support import project
 from tests.support.events import UNAVAILABLE, Source, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
@@ -73,7 +73,7 @@ class Evolving:
             closing(_connect(self.warehouse.settings, roles.INGEST)) as landing,
             closing(_connect(self.warehouse.settings, roles.DBT)) as batches,
         ):
-            return upkeep.drop(landing, batches, keep_days=0, above_gb=0, say=print)
+            return event_retention.drop(landing, batches, keep_days=0, above_gb=0, say=print)
 
 
 def _connect(settings: Settings, role: str) -> Any:

@@ -28,7 +28,7 @@ class Marts:
     def build(self) -> None:
         """Builds seeds, marts and snapshot as of `now`, with all their unit and data tests."""
         done = self.warehouse.dbt(
-            "build", "--selector", "marts", "--vars", f"{{as_of: '{self.now.isoformat()}'}}"
+            "build", "--selector", "marts", "--vars", f"{{now: '{self.now.isoformat()}'}}"
         )
         assert done.success, messages(done)
 

@@ -14,7 +14,7 @@ from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(3600)
 
-NOW = "as_of: '2026-02-01'"
+NOW = "now: '2026-02-01'"
 # Each table of the marts, with a column that people might index.
 TABLES = {
     "frequent_flyers": "flights_number",

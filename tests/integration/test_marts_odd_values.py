@@ -131,7 +131,7 @@ class Marts:
         """Builds the marts, with their data tests: a warning is no failure."""
         done = self.warehouse.dbt(
             *("build", "--selector", "marts", "--exclude-resource-type", "unit_test"),
-            *("--vars", f"{{as_of: '{NOW.isoformat()}'}}", *arguments),
+            *("--vars", f"{{now: '{NOW.isoformat()}'}}", *arguments),
         )
         assert done.success, messages(done)
         self.warned = {each.node.name for each in done.result if each.status == "warn"}
@@ -374,7 +374,7 @@ def test_each_odd_value_alone(marts):
         marts.apply(each)
         before = [each]
         marts.warehouse.load()
-        variables = f"{{as_of: '{NOW.isoformat()}'}}"
+        variables = f"{{now: '{NOW.isoformat()}'}}"
         done = marts.warehouse.dbt("run", "--select", "path:models/marts", "--vars", variables)
         problems = marts.problems(1) if done.success else [messages(done)]
         found += [f"{each}: {problem}" for problem in problems]

@@ -12,7 +12,7 @@ from infra import roles
 from infra.cli import cut_transactions, dead_letters, load_loop, retention
 from infra.health import loading
 from infra.settings import Settings
-from infra.warehouse import retention as upkeep
+from infra.warehouse import event_retention
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -578,10 +578,10 @@ def test_retention_ends_where_raw_is_small_again(warehouse, capsys):
     warehouse.load()
     connection = psycopg2.connect(warehouse.dsn)
     with closing(connection), connection.cursor() as cursor:
-        size = upkeep.raw_gb(cursor)
+        size = event_retention.raw_gb(cursor)
     [(files,)] = warehouse.rows(
         "select sum(pg_total_relation_size(to_regclass('staging.' || name))) / 1e9"
-        " from unnest(%s) as name", list(upkeep.LANDED)
+        " from unnest(%s) as name", list(event_retention.LANDED)
     )  # fmt: skip
     # Of the same size as on disk, which counts pages.
     assert files / 3 < size < files

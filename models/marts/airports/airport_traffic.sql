@@ -1,5 +1,3 @@
-{{ config(schema='dwh_marts', materialized='view') }}
-
 -- The source's own view of the same name, computed from the vault: every flight that was not
 -- cancelled, past and still on sale.
 

@@ -1,5 +1,3 @@
-{{ config(schema='dwh_marts', materialized='view') }}
-
 with
 
 flights as (

@@ -1,6 +1,5 @@
 {{
     config(
-        schema='presentation',
         materialized='table',
         unique_key=['flight_id', 'days_before_departure'],
         indexes=[{'columns': ['flight_id', 'days_before_departure'], 'unique': true}],
@@ -63,7 +62,7 @@ curves as (
     select
         flights.flight_id,
         -- down to departure, or to the day that is not over yet
-        greatest(0, cast(floor({{ days_until_departure('flights', as_of_timestamp()) }}) as integer)) as last_day,
+        greatest(0, cast(floor({{ days_until_departure('flights', now_timestamp()) }}) as integer)) as last_day,
         max(by_known_day.days_before_departure) as first_day
     from by_known_day
     join flights on flights.flight_id = by_known_day.flight_id
@@ -109,7 +108,7 @@ days as (
         flights.aircraft_code,
         flight_day as days_before_departure,
         least(
-            {{ plausible_moment('flights.scheduled_departure') | indent(12) }} - flight_day * interval '24 hours', {{ as_of_timestamp() }}
+            {{ plausible_moment('flights.scheduled_departure') | indent(12) }} - flight_day * interval '24 hours', {{ now_timestamp() }}
         ) as measured_at,
         coalesce(by_day.sold, 0) as seats_sold_that_day,
         coalesce(by_day.returned, 0) as seats_returned_that_day,

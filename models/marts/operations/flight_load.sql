@@ -1,5 +1,3 @@
-{{ config(schema='dwh_marts', materialized='view') }}
-
 with
 
 -- counted before anything is joined, so that no join can multiply a segment

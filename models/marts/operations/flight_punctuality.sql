@@ -1,5 +1,3 @@
-{{ config(schema='dwh_marts', materialized='view') }}
-
 with
 
 flights as (
@@ -19,7 +17,7 @@ flights as (
         end as arrival_delay
     from {{ ref('current_flights') }} as flights
     where
-        {{ plausible_moment('flights.scheduled_departure') | indent(8) }} <= {{ as_of_timestamp() }}
+        {{ plausible_moment('flights.scheduled_departure') | indent(8) }} <= {{ now_timestamp() }}
         and flights.departure_airport is not null
 
 ),

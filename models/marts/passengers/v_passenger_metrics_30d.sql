@@ -1,5 +1,3 @@
-{{ config(schema='dwh_marts', materialized='view') }}
-
 -- Each figure of the whole window is a subquery of its own, so a chart that shows one pays for that one.
 
 with

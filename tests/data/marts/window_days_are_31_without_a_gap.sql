@@ -9,6 +9,6 @@ from {{ ref(view) }}
 having
     count(distinct flight_date) <> 31
     or max(flight_date) - min(flight_date) <> 30
-    or max(flight_date) <> {{ as_of_date() }}
+    or max(flight_date) <> {{ today() }}
 {{ 'union all' if not loop.last }}
 {%- endfor %}

@@ -1,4 +1,4 @@
-"""Retention as a task: what infra/warehouse/retention.py does, through Airflow's Connections."""
+"""The task that drops raw events loaded long ago (infra/warehouse/event_retention.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 
 from infra.airflow import config, warehouse
 from infra.settings import Settings
-from infra.warehouse import retention
+from infra.warehouse import event_retention
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def remove_consumed() -> None:
         closing(_connect(config.LANDING_CONNECTION)) as landing,
         closing(_connect(config.WAREHOUSE_CONNECTION)) as batches,
     ):
-        retention.drop(
+        event_retention.drop(
             landing,
             batches,
             keep_days=settings.retention_days,

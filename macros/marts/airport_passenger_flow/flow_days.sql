@@ -24,7 +24,7 @@
     {%- if first -%}
         {{ return(("cast('" ~ first ~ "' as date)", "cast('" ~ last ~ "' as date)")) }}
     {%- endif -%}
-    {{ return((as_of_date(), as_of_date())) }}
+    {{ return((today(), today())) }}
 {% endmacro %}
 
 
@@ -85,13 +85,4 @@
         cast({{ last_day }} as timestamp),
         interval '1 day'
     ) as flow_day
-{% endmacro %}
-
-
-{% macro newest_closed_load_batch() %}
-    {#- Only closed batches are wholly in the vault; what is visible of the open one is used, and used
-        again when it is complete. -#}
-    select coalesce(max(batches.load_batch_id), 0) as load_batch_id
-    from {{ ref('load_batches') }} as batches
-    where batches.is_closed
 {% endmacro %}

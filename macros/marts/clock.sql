@@ -1,23 +1,23 @@
-{#- The marts' only clock. Everything that depends on "now" or "today" asks these two macros, so that
-    a test can stop time and Airflow can pass the date of its data interval. -#}
+{#- The marts' only clock. A mart asks these macros for "now" and "today", so that a test can set the
+    time and Airflow can pass the date of its data interval. -#}
 
-{% macro as_of_timestamp() -%}
-    {%- if var('as_of', none) -%}
-        cast('{{ var("as_of") }}' as timestamptz)
+{% macro now_timestamp() -%}
+    {%- if var('now', none) -%}
+        cast('{{ var("now") }}' as timestamptz)
     {%- else -%}
         current_timestamp
     {%- endif -%}
 {%- endmacro %}
 
 
-{% macro as_of_date() -%}
-    {{ utc_day(as_of_timestamp()) }}
+{% macro today() -%}
+    {{ utc_day(now_timestamp()) }}
 {%- endmacro %}
 
 
 {% macro run_date() -%}
     {%- set date = iso_date_var('run_date') -%}
-    {%- if date -%} cast('{{ date }}' as date) {%- else -%} {{ as_of_date() }} {%- endif -%}
+    {%- if date -%} cast('{{ date }}' as date) {%- else -%} {{ today() }} {%- endif -%}
 {%- endmacro %}
 
 

@@ -19,12 +19,15 @@ from psycopg2 import sql
 
 from infra.errors import AirlineError
 from infra.settings import TABLES
+from infra.warehouse import load_batch_readers
 
 LANDED = (*TABLES, "transaction")
 # Offsets per statement: what waits for the locks of one is landed a moment later.
 CHUNK = 100_000
 # What an event takes beside key and value: the row's header, its other columns, the index's entry.
 OVERHEAD = 80
+# Offsets per row of dwh_control.landed_lsn, as the macro landed_lsn_chunk() has it.
+LANDED_LSN_CHUNK = 1000
 
 DROPPABLE = """
 with closed as (
@@ -82,7 +85,7 @@ comment on table staging.removed_event is
 With a row here the vault cannot be made again from the first event.'
 """
 
-# The flow mart finds the days it has to compute again by the batches after the one it knows.
+# Without those that a table still has to see (infra/warehouse/load_batch_readers.py).
 OLD_BATCHES = """
 select load_batch_id from dwh_control.load_batch
 where closed_at < now() - %(days)s * interval '1 day'
@@ -188,7 +191,7 @@ def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: b
 def _forget_events(cursor: Any, topic: str, partition: int, below: int) -> None:
     """Drops what loading noted about events that are gone."""
     for table, bound in (
-        ("landed_lsn", "(chunk + 1) * 1000 <= %s"),
+        ("landed_lsn", f"(chunk + 1) * {LANDED_LSN_CHUNK} <= %s"),
         ("repeated_event", "kafka_offset < %s"),
     ):
         cursor.execute(
@@ -199,12 +202,24 @@ def _forget_events(cursor: Any, topic: str, partition: int, below: int) -> None:
 
 
 def _drop_batches(cursor: Any, keep_days: float) -> int:
-    cursor.execute("select to_regclass('presentation.airport_passenger_flow')")
-    known = "select max(load_batch_id) from presentation.airport_passenger_flow"
-    needed = f" and load_batch_id < coalesce(({known}), 0)" if cursor.fetchone()[0] else ""
-    old = f"({OLD_BATCHES}{needed})"
+    """Drops old load batches and what is noted about them; returns how many batches."""
+    conditions = [sql.SQL(OLD_BATCHES)]
+    for reader in load_batch_readers.readers():
+        cursor.execute(
+            "select to_regclass(format('%%I.%%I', %s, %s))", (reader.schema, reader.table)
+        )
+        if cursor.fetchone()[0]:
+            conditions.append(
+                sql.SQL("load_batch_id < coalesce((select max({}) from {}), 0)").format(
+                    sql.Identifier(reader.column), sql.Identifier(reader.schema, reader.table)
+                )
+            )
+    old = sql.SQL(" and ").join(conditions)
     for table in ("load_batch_range", "load_batch_run", "load_batch"):
         cursor.execute(
-            f"delete from dwh_control.{table} where load_batch_id in {old}", {"days": keep_days}
+            sql.SQL("delete from {} where load_batch_id in ({})").format(
+                sql.Identifier("dwh_control", table), old
+            ),
+            {"days": keep_days},
         )
     return cursor.rowcount

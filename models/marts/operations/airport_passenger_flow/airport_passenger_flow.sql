@@ -1,8 +1,7 @@
 {{
     config(
-        schema='presentation',
         materialized='incremental',
-        incremental_strategy='replace_days',
+        incremental_strategy='replace_slices',
         unique_key='flight_date',
         on_schema_change='fail',
         indexes=[
