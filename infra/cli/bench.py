@@ -1,4 +1,4 @@
-"""`bench`: one of tests/benchmarks, by its name."""
+"""`bench`: one of the benchmarks in benchmarks/, by its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 from infra.errors import AirlineError
 from infra.settings import ROOT
 
-FOLDER = ROOT / "tests" / "benchmarks"
+FOLDER = ROOT / "benchmarks"
 # What the benchmarks share.
 HELPERS = ("__init__", "report", "server")
 
@@ -24,4 +24,4 @@ def main(arguments: list[str]) -> int:
         raise AirlineError(
             f"there is no benchmark {arguments[0]!r}", f"name one of {', '.join(names)}"
         )
-    return importlib.import_module(f"tests.benchmarks.{arguments[0]}").main(arguments[1:])
+    return importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:])

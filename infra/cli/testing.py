@@ -17,10 +17,17 @@ from infra.cli.progress import complain
 from infra.errors import AirlineError
 from infra.settings import PORTS, ROOT, Settings
 
-SUITES = ("unit", "integration", "e2e", "whole", "reliability")
+# Suite -> its folder in tests/.
+SUITES = {
+    "unit": "unit",
+    "integration": "integration",
+    "e2e": "e2e/core",
+    "whole": "e2e/whole",
+    "reliability": "e2e/faults",
+}
 # What runs where none is named and it may not take hours: end to end is the core alone, and of the
 # faults the short form.
-USUAL = ("unit", "integration", "e2e", "reliability/test_faults.py")
+USUAL = ("unit", "integration", "e2e/core", "e2e/faults/test_faults.py")
 # Each test file of these has parts of its own, so files run side by side; the others share a stack.
 APART = ("unit", "integration")
 # How many files at once: they wait for servers more than they compute.
@@ -43,7 +50,7 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
     """
     # Whatever ends the tests, what they started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    chosen = [suite for suite in SUITES if getattr(options, suite)]
+    chosen = [folder for suite, folder in SUITES.items() if getattr(options, suite)]
     everything = not chosen and not options.lint
     environment = isolated(os.environ, settings)
     kept = _kept(environment) if options.keep else None
@@ -59,7 +66,7 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
         target = Path(environment["DBT_TARGET_PATH"])
         if not lint.lint(target, environment, fix=options.fix, accept=options.accept_breaking):
             return 1
-    usual = SUITES if options.long else USUAL
+    usual = SUITES.values() if options.long else USUAL
     if everything and not options.long:
         arguments = ["-m", "not slow", *arguments]
     suites = chosen or (list(usual) if everything else [])
@@ -76,7 +83,7 @@ def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) 
 
 
 def _run(suites: list[str], arguments: list[str], environment: Mapping[str, str]) -> int:
-    """Runs the suites, those whose tests are apart first. Returns the exit code of what failed."""
+    """Runs these folders, those whose tests are apart first. Returns the exit code of a failure."""
     apart = [suite for suite in suites if suite in APART]
     together = [suite for suite in suites if suite not in APART]
     codes = []

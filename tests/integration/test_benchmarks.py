@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from tests.benchmarks import landing
+from benchmarks import landing
 
 
 def test_the_landing_benchmark_brings_every_event_through(postgres_server, kafka_broker, tmp_path):

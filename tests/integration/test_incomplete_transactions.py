@@ -1,7 +1,7 @@
 """Transactions that are loaded although events of them are missing: waited for, then remembered.
 
 What a batch takes is decided when it is opened, so these tests open and close batches, and load
-nothing; tests/e2e/test_incomplete_transactions.py loads.
+nothing; tests/e2e/core/test_incomplete_transactions.py loads.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.replaces_data]
 
 # Made with Postgres Professional's demo database generator (MIT, licence inside).
-INDEPENDENT = Path(__file__).parent / "data" / "postgrespro_demo_70d.tgz"
+INDEPENDENT = Path(__file__).parents[1] / "data" / "postgrespro_demo_70d.tgz"
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from infra.cli.journal import Journal
-from tests.reliability.proof import Proof, compare_topics
-from tests.reliability.test_resync import run_until
+from tests.e2e.faults.proof import Proof, compare_topics
+from tests.e2e.faults.test_resync import run_until
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(1800)

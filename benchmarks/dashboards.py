@@ -13,10 +13,10 @@ from typing import Any
 
 import psycopg2
 
+from benchmarks import report
 from infra.errors import AirlineError
 from infra.settings import Settings
 from infra.superset import assets
-from tests.benchmarks import report
 from tests.support.superset import Client, browser_path, chart_numbers, opened
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks import report
 from infra.airflow.api import Api
 from infra.cli import catch_up, landing
 from infra.errors import AirlineError
 from infra.settings import ROOT, Settings
-from tests.benchmarks import report
 
 DAG = "vault_load"
 BUILD = ("dbt", "build", "--select", "tag:vault")

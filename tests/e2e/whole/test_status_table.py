@@ -1,6 +1,6 @@
 """What `status` must answer to faults of Airflow, Superset and the docs site; and that each heals.
 
-The same for the core: tests/e2e/test_status_table.py.
+The same for the core: tests/e2e/core/test_status_table.py.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import ROOT
-from tests.e2e.test_fresh_clone import MADE_HERE
+from tests.e2e.core.test_fresh_clone import MADE_HERE
 from tests.support.commands import run
 
 pytestmark = pytest.mark.timeout(1800)

@@ -22,7 +22,7 @@ from infra.cli import testing
 from infra.cli.supervision import Supervisor
 from infra.settings import ROOT, Settings
 from infra.warehouse import layout
-from tests.reliability import proof
+from tests.e2e.faults import proof
 from tests.support.commands import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -14,11 +14,11 @@ from random import Random
 import pytest
 
 from infra.airflow.api import Api
-from tests.reliability import disk_faults, link_faults, power_faults
-from tests.reliability.faults import FAULTS, load_runs
-from tests.reliability.links import Links
-from tests.reliability.proof import prove
-from tests.reliability.scene import Scene
+from tests.e2e.faults import disk_faults, link_faults, power_faults
+from tests.e2e.faults.faults import FAULTS, load_runs
+from tests.e2e.faults.links import Links
+from tests.e2e.faults.proof import prove
+from tests.e2e.faults.scene import Scene
 from tests.support.small_disk import why_not_mountable
 from tests.support.traffic import Traffic
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import psycopg2
 
+from benchmarks import report
 from infra.errors import AirlineError
 from infra.settings import ROOT, Settings
-from tests.benchmarks import report
 
 # Codes that no airport has: a letter, a digit, a letter.
 CODES = ["".join(c) for c in itertools.product("QXZ", string.digits, string.ascii_uppercase)]

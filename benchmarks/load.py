@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg2
 
-from tests.benchmarks import report
-from tests.benchmarks.server import warehouse_server
+from benchmarks import report
+from benchmarks.server import warehouse_server
 from tests.integration.conftest import PostgresServer, scratch_folder
 from tests.support.warehouse import Warehouse, messages
 

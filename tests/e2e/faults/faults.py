@@ -22,7 +22,7 @@ from infra.cli.registry import registry
 from infra.connect import connector, signals
 from infra.kafka.broker import Broker
 from infra.settings import ROOT
-from tests.reliability.scene import Scene
+from tests.e2e.faults.scene import Scene
 
 # Rows of the transaction that Connect is killed in.
 LARGE = 100_000

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.connect import connector
 from infra.kafka.broker import Broker
-from tests.reliability.links import Links
+from tests.e2e.faults.links import Links
 
 
 @dataclass

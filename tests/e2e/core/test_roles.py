@@ -94,7 +94,7 @@ def test_a_role_can_do_nothing_else(stack, role, server, statement):
 def test_a_role_of_metadata_stays_out_of_the_warehouse(stack, role):
     """Wrong if it fails: whoever takes over Airflow or Superset reads the vault as it.
 
-    What they can do is asked where they run: tests/whole/test_roles.py.
+    What they can do is asked where they run: tests/e2e/whole/test_roles.py.
     """
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
         psycopg2.connect(stack.settings.dsn("dwh", user=role, password=stack.settings.secret(role)))

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.e2e.conftest import Stack, bring_up
+from tests.support.stack import Stack, bring_up
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability.scene import Scene
+from tests.e2e.faults.scene import Scene
 from tests.support.power_cut import cut_power
 
 # Those that traffic writes to all the time.

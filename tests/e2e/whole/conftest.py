@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Stack, bring_up
 from tests.support.dags import Dags
+from tests.support.stack import Stack, bring_up
 from tests.support.superset import Client, Dashboard, chart_numbers, opened
 
 

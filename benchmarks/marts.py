@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report
+from benchmarks.server import warehouse_server
 from infra.source.database import setup
 from infra.source.history import load_history
-from tests.benchmarks import report
-from tests.benchmarks.server import warehouse_server
 from tests.integration.conftest import PostgresServer, scratch_folder
 from tests.support.events import KEYS
 from tests.support.warehouse import Warehouse, messages

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.settings import ROOT
-from tests.reliability.scene import Scene
+from tests.e2e.faults.scene import Scene
 
 MODES = ("delayed", "cut", "half-open")
 # What each piece of what is sent takes longer, in seconds.

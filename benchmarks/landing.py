@@ -28,11 +28,11 @@ import requests
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
+from benchmarks import report
+from benchmarks.server import PARAMETERS
 from infra.connect.worker import Worker
 from infra.kafka import artifacts
 from ingest import encode
-from tests.benchmarks import report
-from tests.benchmarks.server import PARAMETERS
 from tests.integration.conftest import (
     KafkaBroker,
     PostgresServer,

@@ -19,7 +19,7 @@ import pytest
 
 from infra.cli import testing
 from infra.settings import ROOT, Settings
-from tests.reliability import proof
+from tests.e2e.faults import proof
 from tests.support.commands import run
 from tests.support.dbt_hub import dbt_hub
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.reliability.link_faults import ask_status
-from tests.reliability.scene import Scene
+from tests.e2e.faults.link_faults import ask_status
+from tests.e2e.faults.scene import Scene
 from tests.support.small_disk import SmallDisk
 
 SERVERS = ("primary", "replica", "dwh", "kafka")

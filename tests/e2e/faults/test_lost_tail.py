@@ -6,7 +6,7 @@ import pytest
 
 from infra.cli import landing
 from infra.kafka.broker import Broker
-from tests.reliability.proof import prove
+from tests.e2e.faults.proof import prove
 from tests.support.power_cut import cut_power
 from tests.support.traffic import Traffic
 
