@@ -1,6 +1,6 @@
 """Lands Kafka change events in the warehouse's `staging` schema, each exactly once.
 
-Read in this order: config (what it is told), schema (what it writes), consume (Kafka in),
-land (warehouse out), encode and poison (how a batch becomes rows), faults (what can go wrong),
-broker, watch and metrics (what is noticed and shown), dead_letters (what a person decides).
+Read in this order: config (settings), schema (the tables it writes), consume (reads from Kafka),
+land (writes to the warehouse), encode and poison (how a batch becomes rows), faults (which errors
+are retried), broker, watch and metrics (monitoring), dead_letters (decisions about refused events).
 """

@@ -19,7 +19,7 @@ from ingest.log import say
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 stopped as asked, 1 a fault (said on stderr), 2 wrong usage."""
+    """Exit code: 0 stopped on request, 1 an error (reported on stderr), 2 wrong usage."""
     if arguments[:1] == ["dead-letters"]:
         from ingest import dead_letters
 
@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    # Reading and landing are two threads: the one that the server waits for should not wait 5 ms,
-    # the usual turn of the other.
+    # Two threads read and land. With Python's default switch interval (5 ms) the landing thread
+    # waits for the reading one while the server waits for it.
     sys.setswitchinterval(0.0005)
     begun = time.monotonic()
     try:
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     except faults.Stopped as stopped:
         say("stopped", reason=str(stopped))
     except (faults.IngestError, psycopg2.Error, KafkaError) as error:
-        # What follows the first line of an error of PostgreSQL quotes the row.
+        # Only the first line of a PostgreSQL error: the lines after it quote the row.
         said = str(error) if isinstance(error, faults.IngestError) else faults.first_line(error)
         say("failed", logging.ERROR, error=said, kind=type(error).__name__)
         if not (config.init_only or config.set_position):
@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> int:
 
 
 def require_crc32c() -> None:
-    """IngestError where kafka-python would check every event's CRC in Python.
+    """IngestError where kafka-python would check every event's CRC in pure Python.
 
-    That is eight times slower, and nothing but the speed would tell.
+    That is eight times slower and gives no warning.
     """
     try:
         import crc32c  # noqa: F401
@@ -115,7 +115,7 @@ def run(config: configuration.Config, stopping: threading.Event) -> None:
     from ingest.metrics import Metrics, serve
     from ingest.watch import Watch
 
-    # Records in hand are many and in no cycles: looking through them over and over finds nothing.
+    # A batch holds many records without reference cycles: frequent collections find nothing.
     gc.set_threshold(100_000, 50, 100)
     metrics, broker = Metrics(), Broker(config.bootstrap)
     watch = Watch(broker, metrics, config.stall_seconds)

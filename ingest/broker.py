@@ -1,7 +1,6 @@
-"""What is asked of the broker beside the events: which topic a name means now, and its end.
+"""Queries to the broker: topic ids, log bounds, leader epochs, single records.
 
-On a connection of its own: the consumer has one for events, and what it knows of topics may be
-seconds old.
+On a connection of its own: the consumer's metadata may be seconds old.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _TIMEOUT = 5.0  # seconds
 
 
 class Broker:
-    """Answers questions of any thread, one at a time; KafkaError if the broker is away."""
+    """Thread-safe; runs one query at a time. Raises KafkaError if the broker does not answer."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -45,7 +44,7 @@ class Broker:
         }
 
     def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """{partition: where a committed reader stands after the last event}."""
+        """{partition: end offset for a read_committed consumer}."""
         asked = dict.fromkeys(partitions, OffsetSpec.LATEST)
         if not asked:
             return {}
@@ -59,7 +58,7 @@ class Broker:
     def bounds(
         self, partitions: Iterable[TopicPartition]
     ) -> dict[TopicPartition, tuple[int, int, int]]:
-        """{partition: (first offset, end for a committed reader, epoch of its leader)}."""
+        """{partition: (first offset, end for a read_committed consumer, leader epoch)}."""
         asked = list(partitions)
         if not asked:
             return {}
@@ -79,7 +78,7 @@ class Broker:
         }
 
     def epoch_ends(self, epochs: dict[TopicPartition, int]) -> dict[TopicPartition, int | None]:
-        """{partition: offset at which the epoch of its leader ended, the log's end if it has not};
+        """{partition: offset at which the given leader epoch ended (the log's end if it has not)};
         None where the broker does not know the epoch.
         """
         if not epochs:
@@ -88,7 +87,7 @@ class Broker:
         Partition = Topic.OffsetForLeaderPartition
 
         def ask(client: KafkaAdminClient) -> dict[TopicPartition, int | None]:
-            # The client has this question for its consumers' own use, and no public way to ask it.
+            # kafka-python sends this request for its consumers and has no public method for it.
             async def send() -> dict[TopicPartition, int | None]:
                 found: dict[TopicPartition, int | None] = {}
                 leaders = await client._async_get_leader_for_partitions(list(epochs))
@@ -110,12 +109,12 @@ class Broker:
                         OffsetForLeaderEpochRequest(replica_id=-1, topics=topics), node_id=leader
                     )
                     for topic in answer.topics:
-                        for told in topic.partitions:
-                            if told.error_code:
-                                raise for_code(told.error_code)(topic.topic)
-                            known = told.end_offset >= 0 and told.leader_epoch >= 0
-                            found[TopicPartition(topic.topic, told.partition)] = (
-                                told.end_offset if known else None
+                        for part in topic.partitions:
+                            if part.error_code:
+                                raise for_code(part.error_code)(topic.topic)
+                            known = part.end_offset >= 0 and part.leader_epoch >= 0
+                            found[TopicPartition(topic.topic, part.partition)] = (
+                                part.end_offset if known else None
                             )
                 return found
 
@@ -126,7 +125,7 @@ class Broker:
     def records(
         self, offsets: dict[TopicPartition, int]
     ) -> dict[TopicPartition, ConsumerRecord | None]:
-        """{partition: its record at the offset}; None where that is no record (any more)."""
+        """{partition: its record at the offset}; None where there is no record (any more)."""
         if not offsets:
             return {}
         found: dict[TopicPartition, ConsumerRecord | None] = {}
@@ -154,12 +153,12 @@ class Broker:
                             is_it = records[0].offset == offsets[partition]
                             found[partition] = records[0] if is_it else None
                         elif consumer.position(partition) > offsets[partition]:
-                            found[partition] = None  # markers of Kafka's own
+                            found[partition] = None  # Kafka's own transaction markers
                     consumer.pause(*found)
                     if time.monotonic() > deadline:
                         raise KafkaTimeoutError("the newest landed events cannot be read again")
         except OffsetOutOfRangeError as error:
-            # Cut since it was asked for its ends.
+            # The log was truncated after its bounds were read.
             raise KafkaConnectionError(str(error)) from error
         except (OSError, AssertionError) as error:
             raise KafkaConnectionError(str(error)) from error
@@ -182,11 +181,11 @@ class Broker:
                     )
                 return question(self._client)
             except KafkaError:
-                # A fresh client next time: whatever state this one is in.
+                # The client's state is unknown: the next query makes a new one.
                 self._drop()
                 raise
             except (OSError, AssertionError) as error:
-                # What the client lets through when a connection breaks at the wrong moment.
+                # kafka-python raises these when a connection breaks at certain moments.
                 self._drop()
                 raise KafkaConnectionError(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""What the ingester is told: environment variables, each with a command-line flag."""
+"""The ingester's settings: environment variables, each with a command-line flag."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Config:
 
     @property
     def answer_seconds(self) -> float:
-        """Silence of the warehouse after which a connection is given up: the server itself ends
-        what takes longer than a transaction may.
+        """Seconds without an answer after which a connection to the warehouse is closed. Longer
+        than `transaction_seconds`, after which the server itself ends the transaction.
         """
         return self.transaction_seconds + 5
 
@@ -71,10 +71,10 @@ class Config:
             "password": self.dwh_password,
             "application_name": "airline-ingest",
             "client_encoding": "UTF8",
-            # An ingester that was stopped in a transaction must not hold up its successor for ever.
+            # An ingester that was suspended in a transaction must not block its successor for ever.
             "options": f"-c transaction_timeout={int(self.transaction_seconds * 1000)}",
             "connect_timeout": 10,
-            # A warehouse that vanished without a word is noticed within a minute.
+            # A broken network connection is noticed within a minute.
             "keepalives_idle": 20,
             "keepalives_interval": 10,
             "keepalives_count": 3,
@@ -125,7 +125,7 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     def option(flag: str, variable: str, default: str, what: str, kind=str) -> None:
         parser.add_argument(
             flag,
-            # argparse converts a default that is a string, so the environment is checked too.
+            # argparse converts defaults that are strings, so values of the environment are checked.
             default=env.get(variable) or default,
             type=kind,
             metavar="VALUE",
@@ -169,7 +169,7 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         "--poll-seconds",
         "AIRLINE_INGEST_POLL_SECONDS",
         "300",
-        "time without a sign of the reading thread after which it leaves the consumer group",
+        "time without a poll by the reading thread after which it leaves the consumer group",
         _at_least(float, 6),
     )
     option(
@@ -198,7 +198,7 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         "--restart-pause",
         "AIRLINE_INGEST_RESTART_PAUSE",
         "5",
-        "seconds a failing ingester lives at least, so that its supervisor does not spin",
+        "shortest run time of a failing ingester in seconds, so that restarts are not too frequent",
         _at_least(float, 0),
     )
     option("--log-level", "AIRLINE_INGEST_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")

@@ -1,7 +1,7 @@
-"""The Kafka side: reads committed events from the warehouse's positions and hands on batches.
+"""The Kafka side: reads committed events from the stored positions and passes batches on.
 
-Everything here runs on the main thread. The client has an I/O thread of its own, which keeps
-the group membership alive; the rebalance listener runs on it and must only take notes.
+Everything here runs on the main thread. The client has an I/O thread of its own, which keeps the
+group membership alive; the rebalance listener runs on it and only records what happened.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from ingest.watch import Watch
 
 _POLL = 0.1  # seconds
 _REPORT_EVERY = 1.0  # seconds
-_ASK_AGAIN = 5.0  # seconds between looks whether a refused partition was repaired
-# Being fenced once is what a rebalance is like: the one before still landed what it had in hand.
-# So often, without a rebalance, is a rival that is in no group with us.
+_ASK_AGAIN = 5.0  # seconds between checks whether a refused partition was repaired
+# Being fenced once is normal in a rebalance: the previous owner still landed its last batch.
+# This many without a rebalance mean a rival in another consumer group.
 _MOST_FENCES = 5
 _FENCES_COUNT_FOR = 60.0  # seconds
 
 
 class _Assignments(ConsumerRebalanceListener):
-    """Notes which partitions were assigned and are not read: without a position yet, or refused."""
+    """Tracks assigned partitions that are not read: without a position yet, or refused."""
 
     def __init__(self) -> None:
         self.unplaced: set[TopicPartition] = set()
@@ -54,7 +54,7 @@ class _Assignments(ConsumerRebalanceListener):
         self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked) -> None:
-        pass  # what is in hand still lands; if someone else was faster, the offsets say so
+        pass  # the current batch still lands; compare-and-set rejects it if another was faster
 
     def on_partitions_lost(self, lost) -> None:
         self.on_partitions_assigned(())
@@ -66,7 +66,7 @@ class _Assignments(ConsumerRebalanceListener):
             self.fences = 0
 
     def place_again(self, round: int, assigned: set[TopicPartition]) -> None:
-        """Another ingester had some of what was assigned in `round`: where are we?"""
+        """Another ingester landed partitions assigned in `round`: read all positions again."""
         with self._lock:
             if round == self.round:
                 now = time.monotonic()
@@ -75,7 +75,7 @@ class _Assignments(ConsumerRebalanceListener):
                 self._unplace(assigned)
 
     def prove_again(self, assigned: set[TopicPartition]) -> None:
-        """The log may be another one now."""
+        """The log may have changed: check all positions against it again."""
         with self._lock:
             self._unplace(assigned)
 
@@ -90,7 +90,7 @@ class _Assignments(ConsumerRebalanceListener):
 
 
 class Reader:
-    """Consumes until `stopping` is set, then lands what is in hand."""
+    """Consumes until `stopping` is set, then lands the current batch."""
 
     def __init__(
         self,
@@ -108,23 +108,23 @@ class Reader:
         self._metrics = metrics
         self._watch = watch
         self._assignments = _Assignments()
-        self._round = 0  # of assignments that positions were asked for
+        self._round = 0  # the round of assignments for which positions were requested
         self._answer: Positions | None = None
         self._next: dict[TopicPartition, int] = {}  # next offset to read, placed partitions
         self._handed: dict[TopicPartition, int] = {}  # next offset after the batches handed on
         self._landed: dict[TopicPartition, int] = {}  # not reported to Kafka yet
         self._topic_ids: dict[str, uuid.UUID] = {}  # of the topics that are read
-        # The newest leader of a log that the position was proven to be of.
+        # The newest leader epoch for which the position was checked against the log.
         self._proven: dict[TopicPartition, int] = {}
-        self._ask_at = 0.0  # when to look at the refused ones again
+        self._ask_at = 0.0  # when to check refused partitions again
         self._batch = Batch()
         self._flush_at = self._report_at = 0.0
         self._consumer = connect(config, stopping)
 
     def run(self) -> None:
         """Until stopped. Raises IngestError, the lander's failure included."""
-        # A pattern and not a list: for a listed topic that does not exist yet the client asks
-        # for metadata four times a second, with an error in the log each time.
+        # A pattern, not a list: for a listed topic that does not exist yet the client requests
+        # metadata four times a second and logs an error each time.
         pattern = f"^({'|'.join(map(re.escape, self._config.topics))})$"
         self._consumer.subscribe(pattern=pattern, listener=self._assignments)
         while not self._stopping.is_set():
@@ -140,7 +140,7 @@ class Reader:
         self._hear()
 
     def close(self) -> None:
-        """Leaves the group, telling Kafka how far the warehouse is."""
+        """Leaves the group after committing the landed offsets to Kafka."""
         try:
             if self._landed:
                 self._consumer.commit(self._report(), timeout_ms=2000)
@@ -152,7 +152,9 @@ class Reader:
     # -- reading ------------------------------------------------------------------------------
 
     def _poll(self) -> dict[TopicPartition, list]:
-        """Records of placed partitions. Others would come from Kafka's hint: not returned."""
+        """Records of partitions with a position. Others would start at Kafka's committed offset,
+        which is only a hint: they are not returned.
+        """
         unplaced = self._assignments.unplaced
         self._stay_in_join()
         try:
@@ -168,24 +170,24 @@ class Reader:
         if self._assignments.unplaced:
             unplaced = self._assignments.unplaced
             for partition in unplaced:
-                # Parked: a partition without a position makes every poll fail.
+                # Paused at 0: a partition without a position makes every poll fail.
                 self._consumer.pause(partition)
                 self._consumer.seek(partition, 0)
         return {p: records for p, records in got.items() if p not in unplaced}
 
     def _prove_again(self, error: KafkaError) -> None:
-        """The client says that the broker has not what was read: looks at all logs again."""
+        """The broker does not have what was read: checks all logs again."""
         if self._next:
             say("a log may be another one", logging.WARNING, error=faults.first_line(error))
             self._assignments.prove_again(self._consumer.assignment())
             self._stopping.wait(_POLL)
 
     def _stay_in_join(self) -> None:
-        """Keeps the client at a join of the group that outlasted the poll that began it.
+        """Continues a join of the group that outlasted the poll that began it.
 
-        kafka-python 3.0.12 begins a join when it sees a new topic or partition, and stops asking
-        for the answer as soon as its own assignment covers that: a member for ever rebalancing,
-        without heartbeats, that reads nothing. There is no public way to ask it to go on.
+        kafka-python 3.0.12 begins a join when it sees a new topic or partition, and stops waiting
+        for the answer as soon as its own assignment covers that. The member then rebalances for
+        ever, sends no heartbeats and reads nothing. There is no public method to continue the join.
         """
         coordinator = self._consumer._coordinator
         if coordinator.rejoining:
@@ -196,7 +198,7 @@ class Reader:
         for partition, records in got.items():
             proven = self._proven[partition]
             if records[-1].leader_epoch > proven:
-                # Of a leader that came since: its log may be shorter, and grown again.
+                # From a newer leader: its log may have been shorter and have grown again.
                 records = [each for each in records if each.leader_epoch <= proven]
                 self._assignments.prove_again(self._consumer.assignment())
             if records:
@@ -206,10 +208,10 @@ class Reader:
             say("read", logging.DEBUG, rows_in_hand=batch.rows)
 
     def _look_for_new_leaders(self) -> None:
-        """Has positions proven again where a broker was started since: its log may be shorter.
+        """Has positions checked again after a broker restart: its log may be shorter.
 
-        The client fetches as of the leader that it knows, and the broker refuses an older one: what
-        was read before this is seen here is of the log before.
+        The client sends the leader epoch that it knows with each fetch, and the broker refuses an
+        older one: records read before the new epoch is seen here are from the former log.
         """
         if self._round == self._assignments.round and any(
             self._leader(partition) > proven for partition, proven in self._proven.items()
@@ -217,7 +219,7 @@ class Reader:
             self._assignments.prove_again(self._consumer.assignment())
 
     def _leader(self, partition: TopicPartition) -> int:
-        """Epoch of the partition's leader as the client knows it; -1 if it does not."""
+        """Epoch of the partition's leader that the client knows; -1 if it knows none."""
         epoch = self._consumer._cluster.leader_epoch_for_partition(partition)
         return -1 if epoch is None else epoch
 
@@ -228,12 +230,12 @@ class Reader:
             or time.monotonic() >= self._flush_at
         )
 
-    # -- handing on ---------------------------------------------------------------------------
+    # -- passing on ---------------------------------------------------------------------------
 
     def _hand_on(self) -> None:
-        """Puts the batch in hand before the lander, if it moves anything."""
+        """Passes the current batch to the lander, if it moves any position."""
         if self._round == self._assignments.round:
-            # Beyond the last records: past transaction markers and aborted events.
+            # Positions beyond the last record: past transaction markers and aborted events.
             try:
                 at = {p: self._consumer.position(p) for p in self._next}
             except (OffsetOutOfRangeError, LogTruncationError) as error:
@@ -241,7 +243,7 @@ class Reader:
             except RetriableError:
                 pass
             else:
-                # Asked after: a position that a newer leader moved is not proven.
+                # Leaders are read after positions: one moved by a newer leader is not checked yet.
                 self._next |= {p: n for p, n in at.items() if self._leader(p) == self._proven[p]}
         batch, self._batch = self._batch, Batch()
         for partition, after in self._next.items():
@@ -256,7 +258,7 @@ class Reader:
         self._flush_at = time.monotonic() + self._config.flush_seconds
 
     def _put(self, item: Batch | Positions | Refusals | None) -> None:
-        """Waits for the lander to take it; meanwhile reads nothing but stays in the group."""
+        """Waits until the lander takes it; meanwhile pauses reading and stays in the group."""
         paused: set[TopicPartition] = set()
         while self._lander.is_alive():
             try:
@@ -271,7 +273,7 @@ class Reader:
             self._consumer.resume(*placed)
 
     def _hear(self) -> None:
-        """Takes the lander's answers; tells Kafka of landed offsets, as a hint for lag tools."""
+        """Takes the lander's answers; commits landed offsets to Kafka as a hint for lag tools."""
         if self._lander.failure:
             raise self._lander.failure
         while not self._lander.outbox.empty():
@@ -288,9 +290,9 @@ class Reader:
             self._report_at = time.monotonic() + _REPORT_EVERY
 
     def _give_up(self, batch: Batch) -> None:
-        """Some partitions of a batch were another ingester's: asks the warehouse where it is.
+        """Another ingester landed partitions of a batch: reads the stored positions again.
 
-        Fenced if that happens over and over and is no rebalance.
+        Raises Fenced if that happens repeatedly without a rebalance.
         """
         for partition, why in batch.fenced.items():
             self._metrics.fenced.labels(*partition).inc()
@@ -312,10 +314,10 @@ class Reader:
     # -- positions ----------------------------------------------------------------------------
 
     def _place(self) -> None:
-        """After an assignment: asks the warehouse for positions, and seeks to its answer.
+        """After an assignment: requests the stored positions and seeks to them.
 
-        Where the log is not the one that landed nothing is read until somebody repairs it; the
-        other partitions go on.
+        A partition whose log is not the one that landed is not read until it is repaired; the other
+        partitions are.
         """
         unplaced = self._assignments.unplaced
         if self._round != self._assignments.round:
@@ -354,17 +356,17 @@ class Reader:
             say("assigned", partitions={f"{p.topic}:{p.partition}": n for p, n in placed.items()})
 
     def _ask(self, partitions: set[TopicPartition]) -> None:
-        """Asks the warehouse where these are."""
+        """Requests the stored positions of these partitions."""
         self._answer = None
-        self._ask_at = float("inf")  # not before there is an answer
+        self._ask_at = float("inf")  # not again before the answer
         if partitions:
             self._put(Positions(partitions, self._round))
 
     def _look_at_logs(self, positions: Positions) -> dict[TopicPartition, Log] | None:
-        """What the broker has of the partitions.
+        """The partitions' logs at the broker.
 
-        None if it does not answer now, lacks a topic that is about to be unassigned, or has another
-        leader than the client knows: then the client knows it in a moment.
+        None if the broker does not answer, if a topic is gone (it is about to be unassigned), or if
+        the client does not know the current leader yet (it will in a moment).
         """
         if not positions:
             return {}
@@ -381,7 +383,7 @@ class Reader:
         return {p: Log(found[p.topic], *bounds[p]) for p in positions}
 
     def _tell_refused(self, answer: Positions, refused: dict[TopicPartition, str]) -> None:
-        """Says what is refused and what is no more, here and in the warehouse."""
+        """Records which partitions are refused, or no longer, here and in the warehouse."""
         self._watch.refused(answer, refused)
         changed = Refusals(
             {p: refused.get(p) for p, at in answer.items() if at.refusal != refused.get(p)}
@@ -395,7 +397,7 @@ class Reader:
             self._put(changed)
 
     def _kafka_is_away(self, error: KafkaError) -> None:
-        """Says so, and waits a moment; the client connects again by itself."""
+        """Notes it and waits a moment; the client reconnects by itself."""
         self._watch.is_away("kafka", True, faults.first_line(error))
         self._stopping.wait(_POLL)
 
@@ -410,11 +412,12 @@ def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
                 group_id=config.group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
-                # Over all topics: by range, topics of one partition would all be the first one's.
+                # Round robin over all topics: by range, one member would get every topic of a
+                # single partition.
                 partition_assignment_strategy=[RoundRobinPartitionAssignor],
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
-                # A table's topic is created by its first event: found within this time.
+                # A table's first event creates its topic, which is found within this time.
                 metadata_max_age_ms=2000,
                 session_timeout_ms=int(config.session_seconds * 1000),
                 max_poll_interval_ms=int(config.poll_seconds * 1000),

@@ -1,12 +1,12 @@
-"""Whether the log that a stored position lies in is still the one whose events landed.
+"""Checks that a stored position still belongs to the log whose events landed.
 
-A broker that lost the end of its log (a power cut, a disk put back) hands the same offsets out
-again for other events. As soon as the log has grown past the stored position nothing but what it
-holds tells it from the former one. Two things do:
+A broker that lost the end of its log (a power cut, a restored disk) assigns the same offsets to
+other events. Once the log has grown past the stored position again, the offsets alone do not show
+it. Two things do:
 
-- Kafka counts its leaders: each start of a broker is another epoch, and the broker knows at which
-  offset each epoch ended. An epoch that ended before the position lost what was landed.
-- The newest event that landed: it is read again, and must be the same one, by time and checksum.
+- Leader epochs: each start of a broker begins a new epoch, and the broker knows at which offset
+  each epoch ended. An epoch that ended before the stored position has lost landed events.
+- The newest landed event: it is read again and must have the same timestamp and checksum.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a partition is to be read from, and what is known of the log that this is a place in.
+    """Where a partition is to be read from, and what is known of its log.
 
-    `epoch`: of the leader that the log before `offset` was read from. Each is None where an earlier
-    version, or a person, stored the position. `refusal`: why nothing is landed, as stored.
+    `epoch`: epoch of the leader from which the log before `offset` was read. All but `offset` are
+    None where an earlier version, or a person, stored the position. `refusal`: the stored reason
+    why nothing of the partition is landed.
     """
 
     offset: int
@@ -56,9 +57,9 @@ class Position:
 
 @dataclass(frozen=True)
 class Log:
-    """A partition as the broker has it: offsets [first, end) for a committed reader.
+    """A partition at the broker: offsets [first, end) for a read_committed consumer.
 
-    `epoch` is its leader's.
+    `epoch` is the epoch of its leader.
     """
 
     topic_id: uuid.UUID
@@ -68,7 +69,7 @@ class Log:
 
 
 def checksum(record: ConsumerRecord) -> bytes:
-    """Eight bytes of key and value; null and empty differ."""
+    """An 8-byte checksum of key and value; null and empty give different ones."""
     digest = hashlib.blake2b(digest_size=8)
     for part in (record.key, record.value):
         digest.update(b"-" if part is None else b"%d:" % len(part) + part)
@@ -78,22 +79,22 @@ def checksum(record: ConsumerRecord) -> bytes:
 def breaks(
     broker: Broker, positions: dict[TopicPartition, Position], logs: dict[TopicPartition, Log]
 ) -> dict[TopicPartition, str]:
-    """{partition: why it must not be read on from there}, for those where that is so.
+    """{partition: why reading must not continue from its position}, only for such partitions.
 
-    KafkaError if the broker does not answer now. A position without epoch and mark is held against
-    the log's first and last offset alone, and so is one whose mark Kafka's retention has removed.
+    Raises KafkaError if the broker does not answer. A position without epoch and mark is compared
+    with the log's first and last offset only; so is one whose mark Kafka's retention has removed.
     """
     found: dict[TopicPartition, str] = {}
     known = {p.topic: at.topic_id for p, at in positions.items() if at.topic_id}
     for partition, position in positions.items():
-        # One that nothing has landed from yet is of the same topic as the others.
+        # A partition from which nothing has landed yet has the topic id of its siblings.
         position = replace(position, topic_id=known.get(partition.topic))
         if why := _why_not_there(partition, position, logs[partition]):
             found[partition] = why
     there = {p: at for p, at in positions.items() if p not in found}
     ends = broker.epoch_ends({p: at.epoch for p, at in there.items() if at.epoch is not None})
     for partition, end in ends.items():
-        # None: the broker knows nothing of such a leader, as where its notes of them are lost.
+        # None: the broker does not know this epoch, for example after it lost its epoch file.
         if end is not None and end < there[partition].offset:
             found[partition] = _lost_text(partition, positions[partition], end)
     marks = {

@@ -1,7 +1,7 @@
-"""`python -m ingest dead-letters`: what jsonb refused, and what a person does about it.
+"""`python -m ingest dead-letters`: lists, replays and discards events that jsonb refused.
 
-An event is in its staging table or an unresolved or discarded dead letter, never both: each verb
-moves it in one transaction.
+An event is either in its staging table or an unresolved or discarded dead letter, never both: each
+verb moves it in one transaction.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Event = tuple[str, int, int]  # topic, partition, offset
 
 @dataclass
 class Letter:
-    """A dead letter. Its event has the attributes of a record, so that it can be copied as one."""
+    """A dead letter. It has the attributes of a Kafka record, so that it can be copied as one."""
 
     topic: str
     partition: int
@@ -42,7 +42,7 @@ class Letter:
     landed_at: datetime
     resolution: str | None
     resolved_at: datetime | None
-    # Where it was found out: "landing" (here), or "loading" (./airline dead-letters has those too).
+    # The step that refused it: "landing" (here) or "loading" (listed by ./airline dead-letters).
     found_at: str = "landing"
 
     @property
@@ -50,7 +50,7 @@ class Letter:
         return f"{self.topic}:{self.partition}:{self.offset}"
 
     def as_json(self, *, content: bool) -> dict[str, object]:
-        told = {
+        fields = {
             "event": self.name,
             "found_at": self.found_at,
             "topic": self.topic,
@@ -66,12 +66,12 @@ class Letter:
         }
         if content:
             for name, part in (("key_base64", self.key), ("value_base64", self.value)):
-                told[name] = None if part is None else base64.b64encode(part).decode()
-        return told
+                fields[name] = None if part is None else base64.b64encode(part).decode()
+        return fields
 
 
 def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") -> int:
-    """Exit code: 0 done, 1 something could not be done (said on stderr), 2 wrong usage."""
+    """Exit code: 0 done, 1 something could not be done (reported on stderr), 2 wrong usage."""
     options = parser(prog).parse_args(arguments or ["list"])
     config = configuration.read([])
     try:
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") 
 
 
 def parser(prog: str, more: str = "") -> argparse.ArgumentParser:
-    """The verbs and their options; `more` is said of them beside."""
+    """The verbs and their options; `more` is added to the description."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Events that PostgreSQL refused as jsonb, kept as the bytes that came from"
@@ -143,7 +143,7 @@ def _list(connection, options) -> int:
 
 
 def print_list(letters: list[Letter], options) -> None:
-    """Those that the options of `list` ask for."""
+    """Prints those that the options of `list` select."""
     letters = [
         letter
         for letter in letters
@@ -175,7 +175,7 @@ def _show(connection, options) -> int:
 
 
 def print_letter(letter: Letter, options) -> None:
-    """As the options of `show` ask. IngestError where the part that is asked for is null."""
+    """Prints as the options of `show` say. IngestError where the requested part is null."""
     if options.json:
         print(json.dumps(letter.as_json(content=True)))
         return
@@ -211,7 +211,7 @@ def _replay(connection, options) -> int:
     value = options.value.read_bytes() if options.value else None
     landed, refused = 0, 0
     for letter in letters:
-        # psycopg2 ends each transaction here, one a letter: one that is refused holds up no other.
+        # One transaction per letter: one that is refused does not affect the others.
         with connection, connection.cursor() as cursor:
             if not _take(cursor, letter):
                 print(f"{letter.name}: already {letter.resolution}")
@@ -256,14 +256,15 @@ def _discard(connection, options) -> int:
 
 
 def all_letters(connection) -> list[Letter]:
-    """All of them, oldest first. Ends the transaction."""
+    """All letters, oldest first. Ends the transaction."""
     return _letters(connection)
 
 
 def _letters(connection, events: Sequence[Event] | None = None) -> list[Letter]:
-    """All letters, oldest first, or those of `events` in their order. IngestError if one is none.
+    """All letters, oldest first, or those of `events` in their order. IngestError for an event
+    that is no dead letter.
 
-    Ends the transaction: what is to be changed is taken again, under a lock.
+    Ends the transaction: a change reads the letter again, under a lock (`_take`).
     """
     statement = (
         "SELECT topic, kafka_partition, kafka_offset,"
@@ -294,7 +295,7 @@ def _letters(connection, events: Sequence[Event] | None = None) -> list[Letter]:
 
 
 def _take(cursor, letter: Letter) -> bool:
-    """Locks a letter; False if somebody has decided about it, and `resolution` says what."""
+    """Locks a letter; False if it is resolved already, and `resolution` says how."""
     cursor.execute(
         "SELECT resolution FROM staging.dead_letter"
         " WHERE (topic, kafka_partition, kafka_offset) = (%s, %s, %s) FOR UPDATE",
@@ -312,16 +313,16 @@ def _resolve(cursor, letter: Letter, resolution: str) -> None:
     )
 
 
-# -- words ------------------------------------------------------------------------------------
+# -- text -------------------------------------------------------------------------------------
 
 
 def is_of(letter: Letter, topic: str | None) -> bool:
-    """Whether a letter is of a topic, or of that table; of none: always."""
+    """Whether a letter belongs to a topic (or its table); always true for None."""
     return topic is None or topic in (letter.topic, table_of(letter.topic))
 
 
 def _dump(content: bytes) -> str:
-    """Offset, bytes and characters, sixteen a line."""
+    """A hex dump: offset, bytes and characters, sixteen bytes a line."""
     lines = []
     for at in range(0, min(len(content), _PREVIEW), 16):
         part = content[at : at + 16]

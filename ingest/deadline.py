@@ -1,6 +1,6 @@
-"""A limit for how long a server may take to answer: libpq would wait for ever.
+"""A limit for how long a server may take to answer: libpq itself waits without one.
 
-TCP's own limits do not help where whatever is between the two still acknowledges what is sent.
+TCP timeouts do not help where a proxy in between still acknowledges packets.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import psycopg2
 
 @contextlib.contextmanager
 def deadline(connection: psycopg2.extensions.connection, seconds: float) -> Iterator[None]:
-    """Breaks `connection` off where what is done within takes longer than `seconds`.
+    """Closes the socket of `connection` if the block takes longer than `seconds`.
 
-    That is then an OperationalError without SQLSTATE, as of any connection that broke.
+    The block then sees an OperationalError without SQLSTATE, as for any broken connection.
     """
-    # Our own name for the socket: the connection's may be closed, and used again, at any moment.
+    # A duplicate of the descriptor: libpq may close its own, and the number be reused, any time.
     ours = socket.socket(fileno=os.dup(connection.fileno()))
     passed = threading.Event()
 

@@ -1,19 +1,19 @@
-"""What can go wrong, and whose fault it is: the event's, the moment's, or the installation's."""
+"""Classifies errors: caused by an event, temporary, or a fault of the installation."""
 
 from __future__ import annotations
 
 import psycopg2
 
-# The event itself: invalid text or JSON (class 22), a value beyond PostgreSQL's limits (class 54).
+# Caused by the event: invalid text or JSON (class 22), a value beyond PostgreSQL's limits (54).
 _EVENT = ("22", "54")
-# The moment: connection, rolled back by a deadlock, no resources (disk full too: people make
-# room, and nothing is lost meanwhile), lock not to be had, server stopping or starting.
+# Temporary: connection errors, deadlocks, lack of resources (a full disk too: someone frees space,
+# and nothing is lost meanwhile), lock timeouts, a server that stops or starts.
 _MOMENT = ("08", "40", "53", "55", "57")
-# Also the moment: the server ended a transaction that took too long, as of an ingester that was
-# stopped in its middle; its locks hold up whoever took over.
+# Also temporary: the server ended a transaction that took too long. An ingester that was suspended
+# in a transaction would otherwise block its successor.
 _TOO_LONG = ("25P03", "25P04")
-# A server that answers a connection attempt gives no SQLSTATE through libpq; these texts mean
-# that trying again cannot help.
+# libpq passes no SQLSTATE for a refused connection attempt; these texts mean that a retry does not
+# help.
 _REFUSED = (
     "password authentication failed",
     "no password supplied",
@@ -27,28 +27,28 @@ _REFUSED = (
 
 
 class IngestError(Exception):
-    """Ends the ingester. The text says what happened, to what, and what to do now."""
+    """Ends the ingester. The text says what happened, to what, and what to do."""
 
 
 class Stopped(IngestError):
-    """Asked to stop before there was anything to land."""
+    """Stopped on request before there was anything to land."""
 
 
 class Fenced(IngestError):
-    """Another ingester keeps moving the stored offset of a partition that this one is assigned."""
+    """Another ingester keeps moving the stored offset of a partition assigned to this one."""
 
 
 class TooManyDeadLetters(IngestError):
-    """So much of a flush is refused that the cause is not single bad events."""
+    """PostgreSQL refuses so many events of a flush that single bad events are not the cause."""
 
 
 def is_event_fault(error: psycopg2.Error) -> bool:
-    """True if PostgreSQL refuses the event's own content; only such events are dead letters."""
+    """True if PostgreSQL refuses the event's content; only such events become dead letters."""
     return bool(error.pgcode) and error.pgcode[:2] in _EVENT
 
 
 def is_passing(error: psycopg2.Error) -> bool:
-    """True if the same work may succeed later without anyone changing the installation."""
+    """True if a retry may succeed without a change of the installation."""
     if error.pgcode:
         return error.pgcode[:2] in _MOMENT or error.pgcode in _TOO_LONG
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):

@@ -1,4 +1,4 @@
-"""The warehouse side: one thread and one connection that land batches in the order given."""
+"""The warehouse side: one thread and one connection land batches in the order received."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ from ingest.watch import Watch
 
 _FIRST_RETRY, _LAST_RETRY = 0.25, 5.0  # seconds
 _SUMMARY_EVERY = 10.0  # seconds
-# A broker that starts may not know all of its topics at once.
+# After its start a broker may not know all of its topics at once.
 _TOPIC_PATIENCE = 10.0  # seconds
 _value_size = attrgetter("serialized_value_size")
 
 
 @dataclass
 class Batch:
-    """What one flush lands: records, and how far it moves each partition.
+    """What one flush lands: records, and the new position of each partition.
 
-    `moves` maps a partition to (next offset before, next offset after). It may move a partition
-    without records: transaction markers take offsets and are no events. `topic_ids` has the
-    topics that the records must be from, `marks` and `epochs` what the next reader will know the
-    log by. `fenced` comes back with the partitions that another ingester had, or whose topic is
-    another one, and why nothing of them was landed. `round` is the reader's, as in Positions.
+    `moves` maps a partition to (next offset before, next offset after). It may contain a partition
+    without records: transaction markers use offsets and are no events. `topic_ids` are the ids of
+    the topics that the records must come from; `marks` and `epochs` are stored so that the next
+    reader can check the log. The lander fills `fenced`: partitions of which nothing was landed,
+    with the reason (another ingester moved the position, or the topic was recreated). `round` is
+    the reader's, as in Positions.
     """
 
     records: dict[TopicPartition, list] = field(default_factory=lambda: defaultdict(list))
@@ -63,7 +64,7 @@ class Batch:
         self.bytes += size
 
     def give_up(self, partition: TopicPartition, why: str) -> None:
-        """Takes a partition out of the batch."""
+        """Removes a partition from the batch."""
         self.rows -= len(self.records.pop(partition, ()))
         self.bytes -= self.sizes.pop(partition, 0)
         self.moves.pop(partition, None)
@@ -76,10 +77,10 @@ class Batch:
 
 
 class Positions(dict):
-    """Asks where partitions are to be read from; comes back as {partition: Position}.
+    """A request for stored positions; returned as {partition: Position}.
 
-    It goes through the same queue as the batches, so the answer includes all of them. `round`
-    is the caller's, to tell an answer to an older question.
+    It goes through the same queue as the batches, so the answer includes all earlier ones. `round`
+    is the caller's: it tells the answer to an older request apart.
     """
 
     def __init__(self, partitions: Iterable[TopicPartition], round: int) -> None:
@@ -88,7 +89,7 @@ class Positions(dict):
 
 
 class Refusals(dict):
-    """{partition: why nothing of it is landed, or None}, for whoever asks the warehouse."""
+    """{partition: why nothing of it is landed, or None}, to be stored in the warehouse."""
 
 
 class Lander(threading.Thread):
@@ -129,7 +130,7 @@ class Lander(threading.Thread):
                         " will be read from Kafka again", logging.WARNING)  # fmt: skip
                     return
                 if isinstance(item, Batch):
-                    item.records.clear()  # landed: only the moves are still of interest
+                    item.records.clear()  # landed: the reader needs only the moves
                 if not isinstance(item, Refusals):
                     self.outbox.put(item)
         except BaseException as error:
@@ -139,11 +140,11 @@ class Lander(threading.Thread):
             self._disconnect()
 
     def _is_from_its_topics(self, batch: Batch) -> bool:
-        """Takes out of the batch what is of another topic than that of `batch.topic_ids`.
+        """Removes records of topics whose id is not the one in `batch.topic_ids`.
 
-        Asked after the events were read. Ids are never used again, so a topic that has its id
-        now had it then: the events are not from another topic of the same name. False if the
-        ingester is to stop and Kafka is away.
+        Ids are queried after the events were read. Kafka never reuses them, so if the id is
+        unchanged now, the events are not from another topic of the same name. Returns False if the
+        ingester is to stop while Kafka does not answer.
         """
         topics = {partition.topic for partition in batch.records}
         asked_since = time.monotonic()
@@ -170,10 +171,10 @@ class Lander(threading.Thread):
         return True
 
     def _until_done(self, work: Callable, item) -> bool:
-        """Does `work(cursor, item, again)` in a transaction, as often as passing faults ask.
+        """Runs `work(cursor, item, again)` in a transaction; retries after temporary errors.
 
-        `again` is true if an earlier attempt may have been committed unnoticed. False if the
-        ingester is to stop and the warehouse is away.
+        `again` is true if an earlier attempt may have been committed without confirmation. Returns
+        False if the ingester is to stop while the warehouse does not answer.
         """
         delay, again = _FIRST_RETRY, False
         while True:
@@ -210,10 +211,10 @@ class Lander(threading.Thread):
                 delay = min(delay * 2, _LAST_RETRY)
 
     def _end_hung_transactions(self) -> None:
-        """Ends ingesters' transactions that are too old: their locks may be what we wait for.
+        """Ends transactions of other ingesters that are too old: their locks may block this one.
 
-        The server's own timeout does not reach a session that waits for data in a COPY, as that
-        of an ingester which was frozen there.
+        The server's transaction_timeout does not end a session that waits for COPY data, as when
+        an ingester was suspended in a COPY.
         """
         with (
             deadline(self._connection, self._config.answer_seconds),
@@ -239,7 +240,7 @@ class Lander(threading.Thread):
 
     def _look_up(self, cursor, asked: Positions, _again: bool) -> None:
         for partition in asked:
-            # A partition never landed from starts at 0; stored, so that moves are always updates.
+            # A new partition starts at 0; it is stored, so that each move is an update.
             cursor.execute(
                 "INSERT INTO staging.ingest_offset (topic, kafka_partition, next_offset)"
                 " VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
@@ -262,15 +263,15 @@ class Lander(threading.Thread):
 
     def _land(self, cursor, batch: Batch, again: bool) -> None:
         begun = time.monotonic()
-        # First the offsets: their row locks make a second ingester wait here, not in COPY.
+        # Offsets first: a second ingester waits for their row locks here, not in COPY.
         fenced = compare_and_set(cursor, batch)
         if fenced:
             stored = stored_positions(cursor, fenced)
             reached = all(p in stored and stored[p].offset == batch.moves[p][1] for p in fenced)
             if again and reached and len(fenced) == len(batch.moves):
                 self._watch.landed(batch.moves)
-                return  # the commit before the connection broke had gone through
-            # Whoever moved it owns it. The others are still ours, and land.
+                return  # the commit succeeded before the connection broke
+            # Another ingester owns these now. The other partitions of the batch land.
             for partition in fenced:
                 batch.give_up(partition, _fenced_text(partition, batch.moves, stored))
         by_topic = defaultdict(list)
@@ -286,9 +287,9 @@ class Lander(threading.Thread):
         poison.bury(cursor, refused)
         cursor.connection.commit()
         self._refused_in_a_row = in_a_row if len(refused) == batch.rows else 0
-        self._tell(batch, by_topic, refused, time.monotonic() - begun)
+        self._record(batch, by_topic, refused, time.monotonic() - begun)
 
-    def _tell(self, batch: Batch, by_topic: dict, refused: list, seconds: float) -> None:
+    def _record(self, batch: Batch, by_topic: dict, refused: list, seconds: float) -> None:
         """Logs and counts a batch that has landed."""
         self._summary.add(batch, len(refused), seconds)
         self._watch.landed(batch.moves)
@@ -309,7 +310,7 @@ class Lander(threading.Thread):
                 offset=record.offset, error=error)  # fmt: skip
 
     def _may_refuse(self, rows: int) -> int:
-        """Refused events that a flush may have: a tenth of it, within a tenth of the limit and it.
+        """Refused events allowed in a flush: 10 % of the rows, min limit/10, max limit.
 
         With the default limit of 1000: 100 events of a small flush, 1000 of the largest.
         """
@@ -318,7 +319,7 @@ class Lander(threading.Thread):
 
 
 class Summary:
-    """Adds flushes up and says so every ten seconds: a line a flush would bury the rest."""
+    """Logs one summary of the flushes every ten seconds instead of a line per flush."""
 
     def __init__(self) -> None:
         self._said = 0.0
@@ -348,7 +349,7 @@ class Summary:
 
 
 def stored_positions(cursor, partitions: list[TopicPartition]) -> dict[TopicPartition, Position]:
-    """{partition: Position} of those that the warehouse knows."""
+    """{partition: Position} of those with a stored position."""
     cursor.execute(
         "SELECT topic, kafka_partition, next_offset, topic_id::text, leader_epoch,"
         " last_offset, last_timestamp, last_checksum, refusal FROM staging.ingest_offset"
@@ -369,9 +370,8 @@ def stored_positions(cursor, partitions: list[TopicPartition]) -> dict[TopicPart
 
 
 def compare_and_set(cursor, batch: Batch) -> list[TopicPartition]:
-    """Moves stored offsets from before to after; returns those that stood elsewhere.
-
-    An offset of another topic of the same name stands elsewhere too.
+    """Moves stored offsets from before to after; returns the partitions whose stored offset is not
+    `before`, or belongs to another topic of the same name: these are not moved.
     """
     moves, marks = batch.moves, [batch.marks.get(p) for p in batch.moves]
     topic_ids = [batch.topic_ids.get(p.topic) for p in moves]
@@ -379,7 +379,7 @@ def compare_and_set(cursor, batch: Batch) -> list[TopicPartition]:
         "UPDATE staging.ingest_offset AS stored"
         " SET next_offset = after, topic_id = move.topic_id, updated_at = now(),"
         " leader_epoch = move.leader_epoch,"
-        # Markers of Kafka's own move the offset too, and are no events.
+        # Kafka's transaction markers move the offset too, and are no events.
         " last_offset = coalesce(move.last_offset, stored.last_offset),"
         " last_timestamp = coalesce(move.last_timestamp, stored.last_timestamp),"
         " last_checksum = coalesce(move.last_checksum, stored.last_checksum)"
@@ -424,7 +424,7 @@ def _fenced_text(partition: TopicPartition, moves: dict, stored: dict) -> str:
 
 
 def set_position(connection, topic: str, partition: int, offset: int) -> int | None:
-    """Stores a position a person decided on; returns the one it replaces."""
+    """Stores a position that a person chose; returns the one that it replaces."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT next_offset FROM staging.ingest_offset"
@@ -435,7 +435,7 @@ def set_position(connection, topic: str, partition: int, offset: int) -> int | N
         cursor.execute(
             "INSERT INTO staging.ingest_offset AS o (topic, kafka_partition, next_offset)"
             " VALUES (%s, %s, %s) ON CONFLICT (topic, kafka_partition)"
-            # Whatever topic has this name now is the one that the person means.
+            # The position is for whatever topic has this name now.
             " DO UPDATE SET next_offset = excluded.next_offset, topic_id = NULL,"
             " leader_epoch = NULL, last_offset = NULL, last_timestamp = NULL,"
             " last_checksum = NULL, refusal = NULL, updated_at = now()",

@@ -29,8 +29,8 @@ def set_up(level: str) -> None:
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("ingest").setLevel(level)
-    # Several errors for every attempt to connect, which we sum up ourselves; and warnings of
-    # every fetch that takes 0.1 s to take apart, as a full one always does.
+    # These log several errors per attempt to connect (logged once by us instead), and a warning
+    # for each fetch that takes 0.1 s to parse, as every full one does.
     for chatty in ("kafka.net", "kafka.cluster"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
 

@@ -1,4 +1,4 @@
-"""What the ingester says about itself: Prometheus metrics on /metrics, its health on /health."""
+"""The ingester's HTTP endpoints: Prometheus metrics on /metrics, health on /health."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 
 
 class Metrics:
-    """The numbers; every part of the ingester writes its own."""
+    """The metrics; each part of the ingester updates its own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -63,14 +63,14 @@ class Metrics:
 
 
 def serve(host: str, port: int, metrics: Metrics, health: Callable[[], dict]) -> None:
-    """Answers on host:port until the process ends. `health` gives a dictionary with `healthy`."""
+    """Serves host:port until the process ends. `health` returns a dictionary with `healthy`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
                 encode, kind = exposition.choose_encoder(self.headers.get("Accept"))
-                # The gauge of health is as old as the last question otherwise.
+                # Updates the gauge `healthy`.
                 health()
                 self._answer(200, kind, encode(metrics.registry))
             elif path == "/health":
@@ -88,7 +88,7 @@ def serve(host: str, port: int, metrics: Metrics, health: Callable[[], dict]) ->
             self.wfile.write(body)
 
         def log_message(self, *_) -> None:
-            pass  # a line for every scrape would bury the rest
+            pass  # no log line for each scrape
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

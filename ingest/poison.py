@@ -1,4 +1,4 @@
-"""Copies events into a staging table, taking out the ones that jsonb refuses."""
+"""Copies events into a staging table, leaving out those that jsonb refuses."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def bisect(
     attempt: Callable[[Sequence], str | None],
     refused: list[Refused],
 ) -> None:
-    """Applies all of `records` but those that `attempt` refuses alone; these join `refused`.
+    """Applies all `records` except those that `attempt` refuses singly; these join `refused`.
 
-    `attempt` takes a slice and applies it whole (None) or not at all (the error's text).
+    `attempt` applies a slice completely (returns None) or not at all (returns the error's text).
     One bad event among n costs about 2·log2(n) attempts.
     """
     error = attempt(records)
@@ -44,10 +44,10 @@ def bisect(
 def copy_bisecting(
     cursor, table: str, records: Sequence, refused: list[Refused], allowed: int
 ) -> None:
-    """Copies what can be copied; the rest joins `refused`, with the reasons.
+    """Copies what can be copied; the rest joins `refused` with the reasons.
 
-    Only an event's own fault is bisected; any other error is raised at once and leaves the
-    transaction to be rolled back. TooManyDeadLetters as soon as more than `allowed` are refused.
+    Only errors caused by an event are bisected; any other error is raised at once, and the caller
+    rolls back. Raises TooManyDeadLetters as soon as more than `allowed` are refused.
     """
 
     def attempt(part: Sequence) -> str | None:
@@ -58,7 +58,7 @@ def copy_bisecting(
         except psycopg2.Error as error:
             if not faults.is_event_fault(error):
                 raise
-            # Released too: savepoints that pile up take the locks of the whole server.
+            # Released too: each open savepoint holds locks, and their number is limited.
             cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
             return faults.first_line(error)
         cursor.execute("RELEASE SAVEPOINT part")

@@ -1,4 +1,4 @@
-"""The tables the ingester writes. It owns them, and making them again changes nothing."""
+"""Creates the tables that the ingester writes and owns; idempotent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ingest.faults import IngestError
 # The version of the warehouse's tables that this code works with: the number of the newest file in
 # infra/warehouse/migrations.
 VERSION = 1
-# Serialises two ingesters that start at the same moment; an arbitrary number of our own.
+# Advisory lock that serialises ingesters which start at the same time; an arbitrary number.
 _LOCK = 7_203_115_640
 
 _EVENT_COLUMNS = {
@@ -112,7 +112,7 @@ def create(connection, tables: list[str]) -> None:
     with connection, connection.cursor() as cursor:
         _refuse_other_version(cursor)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        # CREATE … IF NOT EXISTS wants the right to create even where it exists.
+        # CREATE … IF NOT EXISTS needs the CREATE privilege even where the schema exists.
         cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'staging'")
         if not cursor.fetchone():
             try:
@@ -138,10 +138,11 @@ def create(connection, tables: list[str]) -> None:
 
 
 def noted_version(cursor) -> tuple[int | None, bool]:
-    """(the version of the warehouse's tables, None where none is noted; whether `up` made its
-    schemas: then one without a note is from before versions were noted).
+    """(the recorded version of the warehouse's tables or None, whether `up` made its schemas).
+
+    A warehouse that `up` made and that has no recorded version is older than versioning.
     """
-    # By the catalogue first: in an older stack the role may not look into the schema.
+    # From the catalogue: in an older stack the role may not read the schema.
     cursor.execute(
         "SELECT"
         " EXISTS (SELECT FROM pg_class AS made JOIN pg_namespace AS place"
@@ -161,7 +162,7 @@ def noted_version(cursor) -> tuple[int | None, bool]:
 def _refuse_other_version(cursor) -> None:
     noted, is_made = noted_version(cursor)
     if noted is None and not is_made:
-        return  # a warehouse of somebody's own, with nothing but landing in it
+        return  # a warehouse that somebody else made, used for landing only
     version = noted or 0
     if version < VERSION:
         raise IngestError(
@@ -177,7 +178,7 @@ def _refuse_other_version(cursor) -> None:
 
 def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
     name = sql.SQL("staging.{}").format(sql.Identifier(table))
-    # DDL on a table that exists would queue behind, and in front of, whoever reads it.
+    # No DDL on a table that exists: it would wait for its readers, and new readers for it.
     cursor.execute(
         "SELECT attname FROM pg_attribute"
         " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -214,7 +215,7 @@ def _let_dbt_read(cursor) -> None:
         cursor.execute(
             "ALTER DEFAULT PRIVILEGES IN SCHEMA staging GRANT SELECT ON TABLES TO airline_dbt"
         )
-        # A grant locks its table, as DDL does: only what is missing.
+        # GRANT locks its table as DDL does, so only missing grants are made.
         cursor.execute(
             "SELECT relname FROM pg_class"
             " WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r'"
@@ -227,7 +228,7 @@ def _let_dbt_read(cursor) -> None:
 
 
 def _let_monitor_count(cursor) -> None:
-    """Metrics see how far landing is and how many events were refused; no event."""
+    """Metrics may read landing positions and the number of refused events, but no event."""
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = 'airline_monitor'")
     if cursor.fetchone():
         cursor.execute("GRANT USAGE ON SCHEMA staging TO airline_monitor")

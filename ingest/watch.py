@@ -1,7 +1,7 @@
-"""Notices what no error tells: events that wait and do not land, a warehouse or Kafka that is away.
+"""Detects what raises no error: lag without progress, a warehouse or Kafka that does not answer.
 
-It asks the broker itself for the ends of the partitions. A consumer that silently stopped
-fetching would report no lag at all.
+It reads the ends of the partitions from the broker itself: a consumer that silently stopped
+fetching would report no lag.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ASK_EVERY = 2.0  # seconds
 
 @dataclass
 class _Partition:
-    """How far one partition is. `waiting_since`: lag since then, and no progress."""
+    """Progress of one partition. `waiting_since`: there is lag and no progress since then."""
 
     position: int
     end: int | None = None
@@ -49,7 +49,7 @@ class _Partition:
 
 
 class Watch(threading.Thread):
-    """Told what is assigned and landed, asked for `health`; all of it from any thread."""
+    """Receives assignments and landed positions, and answers `health`. Thread-safe."""
 
     def __init__(self, broker: Broker, metrics: Metrics, stall_seconds: float) -> None:
         super().__init__(name="watch", daemon=True)
@@ -63,10 +63,10 @@ class Watch(threading.Thread):
         self._said: set[str] = set()
         self._stopping = threading.Event()
 
-    # -- told ---------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------
 
     def keep(self, partitions: set[TopicPartition]) -> None:
-        """No others are ours any more."""
+        """Forgets all other partitions: they are not assigned to this ingester any more."""
         with self._lock:
             for partition in self._partitions.keys() - partitions:
                 del self._partitions[partition]
@@ -77,17 +77,17 @@ class Watch(threading.Thread):
                 self._no_more_refused(partition)
 
     def assigned(self, positions: dict[TopicPartition, int]) -> None:
-        """These partitions are ours now, and where they are."""
+        """Notes newly assigned partitions and their positions."""
         now = time.monotonic()
         with self._lock:
-            # One that was ours before keeps its clock: being assigned again is no progress.
+            # A partition that was assigned before keeps `waiting_since`: this is no progress.
             for partition, position in positions.items():
                 state = self._partitions.setdefault(partition, _Partition(position))
                 state.update(now, position=position)
             self._show()
 
     def refused(self, asked: Iterable[TopicPartition], why: dict[TopicPartition, str]) -> None:
-        """Of those asked about these are not read, and why; the others are."""
+        """Of the partitions `asked`, those in `why` are refused for that reason, others not."""
         with self._lock:
             for partition in asked:
                 if partition in why:
@@ -105,7 +105,7 @@ class Watch(threading.Thread):
             self._show()
 
     def is_away(self, what: str, away: bool, why: object = "") -> None:
-        """Whether "kafka" or "warehouse" answers; says so when that changes."""
+        """Notes whether "kafka" or "warehouse" answers; logs when that changes."""
         with self._lock:
             changed = away != (what in self._away)
             if away:
@@ -117,10 +117,10 @@ class Watch(threading.Thread):
         elif changed:
             say(f"{what} is back")
 
-    # -- asked --------------------------------------------------------------------------------
+    # -- health -------------------------------------------------------------------------------
 
     def health(self) -> dict:
-        """Whether all is well, what is not, and how far each partition is."""
+        """The answer of /health: `healthy`, the problems, and the progress of each partition."""
         with self._lock:
             problems = self._problems(time.monotonic())
             since = self._metrics.seconds_since_last_event()
@@ -161,7 +161,7 @@ class Watch(threading.Thread):
             problems["stalled"] = f"lag but no progress for {seconds:.0f} s: {where}"
         return problems
 
-    # -- doing --------------------------------------------------------------------------------
+    # -- thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
         while not self._stopping.wait(_ASK_EVERY):
@@ -196,7 +196,7 @@ class Watch(threading.Thread):
                 self._metrics.lag.labels(topic, number).set(each.lag)
 
     def _say_changes(self) -> None:
-        """Logs when the ingester turns unhealthy, and when it is well again."""
+        """Logs when the ingester becomes unhealthy, and when it is healthy again."""
         with self._lock:
             problems = self._problems(time.monotonic())
         for kind in problems.keys() - self._said:
