@@ -84,8 +84,8 @@ def _draw(settings: Settings) -> list[str]:
     if diagram.read_text() == drawn.mermaid():
         return []
     diagram.write_text(drawn.mermaid())
-    drawing.draw(drawn, diagram.with_suffix(".png"))
-    return [f"docs/{diagram.name}", f"docs/{diagram.stem}.png"]
+    drawing.draw(drawn, diagram.with_suffix(".svg"))
+    return [f"docs/{diagram.name}", f"docs/{diagram.stem}.svg"]
 
 
 def _target(settings: Settings) -> Path:

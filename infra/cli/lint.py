@@ -186,7 +186,7 @@ def _diagrams(target: Path, fix: bool) -> str:
     old = []
     for name, made in (("dwh_schema", schema.vault), ("marts_schema", schema.marts)):
         drawn = made(manifest)
-        text, picture = ROOT / "docs" / f"{name}.mmd", ROOT / "docs" / f"{name}.png"
+        text, picture = ROOT / "docs" / f"{name}.mmd", ROOT / "docs" / f"{name}.svg"
         is_new = text.exists() and text.read_text() == drawn.mermaid()
         if is_new and drawing.drawn_from(picture) == drawing.digest(drawn):
             continue
@@ -194,5 +194,5 @@ def _diagrams(target: Path, fix: bool) -> str:
             text.write_text(drawn.mermaid())
             drawing.draw(drawn, picture)
         else:
-            old.append(f"docs/{name}.mmd and .png do not show the models as they are")
+            old.append(f"docs/{name}.mmd and .svg do not show the models as they are")
     return "\n".join(old)

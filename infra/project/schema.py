@@ -6,6 +6,7 @@ compared by `./airline test --lint`; infra/project/drawing.py makes the picture 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -58,7 +59,7 @@ class Schema:
         for entity in self.entities:
             lines.append(f"    {entity.name} {{")
             for column in entity.columns:
-                kind = column.kind.replace("(", "_").replace(",", "_").replace(")", "") or "column"
+                kind = re.sub(r"[(, ]+", "_", column.kind.rstrip(")")) or "column"
                 lines.append(f"        {kind} {column.name} {column.mark}".rstrip())
             lines.append("    }")
         for relation in self.relations:

@@ -56,7 +56,7 @@ def publish(settings: Settings, target: Path) -> None:
     _put_compiled_sql(manifest, target)
     (new / "manifest.json").write_text(json.dumps(manifest))
     (new / DIAGRAMS).mkdir()
-    for picture in (settings.root / DIAGRAMS).glob("*_schema.png"):
+    for picture in (settings.root / DIAGRAMS).glob("*_schema.svg"):
         shutil.copy(picture, new / DIAGRAMS)
     (new / STAMP).write_text(_mark(settings))
     old = site.with_name(f"{site.name}.old")
@@ -87,7 +87,7 @@ def _target(settings: Settings) -> Path:
 
 
 def _mark(settings: Settings) -> str:
-    pictures = sorted((settings.root / DIAGRAMS).glob("*_schema.png"))
+    pictures = sorted((settings.root / DIAGRAMS).glob("*_schema.svg"))
     return " ".join(
         [dbt.project_digest(settings), *(f"{file.name}:{file.stat().st_size}" for file in pictures)]
     )
