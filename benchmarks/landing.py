@@ -338,10 +338,10 @@ class Bench:
     def _wait(self, until: Callable[[], object], url: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not until():
-            told = requests.get(f"{url}/status", timeout=30).json()
-            traces = [each["trace"] for each in told.get("tasks", ()) if "trace" in each]
+            answer = requests.get(f"{url}/status", timeout=30).json()
+            traces = [each["trace"] for each in answer.get("tasks", ()) if "trace" in each]
             if traces or time.monotonic() > deadline:
-                raise SystemExit(f"the JDBC sink does not start: {traces or told}")
+                raise SystemExit(f"the JDBC sink does not start: {traces or answer}")
             time.sleep(0.1)
 
     def _connect(self) -> Worker:

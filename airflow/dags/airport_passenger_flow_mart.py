@@ -22,7 +22,7 @@ from infra.airflow import defaults
 from infra.airflow.dbt_project import mart_stages
 
 MODELS = ["airport_passenger_flow"]
-# A run that somebody starts by hand without an interval is about the last whole day.
+# A manual run without a data interval computes the last whole day.
 VARIABLES = {
     "flow_date": "{{ (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1))"
     " | ds }}"

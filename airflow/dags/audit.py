@@ -5,8 +5,8 @@ Daily at 04:00 UTC (`AIRLINE_AUDIT_HOURS`): loads what the source has committed 
 compares each of its tables with the vault, row for row and column for column, in both directions,
 as `./airline audit` does.
 
-Red where they differ, with tables and counts in the log; and where nobody can tell, with the reason
-(the primary is away, the connector does not run). Both are told in
+Fails where they differ, with tables and counts in the log; and where a comparison is not possible,
+with the reason (the primary does not answer, the connector does not run). Both raise an alert, in
 `AIRLINE_HOME/airflow/alerts.log` and to the webhook `deadline_webhook`, if there is one.
 """
 

@@ -21,7 +21,7 @@ from infra.airflow import defaults
 from infra.airflow.dbt_project import mart_stages
 
 MODELS = ["customer_group_thresholds", "frequent_flyers", "customer_group_history"]
-# The day the run's data interval ends on: the year before it is looked at.
+# The day on which the run's data interval ends; the mart covers the year before it.
 VARIABLES = {"run_date": "{{ (dag_run.data_interval_end or dag_run.run_after) | ds }}"}
 
 with DAG(

@@ -9,7 +9,7 @@ satellites.
    stage, hubs, links and satellites, each followed by its tests. One `dbt build` does the work,
    `load.dbt_build`; every model's task follows it, and a task that is tried again runs its model
    alone.
-3. `close_load_batch` sees to it that the batch is closed, and announces the asset `vault`.
+3. `close_load_batch` ensures that the batch is closed, and updates the asset `vault`.
 
 A model that fails leaves the batch open: the next run loads the same batch again, which adds only
 what is missing.

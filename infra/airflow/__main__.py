@@ -1,6 +1,7 @@
 """`python -m infra.airflow …`: becomes Airflow's own command, with this stack's configuration.
 
-The services run through here as well: secrets are read now, and stand in no service's definition.
+The services start through here too, so that secrets are read at start and are in no service's
+definition.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from infra.settings import Settings
 def main(arguments: list[str]) -> None:
     if os.environ.get("AIRLINE_SERVICE"):
         end_leftovers()
-    # What Airflow does not need to know it is not told: nothing of a caller's AIRFLOW__ either.
+    # Airflow gets no variable that it does not need, and none of the caller's AIRFLOW__ variables.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -29,11 +30,11 @@ def main(arguments: list[str]) -> None:
 
 
 def end_leftovers() -> None:
-    """Ends what a killed service left behind: in supervisord's session, of a group whose leader
-    is gone.
+    """Ends processes that a killed service left behind: those in supervisord's session whose
+    process group has no leader any more.
 
-    A killed scheduler's workers live on, and with them its connections: the row of the DAG run
-    that it was about stays locked, and the next scheduler passes that run by for ever.
+    The workers of a killed scheduler live on with its database connections. The row of the DAG run
+    stays locked, and the next scheduler skips that run for ever.
     """
     session = os.getsid(0)
     for process in psutil.process_iter():

@@ -1,4 +1,4 @@
-"""Where a missed deadline, and an audit that failed, are told of."""
+"""Alerts for a missed deadline and for an audit that failed: log, file and webhook."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from infra.airflow import build_log
 
 log = logging.getLogger(__name__)
 
-# An Airflow Connection of this name is told as well, where there is one: its host is a URL that
-# takes JSON (a chat's or pager's webhook).
+# If an Airflow Connection of this name exists, alerts are posted to it: its host is the URL of a
+# webhook that takes JSON (of a chat or a pager).
 WEBHOOK = "deadline_webhook"
 
 
@@ -33,7 +33,7 @@ def task_failed(context: dict[str, Any]) -> None:
 
 
 def tell(text: str, dag_id: str | None, run_id: str | None) -> None:
-    """Into the log, into `AIRLINE_HOME/airflow/alerts.log`, and to the webhook if there is one."""
+    """Writes to the log and to `AIRLINE_HOME/airflow/alerts.log`, and posts to the webhook."""
     log.error(text)
     with (build_log.home() / "alerts.log").open("a") as file:
         file.write(text + "\n")
@@ -52,8 +52,8 @@ def _webhook() -> str:
         return ""
 
 
-def _post(url: str, told: dict[str, Any]) -> None:
+def _post(url: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(
-        url, json.dumps(told).encode(), {"Content-Type": "application/json"}
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     urllib.request.urlopen(request, timeout=30).close()

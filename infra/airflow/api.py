@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the stack asks it anything; as the operator's account."""
+"""A client for the parts of Airflow's REST API that the stack uses, as the operator's account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Api:
         self._seconds = seconds
         self._url = settings.airflow_url
         self._token = ""
-        told = self.ask(
+        answer = self.ask(
             "POST",
             "/auth/token",
             {
@@ -30,7 +30,7 @@ class Api:
                 "password": password or settings.secret("airflow_operator"),
             },
         )
-        self._token = told["access_token"]
+        self._token = answer["access_token"]
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
@@ -58,15 +58,15 @@ class Api:
 
     def dags(self) -> dict[str, bool]:
         """DAG id -> whether it is paused; the ones Airflow has parsed."""
-        told = self.ask("GET", "/api/v2/dags?limit=100")
-        return {dag["dag_id"]: dag["is_paused"] for dag in told["dags"]}
+        answer = self.ask("GET", "/api/v2/dags?limit=100")
+        return {dag["dag_id"]: dag["is_paused"] for dag in answer["dags"]}
 
     def import_errors(self) -> list[str]:
-        """What keeps DAG files from being parsed, the last line of each."""
-        told = self.ask("GET", "/api/v2/importErrors")
+        """Import errors of DAG files, the last line of each."""
+        answer = self.ask("GET", "/api/v2/importErrors")
         return [
             f"{each['filename']}: {each['stack_trace'].strip().splitlines()[-1]}"
-            for each in told["import_errors"]
+            for each in answer["import_errors"]
         ]
 
     def pause(self, dag_id: str, paused: bool) -> None:
@@ -75,26 +75,26 @@ class Api:
     def runs(self, dag_id: str, *, over: bool = False, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs of a DAG, the newest first; or of those that are `over`."""
         states = "&state=success&state=failed" if over else ""
-        told = self.ask(
+        answer = self.ask(
             "GET", f"/api/v2/dags/{dag_id}/dagRuns?limit={limit}&order_by=-run_after{states}"
         )
-        return told["dag_runs"]
+        return answer["dag_runs"]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
         run = urllib.parse.quote(run_id, safe="")
-        told = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances?limit=100")
-        instances = told["task_instances"]
-        while len(instances) < told["total_entries"]:
-            told = self.ask(
+        answer = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances?limit=100")
+        instances = answer["task_instances"]
+        while len(instances) < answer["total_entries"]:
+            answer = self.ask(
                 "GET",
                 f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances"
                 f"?limit=100&offset={len(instances)}",
             )
-            instances += told["task_instances"]
+            instances += answer["task_instances"]
         return instances
 
     def trigger(self, dag_id: str, **body: Any) -> str:
         """Starts a run now; returns its id."""
-        told = self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None} | body)
-        return told["dag_run_id"]
+        answer = self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None} | body)
+        return answer["dag_run_id"]

@@ -1,4 +1,4 @@
-"""`./airline audit` as a task: the same comparison, logged in by Airflow's Connections."""
+"""`./airline audit` as a task: the same comparison, with credentials from Airflow's Connections."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ KINDS = ("missing", "surplus", "different", "changing")
 class Audit(DbtRunLocalOperator):
     """Loads what the source has committed, with dbt's `selector`, and compares source and vault.
 
-    It fails where they differ, where a table is not captured as it should be, and where nobody can
-    tell: a server that does not answer, a connector that does not run. The log has tables and
+    Fails where they differ, where a table is not captured correctly, and where the comparison is
+    not possible (a server does not answer, the connector does not run). The log has tables and
     counts, and no row.
     """
 
@@ -56,10 +56,10 @@ class Audit(DbtRunLocalOperator):
             ) from None
         self.judge(json.loads(said.getvalue()))
 
-    def judge(self, told: dict[str, Any]) -> None:
-        """Logs what `audit --json` told. Raises AirflowException for differences."""
+    def judge(self, report: dict[str, Any]) -> None:
+        """Logs the report of `audit --json`. Raises AirflowException for differences."""
         bad = []
-        for table in told["tables"]:
+        for table in report["tables"]:
             kinds = [f"{table[kind]:,} {kind}" for kind in KINDS]
             self.log.info(
                 "%s: %s rows, in the vault %s; %s",
@@ -74,20 +74,20 @@ class Audit(DbtRunLocalOperator):
                     "%s: columns that the vault does not keep: %s",
                     *(table["table"], ", ".join(table["not_kept"])),
                 )
-        if told["unloaded_tables"]:
-            self.log.info("nobody loads these: %s", ", ".join(told["unloaded_tables"]))
-        # A server's words may quote a value.
-        ill = [redacted(line) for line in told["findings"]]
-        ill += [redacted(line) for table in told["tables"] for line in table["findings"]]
+        if report["unloaded_tables"]:
+            self.log.info("nobody loads these: %s", ", ".join(report["unloaded_tables"]))
+        # A server's message may quote a value.
+        ill = [redacted(line) for line in report["findings"]]
+        ill += [redacted(line) for table in report["tables"] for line in table["findings"]]
         for line in ill:
             self.log.error("%s", line)
-        if told["differences"]:
+        if report["differences"]:
             raise AirflowException(
-                f"source and vault differ in {told['differences']:,} rows: {'; '.join(bad)}; "
+                f"source and vault differ in {report['differences']:,} rows: {'; '.join(bad)}; "
                 "'./airline audit' names rows, './airline resync' finds changes that were missed"
             )
         if ill:
             raise AirflowException(
                 f"not every change of the source is captured, or compared: {'; '.join(ill)}"
             )
-        self.log.info("source and vault are equal: %s tables", len(told["tables"]))
+        self.log.info("source and vault are equal: %s tables", len(report["tables"]))

@@ -1,8 +1,7 @@
-"""What one `dbt build` of a DAG run has done so far: a file of JSON lines that its task writes and
-the model tasks' triggers read.
+"""The progress of one `dbt build` of a DAG run: a file of JSON lines that the build's task writes
+and the triggers of the model tasks read.
 
-XCom would do the same with a round trip through API server and database for each line; a load has
-hundreds.
+XCom would need a round trip through API server and database for each line; a load has hundreds.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from typing import Any, TextIO
 
 import psutil
 
-# dbt's words for how a node ended that ran and is well.
+# dbt's statuses of nodes that succeeded.
 GOOD = ("success", "pass", "warn")
 SKIPPED = "skipped"
 
 
 @dataclass
 class Attempt:
-    """One try of the build. `outcomes`: node -> what its line said."""
+    """One attempt of the build. `outcomes`: node -> the content of its line."""
 
     process: int = 0
     process_began: float = 0.0
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    # 'done' once dbt ran to its end, whatever failed in it; 'failed' where it could not.
+    # 'done' when dbt ran to its end, even if nodes failed; 'failed' when it could not run.
     end: str = ""
 
     @property
     def is_dead(self) -> bool:
-        """Whether its process went away without a word."""
+        """Whether its process ended without writing an end."""
         if self.end or not self.process:
             return False
         try:
@@ -43,10 +42,10 @@ class Attempt:
             return True
 
     def outcome(self, nodes: Sequence[str]) -> dict[str, Any] | None:
-        """How `nodes` went together; None while one of them is still to come.
+        """The combined outcome of `nodes`; None while one of them is still missing.
 
-        After the end, one without an outcome counts as skipped. What failed goes before what was
-        skipped, and that before a warning.
+        After the end of the build a node without an outcome counts as skipped. A failure takes
+        precedence over a skip, and a skip over a warning.
         """
         outcomes = []
         for node in nodes:
@@ -57,12 +56,12 @@ class Attempt:
             else:
                 return None
         worst = max(outcomes, key=lambda each: _gravity(each["status"]))
-        told = [each for each in outcomes if _gravity(each["status"])] or outcomes
+        shown = [each for each in outcomes if _gravity(each["status"])] or outcomes
         return {
             "status": worst["status"],
             "seconds": sum(each.get("seconds", 0) for each in outcomes),
             "message": "; ".join(
-                f"{each['node']}: {each.get('message') or each['status']}" for each in told
+                f"{each['node']}: {each.get('message') or each['status']}" for each in shown
             ),
         }
 
@@ -72,7 +71,7 @@ def _gravity(status: str) -> int:
 
 
 class Writer:
-    """Writes a new attempt. Each line is whole once it is there."""
+    """Writes a new attempt. Lines are appended atomically."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +94,7 @@ _read: dict[Path, tuple[tuple[int, int], Attempt]] = {}
 
 
 def read(file: Path) -> Attempt | None:
-    """The attempt as far as it has come; None before its first line. Cheap where nothing is new."""
+    """The attempt so far; None before its first line. Cheap if nothing was appended."""
     try:
         status = file.stat()
     except FileNotFoundError:
@@ -106,7 +105,7 @@ def read(file: Path) -> Attempt | None:
         return _read[file][1]
     head, *lines = file.read_text().split("\n")
     attempt = Attempt(**json.loads(head))
-    # What follows the last line break is a line in the making.
+    # Text after the last line break is a line that is still being written.
     for text in lines[:-1]:
         line = json.loads(text)
         if "end" in line:
@@ -120,13 +119,13 @@ def read(file: Path) -> Attempt | None:
 
 
 def place(folder: Path, dag_id: str, run_id: str, task_id: str) -> Path:
-    """Where the build of a DAG run writes: the newest attempt takes the place of the one before."""
+    """The file of a DAG run's build; a new attempt replaces the one before."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{run_id}--{task_id}")
     return folder / "builds" / dag_id / f"{safe}.jsonl"
 
 
 def forget_old(folder: Path, keep: int = 50) -> None:
-    """Leaves the newest files of each DAG."""
+    """Deletes all but the newest files of each DAG."""
     for dag in (folder / "builds").glob("*"):
         files = sorted(dag.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[keep:]:

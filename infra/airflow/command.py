@@ -1,7 +1,7 @@
-"""`./airline airflow …`: Airflow's command line on this stack, and two words of Airflow 2's.
+"""`./airline airflow …`: Airflow's command line on this stack, with two additions.
 
-Airflow 3 has no option `-d` of `dags list-runs`, and no release has `tasks logs`; the user's
-description of the system names both, so they are understood.
+Airflow 3 has no option `-d` of `dags list-runs`, and no release has `tasks logs`; the requirements
+of this project name both, so they are accepted here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def call(settings: Settings, arguments: Sequence[str]) -> int:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    # Airflow's command line warns on stdout, and of what nobody here can change.
+    # Airflow's command line prints warnings on stdout about things that users here cannot change.
     return {"PYTHONWARNINGS": "ignore", **os.environ, **settings.environment()}
 
 

@@ -1,6 +1,6 @@
-"""Airflow's configuration, all of it environment variables made from the one settings module.
+"""Airflow's configuration: environment variables made from infra/settings.py.
 
-Nobody edits an airflow.cfg, and secrets are read from `AIRLINE_HOME/secrets` when a process starts.
+There is no airflow.cfg to edit. Secrets are read from `AIRLINE_HOME/secrets` when a process starts.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from infra import roles
 from infra.project import site
 from infra.settings import Settings
 
-# The metadata's database, in the warehouse's server.
+# Airflow's metadata database, on the warehouse's server.
 DATABASE = "airflow"
-# The Airflow Connection that dbt and the DAGs' own tasks log in to the warehouse with.
+# The Airflow Connection with which dbt and the DAGs' own tasks log in to the warehouse.
 WAREHOUSE_CONNECTION = "warehouse"
-# The same for the upkeep of what the ingester landed, as the ingester's role.
+# The same with the ingester's role, for retention of raw events.
 LANDING_CONNECTION = "landing"
-# The source, as a role that reads its tables and nothing else: the audit's.
+# The source database, with a role that can only read its tables; used by the audit.
 SOURCE_CONNECTION = "source"
-# The pool of the tasks that run dbt: so many at a time, whatever else is due.
+# The pool of tasks that run dbt: limits how many run at the same time.
 DBT_POOL, DBT_SLOTS = "dbt", 2
-# The account that `up` unpauses DAGs with; people have their own.
+# The account with which `up` unpauses DAGs; people have their own.
 OPERATOR = "airline"
 
 
@@ -50,11 +50,11 @@ def dbt_artifacts(settings: Settings) -> Path:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What every process of Airflow runs with, and nothing of the admin's."""
+    """The environment of each Airflow process; without the databases' admin."""
     variables = settings.environment()
     del variables["AIRLINE_ADMIN_PASSWORD"]
     del variables["AIRLINE_AIRFLOW_PASSWORD"]
-    # Cosmos runs dbt in copies of the project, and looks in them for what dbt wrote.
+    # Cosmos runs dbt in copies of the project, and expects dbt's output there.
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         variables.pop(name, None)
     account = f"{roles.AIRFLOW}:{quote(settings.secret(roles.AIRFLOW), safe='')}"
@@ -72,7 +72,7 @@ def environment(settings: Settings) -> dict[str, str]:
             "parallelism": 6,
             "max_active_tasks_per_dag": 6,
             "max_active_runs_per_dag": 1,
-            # `up` unpauses them once the first build is there to work on.
+            # `up` unpauses DAGs after the first build.
             "dags_are_paused_at_creation": True,
             "dagbag_import_timeout": 120,
             "hostname_callable": "infra.airflow.config.hostname",
@@ -95,19 +95,19 @@ def environment(settings: Settings) -> dict[str, str]:
             "jwt_issuer": "airline",
         },
         "scheduler": {
-            # A daily run at midnight is about the day that ended then.
+            # The data interval of a daily run at midnight is the day that has just ended.
             "create_cron_data_intervals": True,
             "catchup_by_default": False,
-            # Tasks of a scheduler that was killed are taken up by the next one this soon.
+            # After this time the next scheduler takes over the tasks of a killed one.
             "orphaned_tasks_check_interval": 30,
             "task_instance_heartbeat_timeout": 60,
             "scheduler_idle_sleep_time": 1,
         },
-        # A laptop under load answers late, and a task that only waited must not fail for that.
+        # Generous, because a task must not fail on a slow machine while it only waits.
         "workers": {"execution_api_timeout": 60},
         "dag_processor": {
             "parsing_processes": 1,
-            # DAG files change with a deploy, and then `up` asks for them.
+            # DAG files change only with a deployment, and then `up` requests a new parse.
             "min_file_process_interval": 120,
             "refresh_interval": 30,
             "dag_file_processor_timeout": 120,
@@ -123,7 +123,7 @@ def environment(settings: Settings) -> dict[str, str]:
             "cache_dir": folder(settings) / "cosmos",
             "enable_telemetry": False,
             "enable_memory_optimised_imports": True,
-            # The manifest is made by `up`; the files below the root are hashed for nothing.
+            # `up` makes the manifest, so hashing all files below the root is unnecessary.
             "enable_cache_dbt_ls": False,
             "project_hash_excluded_dirs": _not_dbts(settings),
             "dbt_docs_projects": json.dumps(
@@ -138,11 +138,11 @@ def environment(settings: Settings) -> dict[str, str]:
         for name, value in values.items()
     }
     if sys.platform == "darwin":
-        # Tasks are forked, and macOS ends a forked process that asks it for its proxies.
+        # Tasks are forked processes, and macOS kills a forked process that queries proxy settings.
         variables |= {"no_proxy": "*", "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
     return variables | {
         "AIRFLOW_HOME": str(folder(settings)),
-        # Nobody hears of how a stack is used.
+        # No usage statistics are sent.
         "DO_NOT_TRACK": "1",
         "SCARF_NO_ANALYTICS": "true",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -150,7 +150,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def hostname() -> str:
-    """Everything runs on one machine; a name that does not resolve must not cost time."""
+    """The host name of this machine, without a DNS query that may time out."""
     return "localhost"
 
 

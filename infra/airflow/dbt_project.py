@@ -1,4 +1,4 @@
-"""The dbt project as Airflow runs it: one project, one profile, one way to render and to execute.
+"""How Airflow renders and runs the dbt project: one project, one profile, one execution mode.
 
 DAG files take `dbt_tasks` and say which models they are about.
 """
@@ -28,7 +28,7 @@ PROFILE = ProfileConfig(
     target_name="warehouse",
     profile_mapping=PostgresUserPasswordProfileMapping(
         conn_id=config.WAREHOUSE_CONNECTION,
-        # As profiles.yml has it: dbt knows the parsed project again by that.
+        # The same values as in profiles.yml, or dbt would not reuse the parsed project.
         profile_args={"role": "airline_dbt", "schema": "dwh_marts", "threads": 4},
     ),
 )
@@ -36,7 +36,7 @@ PROFILE = ProfileConfig(
 
 def dbt(variables: dict[str, Any] | None = None) -> dict[str, Any]:
     """Arguments of every task that runs dbt, whether Cosmos makes it or a DAG file."""
-    # dbt parses the project anew when variables change: each set of them has a parsed one.
+    # dbt parses the project again when variables change: each set of them has its own cache.
     parsed = config.dbt_artifacts(SETTINGS).joinpath(*sorted(variables or ()))
     return {
         "project_dir": str(SETTINGS.root),
@@ -58,10 +58,10 @@ def dbt_tasks(
     tests: TestBehavior = TestBehavior.AFTER_EACH,
     variables: dict[str, Any] | None = None,
 ) -> DbtTaskGroup:
-    """The models that dbt's `select` names, each a task with its tests behind it.
+    """A task for each selected model, followed by a task for its tests.
 
-    One `dbt build` does the work: dbt starts once, not once a model. The tasks follow it, and it
-    builds what they follow, no more and no less.
+    One `dbt build` does the work, so that dbt starts once and not once per model. The tasks report
+    the result of their nodes in it; it builds exactly these nodes.
     """
     build_task_id = f"{group_id}.{BUILD}"
     group = DbtTaskGroup(
@@ -106,8 +106,8 @@ def dbt_tasks(
         operators.DbtBuild(
             task_id=BUILD,
             nodes=nodes,
-            # As often as a warehouse that starts again may need: what is wrong with a model
-            # is for the model's task to fail.
+            # Enough retries for a warehouse that restarts. A faulty model does not fail this task
+            # but the model's own.
             retries=3,
             **dbt(variables),
         )
@@ -115,17 +115,17 @@ def dbt_tasks(
 
 
 def tasks_and_nodes(group: DbtTaskGroup) -> Iterator[tuple[Any, list[DbtNode]]]:
-    """Each task that Cosmos made, with the nodes that it stands for."""
+    """Each task that Cosmos made, with its nodes."""
     nodes = group.dbt_graph.filtered_nodes
     for node_id, made in group.tasks_map.items():
-        # A node that has tests of its own is a group: itself and, behind it, those tests.
+        # A node with tests is a task group: the node, followed by its tests.
         for task in made.children.values() if isinstance(made, TaskGroup) else [made]:
             is_about_node = not isinstance(task, operators.DbtTestsInBuild) or task is made
             yield task, [nodes[node_id]] if is_about_node else own_tests(nodes, node_id)
 
 
 def own_tests(nodes: dict[str, DbtNode], node_id: str) -> list[DbtNode]:
-    """The data tests that read this node alone."""
+    """The data tests that depend on this node only."""
     return [node for node in data_tests(nodes) if node.depends_on == [node_id]]
 
 
@@ -134,9 +134,9 @@ def data_tests(nodes: dict[str, DbtNode]) -> list[DbtNode]:
 
 
 def mart_stages(schema: str, table: str, models: list[str], variables: dict[str, Any]) -> None:
-    """The four stages of a mart with a DAG of its own, announced when it is valid.
+    """The four stages of a mart with its own DAG; the last one emits the mart's asset event.
 
-    `models` are what dbt builds for it and tests at the end; `variables` are dbt's, templated.
+    `models` are what dbt builds, and tests at the end; `variables` are dbt's, templated.
     """
     create_schema = PythonOperator(
         task_id="create_schema", python_callable=warehouse.create_schema, op_args=[schema]
@@ -149,7 +149,7 @@ def mart_stages(schema: str, table: str, models: list[str], variables: dict[str,
     )
     validate = operators.DbtTests(
         task_id="validate",
-        # All that read one of them.
+        # All tests that depend on one of the models.
         nodes=data_tests(compute_and_load.dbt_graph.filtered_nodes),
         outlets=[defaults.mart(schema, table)],
         **dbt(variables),
@@ -158,7 +158,7 @@ def mart_stages(schema: str, table: str, models: list[str], variables: dict[str,
 
 
 def source_freshness(source: str) -> operators.SourceFreshness:
-    """Asks whether each table of this source that is in daily use had an event lately."""
+    """Checks the freshness of the source's tables that have limits."""
     return operators.SourceFreshness(
         task_id="source_freshness", source=source, manifest=MANIFEST, **dbt()
     )

@@ -1,4 +1,4 @@
-"""What every DAG has in common: retries, timeouts, and whom a late run tells."""
+"""Defaults of all DAGs: retries, timeouts and deadlines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LOAD_SCHEDULE = timedelta(minutes=SETTINGS.load_minutes)
 # How often source and vault are compared, counted from 04:00 UTC, when the daily DAGs are over.
 AUDIT_SCHEDULE = timedelta(hours=SETTINGS.audit_hours)
 AUDIT_START = START + timedelta(hours=4)
-# Announced when a load batch is in the vault.
+# The asset that is updated when a load batch is in the vault.
 VAULT = Asset("vault", uri="airline://warehouse/dwh_detailed")
 
 
 def mart(schema: str, name: str) -> Asset:
-    """Announced when a mart is computed and valid."""
+    """The asset that is updated when a mart is computed and valid."""
     return Asset(name, uri=f"airline://warehouse/{schema}/{name}")
 
 
@@ -46,7 +46,7 @@ def task_defaults(
 
 
 def deadline(interval: timedelta) -> DeadlineAlert:
-    """Tells of a run that is not over this long after it was queued."""
+    """Raises an alert for a run that has not ended this long after it was queued."""
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=interval,

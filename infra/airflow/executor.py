@@ -1,10 +1,10 @@
-"""The LocalExecutor, but for its end: nobody waits for a task that is under way.
+"""The LocalExecutor with another shutdown: it does not wait for running tasks.
 
-Airflow's own (3.3.2) sends a message to end for each worker that is alive, and then waits for all
-of them. A worker that has taken a message and ended before its own turn came is passed by, so one
-message is missing, and the worker that would have taken it waits, and the scheduler for it: it has
-given up because its database went away, and as it still runs, nothing starts it again. What a task
-was at is taken up by the next scheduler, as after a kill.
+Airflow's own (3.3.2) sends one stop message per live worker, and then waits for all workers. A
+worker that exits early uses up a stop message meant for another, which then waits for ever, and the
+scheduler with it. That happens when the scheduler stops because its database went away; as its
+process still runs, nothing restarts it. The next scheduler takes over interrupted tasks, as after a
+kill.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PromptExecutor(LocalExecutor):
         for worker in self.workers.values():
             worker.join()
             worker.close()
-        # Their last results are not read: one that was killed may have written half of its own.
+        # Their last results are not read: a killed worker may have written half of one.
         self.workers = {}
         self.activity_queue.close()
         self.result_queue.close()

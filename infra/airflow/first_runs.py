@@ -1,6 +1,6 @@
-"""Unpauses the DAGs of a new stack, once, and waits for their first runs.
+"""Unpauses the DAGs of a new stack once, and waits for their first runs.
 
-What a person pauses later stays paused.
+DAGs that a person pauses later stay paused.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from infra.cli.progress import Progress
 from infra.errors import AirlineError
 from infra.settings import Settings
 
-# Until Airflow has read the DAG files, and until a run is over; in seconds.
+# Timeouts in seconds: for Airflow to parse the DAG files, and for a run to end.
 PATIENCE = 300
 PATIENCE_FOR_RUNS = 1200
 
 
 def make(settings: Settings, progress: Progress) -> None:
-    """Idempotent: a DAG that was unpaused here before is left as it is."""
+    """Idempotent: does not change a DAG that was unpaused here before."""
     wanted = [dag for dag in config.dag_ids(settings) if dag not in _unpaused(settings)]
     if not wanted:
         return
@@ -57,7 +57,7 @@ def _wait_for_first_runs(api: Api, wanted: list[str], progress: Progress) -> lis
     """Returns the DAGs whose first run failed."""
     begin = time.monotonic()
     waiting, failed = list(wanted), []
-    told = begin
+    reported_at = begin
     while waiting:
         for dag_id in list(waiting):
             runs = api.runs(dag_id)
@@ -73,8 +73,8 @@ def _wait_for_first_runs(api: Api, wanted: list[str], progress: Progress) -> lis
                 f"the first run of {', '.join(waiting)} did not end in {PATIENCE_FOR_RUNS} s",
                 "see './airline logs airflow-scheduler'",
             )
-        if waiting and time.monotonic() - told > 15:
-            told = time.monotonic()
+        if waiting and time.monotonic() - reported_at > 15:
+            reported_at = time.monotonic()
             progress.say(f"waiting for {', '.join(waiting)}")
         time.sleep(1)
     return failed
@@ -88,5 +88,5 @@ def _unpaused(settings: Settings) -> list[str]:
 
 
 def _stamp(settings: Settings) -> Path:
-    # Beside the warehouse's data, in which Airflow's database is: it goes with that.
+    # Beside the warehouse's data, which contains Airflow's database: both are removed together.
     return settings.home / "data" / "airflow-unpaused"

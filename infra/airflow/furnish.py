@@ -1,7 +1,7 @@
 """Puts users and the warehouse's Connections into Airflow's database; runs with Airflow's settings.
 
-What to put there comes as JSON on standard input (infra/airflow/metadata.py). Again is harmless: a
-user's or Connection's password becomes the one told.
+Reads JSON from standard input (written by infra/airflow/metadata.py). Idempotent: the password of
+an existing user or Connection is set again.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from airflow.utils.session import create_session
 
 
 @providers_configuration_loaded
-def main(told: dict[str, Any]) -> None:
+def main(given: dict[str, Any]) -> None:
     with get_application_builder() as builder:
         manager = builder.sm
         manager.sync_roles()
-        _user(manager, told["admin"], "Admin")
-        _user(manager, told["operator"], "Op")
+        _user(manager, given["admin"], "Admin")
+        _user(manager, given["operator"], "Op")
     with create_session() as session:
         Pool.create_or_update_pool(
-            name=told["pool"]["pool"],
-            slots=told["pool"]["slots"],
+            name=given["pool"]["pool"],
+            slots=given["pool"]["slots"],
             description="Tasks that run dbt",
             include_deferred=False,
             session=session,
         )
-        for wanted in told["connections"]:
+        for wanted in given["connections"]:
             for present in session.query(Connection).filter_by(conn_id=wanted["conn_id"]):
                 session.delete(present)
             session.flush()
             session.add(Connection(conn_type="postgres", **wanted))
 
 
-def _user(manager: Any, told: dict[str, str], role: str) -> None:
-    user = manager.find_user(username=told["name"])
+def _user(manager: Any, given: dict[str, str], role: str) -> None:
+    user = manager.find_user(username=given["name"])
     if user:
-        manager.reset_password(user.id, told["password"])
+        manager.reset_password(user.id, given["password"])
         return
     made = manager.add_user(
-        username=told["name"],
-        first_name=told["name"].capitalize(),
+        username=given["name"],
+        first_name=given["name"].capitalize(),
         last_name=role,
-        email=f"{told['name']}@airline.example",
+        email=f"{given['name']}@airline.example",
         role=manager.find_role(role),
-        password=told["password"],
+        password=given["password"],
     )
     if not made:
-        raise SystemExit(f"Airflow refused to make the user {told['name']!r}")
+        raise SystemExit(f"Airflow refused to make the user {given['name']!r}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Airflow's database: made, migrated, and furnished with roles, users and the Connection.
+"""Makes and migrates Airflow's database, and adds roles, users and Connections.
 
-A stamp beside the warehouse's data says for which releases and settings it was done, so that a
-second `up` asks Airflow nothing.
+A stamp file beside the warehouse's data names the releases and settings for which this was done, so
+that a second `up` does not start Airflow for it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _furniture(settings: Settings) -> dict[str, Any]:
-    """What infra/airflow/furnish.py is told; over its standard input, as there are passwords."""
+    """The input of infra/airflow/furnish.py; on standard input, because it contains passwords."""
     return {
         "admin": {"name": settings.airflow_user, "password": settings.airflow_password},
         "operator": {"name": config.OPERATOR, "password": settings.secret("airflow_operator")},
@@ -93,8 +93,8 @@ def _connection(
 
 def _mark(settings: Settings) -> str:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    told = json.dumps(
+    content = json.dumps(
         [versions, _furniture(settings), Path(__file__).with_name("furnish.py").read_text()],
         sort_keys=True,
     )
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(content.encode()).hexdigest()

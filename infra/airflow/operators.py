@@ -1,4 +1,4 @@
-"""The tasks of the DAGs: one `dbt build`, a task for each node of it, and what surrounds it."""
+"""The operators of the DAGs: one `dbt build`, a task for each of its nodes, and related tasks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from infra.settings import Settings
 # Unit tests check code, not data: they run when the code changes, not at each load.
 WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
 
-# What a source's freshness may be limited by.
+# The freshness limits of a dbt source.
 LIMITS = ("warn_after", "error_after")
-# What libpq and the server say to a session that ends, or cannot begin, for no fault of its own.
+# Messages of libpq and the server when a connection is lost or refused.
 LOSS_OF_SERVER = (
     "connection to server",
     "server closed the connection",
@@ -39,14 +39,14 @@ LOSS_OF_SERVER = (
 
 
 def is_loss_of_server(message: str) -> bool:
-    """Whether an error of a node says that the warehouse went away, not that the node is wrong."""
+    """Whether a node failed because the warehouse went away, and not because of its SQL."""
     return any(words in message for words in LOSS_OF_SERVER)
 
 
 def selection(nodes: Iterable[DbtNode]) -> str:
-    """dbt's --select for exactly these nodes: a bare name would mean all versions of a model.
+    """dbt's --select for exactly these nodes; a bare name would select all versions of a model.
 
-    Sorted: a DAG whose text changes from parse to parse is a new version each time.
+    Sorted, because Airflow makes a new DAG version whenever the serialised DAG changes.
     """
     return " ".join(sorted(f"fqn:{'.'.join(node.fqn or [])}" for node in nodes))
 
@@ -56,17 +56,17 @@ def unique_ids(nodes: Iterable[DbtNode]) -> tuple[str, ...]:
 
 
 class DbtBuild(DbtBuildLocalOperator):
-    """One `dbt build` for a whole group of tasks, which follow their nodes in it.
+    """One `dbt build` for a group of tasks, which report the results of their nodes.
 
-    It succeeds when dbt ran to its end: a node that failed is the failure of that node's task. It
-    fails, and is tried again for all of them, when dbt could not run or the warehouse went away.
+    It succeeds when dbt ran to its end: a failed node fails that node's task only. It fails, and is
+    retried as a whole, when dbt could not run or the warehouse went away.
     """
 
     def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
         super().__init__(
             should_store_compiled_sql=False,
             select=selection(nodes),
-            # The tests among the nodes, and no other that reads one of them.
+            # Only the tests among the nodes, not all tests that depend on them.
             indirect_selection="empty",
             dbt_cmd_flags=WITHOUT_UNIT_TESTS,
             **kwargs,
@@ -79,7 +79,7 @@ class DbtBuild(DbtBuildLocalOperator):
         self._writer = build_log.Writer(
             build_log.place(build_log.home(), instance.dag_id, instance.run_id, instance.task_id)
         )
-        # Here and not in __init__: Airflow runs a copy of the task.
+        # Not in __init__, because Airflow runs a copy of the task.
         self._dbt_runner_callbacks = [self._note]
         try:
             super().execute(context, **kwargs)
@@ -103,7 +103,7 @@ class DbtBuild(DbtBuildLocalOperator):
             raise AirflowException(f"the warehouse went away in {lost[0].node.unique_id}")
 
     def _note(self, event: Any) -> None:
-        """dbt's callback, from its threads: notes how each node ended."""
+        """dbt's event callback, called from its threads: records how each node ended."""
         if event.info.name != "NodeFinished" or self._writer is None:
             return
         node, result = event.data.node_info, event.data.run_result
@@ -117,9 +117,9 @@ class DbtBuild(DbtBuildLocalOperator):
 
 
 class _Looks:
-    """A task of dbt that is green only when dbt has looked at each of its nodes.
+    """A dbt task that succeeds only if dbt has run each of its nodes (unique ids).
 
-    dbt itself succeeds when a selection is empty. `nodes` are unique ids.
+    dbt itself succeeds when a selection is empty.
     """
 
     nodes: tuple[str, ...] = ()
@@ -143,12 +143,12 @@ class _Looks:
 
 
 class _InBuild(_Looks):
-    """Follows its nodes in the group's build; a worker runs them alone only where it must."""
+    """Reports its nodes' result in the group's build; runs them by itself only if necessary."""
 
     start_from_trigger = True
 
     def follow(self, nodes: Sequence[DbtNode], build_task_id: str) -> None:
-        """`nodes`: all that this task stands for, at least one."""
+        """`nodes`: all nodes of this task, at least one."""
         if not nodes:
             raise ValueError(f"{self.task_id} follows no node: it would be green for nothing")
         self.nodes = unique_ids(nodes)
@@ -180,7 +180,7 @@ class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
 
 
 class DbtTests(_Looks, DbtTestLocalOperator):
-    """These data tests, by dbt of its own."""
+    """These data tests, in a dbt process of their own."""
 
     def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
         super().__init__(select=selection(nodes), **kwargs)
@@ -188,9 +188,9 @@ class DbtTests(_Looks, DbtTestLocalOperator):
 
 
 class SourceFreshness(_Looks, DbtSourceLocalOperator):
-    """Whether the tables of the source `source` that have limits for it had an event lately.
+    """Checks the freshness of the tables of `source` that have limits.
 
-    `manifest`: the project's, which says which tables those are.
+    `manifest`: the project's manifest, which names these tables.
     """
 
     def __init__(self, *, source: str, manifest: Path, **kwargs: Any) -> None:
@@ -204,11 +204,11 @@ class SourceFreshness(_Looks, DbtSourceLocalOperator):
 
 
 class CloseLoadBatch(DbtRunLocalOperator):
-    """Sees to it that the load batch is closed.
+    """Ensures that the load batch is closed.
 
-    A build in which everything succeeded has closed it. Where models were tried again one by one,
-    nobody could tell that all of them read the same batch: it is loaded again whole, which adds
-    only what is missing, and closed by that.
+    A build in which everything succeeded has closed it. If models were retried one by one, it is
+    not certain that all of them read the same batch: the whole batch is loaded again, which adds
+    only missing rows and closes it.
     """
 
     def execute(self, context: Any, **kwargs: Any) -> None:
@@ -235,7 +235,7 @@ def limited_tables(manifest: Path, source: str) -> tuple[str, ...]:
 
 
 class GenerateDocs(DbtDocsLocalOperator):
-    """Makes the docs site anew; what was there is served until it is whole."""
+    """Makes the docs site again; the old one is served until the new one is complete."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(callback=_publish_docs, **kwargs)
@@ -248,8 +248,8 @@ def _publish_docs(project_dir: str, **_: Any) -> None:
 def converter(kind: type) -> Callable[..., Any]:
     """For Cosmos's RenderConfig.node_converters: renders a node as `kind`.
 
-    Which node it is about is said afterwards, by `follow`. Cosmos (1.15.1) gives the converter of a
-    test of several nodes the last node of its loop, whatever the test.
+    The nodes are set afterwards, by `follow`: for a test of several nodes Cosmos (1.15.1) passes
+    the converter the last node of its loop instead of the test.
     """
 
     def convert(*, task_id: str, task_args: dict[str, Any], **context: Any) -> Any:

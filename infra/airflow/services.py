@@ -13,8 +13,8 @@ from infra.cli.supervision import Program
 
 
 class Component(Service):
-    """One of Airflow's processes; `command` is Airflow's word for it, `health` its key in the API's
-    report.
+    """One of Airflow's processes; `command` is its name on Airflow's command line, `health` its key
+    in the API's health report.
     """
 
     lock = "airflow"
@@ -24,18 +24,18 @@ class Component(Service):
 
     def program(self) -> Program:
         environment = self.settings.environment()
-        # They log in with roles of their own and have no business with the admin's.
+        # They log in with roles of their own, and do not get the admin's password.
         del environment["AIRLINE_ADMIN_PASSWORD"]
         del environment["AIRLINE_AIRFLOW_PASSWORD"]
-        # A load that is under way is begun again by the next scheduler: nobody waits for it.
+        # Does not wait for a running load: the next scheduler starts it again.
         return self.module(environment, "infra.airflow", *self.command, stop_seconds=15)
 
     def answers(self) -> bool:
         return self._state(timeout=10) == "healthy"
 
     def problem(self) -> str:
-        """Of all of them the API server tells: by a question to the database, or by how long ago a
-        process wrote into it that it is there.
+        """Reads the API server's health report: it queries the database, and the time of each
+        process's last heartbeat in it.
         """
         state = self._state(timeout=8)
         if state is None and self.health == ApiServer.health:
@@ -49,14 +49,14 @@ class Component(Service):
         return "its last heartbeat is old: it runs and does nothing"
 
     def _state(self, timeout: float) -> str | None:
-        """What the API server says of it, None where that does not answer."""
+        """Its status in the API server's report, None if that does not answer."""
         try:
             url = f"{self.settings.airflow_url}/api/v2/monitor/health"
             with urllib.request.urlopen(url, timeout=timeout) as response:
-                told = json.load(response)
+                report = json.load(response)
         except (OSError, ValueError):
             return None
-        return str((told.get(self.health) or {}).get("status"))
+        return str((report.get(self.health) or {}).get("status"))
 
 
 class ApiServer(Component):
@@ -80,9 +80,9 @@ class ApiServer(Component):
 
 class Scheduler(Component):
     name = "airflow-scheduler"
-    # So that a stack that comes up loads what landed once, and not Airflow beside it.
+    # Starts after the first load of `up`, so that Airflow does not load at the same time.
     after_steps = ("marts",)
-    # Logs are read from the folder, so nobody has to serve them.
+    # Logs are read from the folder, so no log server is needed.
     command = ("scheduler", "--skip-serve-logs")
     health = "scheduler"
 

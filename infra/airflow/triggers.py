@@ -1,4 +1,4 @@
-"""Follows one node of a `dbt build` from the triggerer: no process for each model."""
+"""Watches nodes of a `dbt build` in the triggerer, so that a model's task needs no process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asgiref.sync import sync_to_async
 
 from infra.airflow import build_log
 
-# How often the build's file and, where that does not say enough, the build's task are looked at.
+# How often the build's file, and the build's task if the file is not sufficient, are read.
 EVERY = 0.5
 ASK_EVERY = 3.0
-# A killed build is tried again: the scheduler notices after its heartbeat is this old, and more.
+# How long to wait for the retry of a killed build: the scheduler notices a stale heartbeat late.
 GRACE = 180.0
 OVER = ("success", "failed", "skipped", "upstream_failed", "removed")
 
@@ -24,10 +24,10 @@ ALONE = {"alone": True}
 
 
 class NodeOutcome(BaseTrigger):
-    """Ends its task as dbt's build of the same DAG run ended `nodes` (unique ids).
+    """Ends its task with the outcome of `nodes` (unique ids) in the build of the same DAG run.
 
-    Where the build cannot tell - it is over and left a node out, or the task is tried again - it
-    hands over to a worker, which has dbt run these nodes alone.
+    If the build has no outcome - it ended without running a node, or the task is a retry - a worker
+    runs dbt for these nodes only.
     """
 
     def __init__(self, nodes: list[str], build_task_id: str) -> None:
@@ -64,10 +64,10 @@ class NodeOutcome(BaseTrigger):
                 yield TaskFailedEvent()
                 return
             if status and not attempt.end:
-                # Tried again, or let begin by a task that was, while the build goes on.
+                # This task, or one upstream, was retried while the build still runs.
                 yield TriggerEvent(ALONE)
                 return
-            # The file is that of a build that is over, dead, or has still to begin.
+            # The file belongs to a build that ended, died, or has not begun yet.
             if time.monotonic() - asked > ASK_EVERY:
                 asked, state = time.monotonic(), await self._state_of_build()
             if state in OVER:

@@ -1,4 +1,4 @@
-"""What DAGs ask of the warehouse besides dbt: short statements through its Connection."""
+"""Short statements of the DAGs on the warehouse, besides dbt, through its Connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def something_landed() -> bool:
-    """Whether there is anything to load: events that no batch has read, or a batch left open."""
+    """Whether there is anything to load: landed events not in any batch, or an open batch."""
     unread, is_open = pending()
     log.info("%s offsets landed and not loaded; load batch open: %s", unread, is_open)
     return is_open or unread > 0
@@ -31,12 +31,12 @@ def pending() -> tuple[int, bool]:
         with _cursor() as cursor:
             return warehouse.pending(cursor)
     except errors.UndefinedTable:
-        # dbt has never run here: it makes the batches' tables.
+        # dbt, which makes the tables of load batches, has never run here.
         return 1, False
 
 
 def create_schema(schema: str) -> None:
-    """Makes the schema unless it is there; dbt makes the table in it, as its contract says."""
+    """Makes the schema if it is missing; dbt makes the table in it."""
     with _cursor() as cursor:
         cursor.execute("select from pg_namespace where nspname = %s", (schema,))
         if cursor.rowcount:
@@ -47,10 +47,10 @@ def create_schema(schema: str) -> None:
 
 
 def clean_stale(schema: str, table: str) -> None:
-    """Drops what a killed run of dbt left beside the table: a copy that nobody would ever refresh.
+    """Drops temporary tables that a killed run of dbt left behind.
 
-    The table's own stale rows go in the transaction that writes the new ones, so that no dashboard
-    ever sees a gap.
+    The table's own old rows are removed in the transaction that writes the new ones, so that no
+    dashboard sees an empty table.
     """
     with _cursor() as cursor:
         cursor.execute(
@@ -66,7 +66,7 @@ def clean_stale(schema: str, table: str) -> None:
 def connect(name: str) -> psycopg2.extensions.connection:
     """Logs in by an Airflow Connection.
 
-    Not by PostgresHook: that takes psycopg 3 where it is installed, which is another API.
+    Not with PostgresHook: it uses psycopg 3 if that is installed, which has another API.
     """
     return psycopg2.connect(dsn(name))
 

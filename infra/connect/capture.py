@@ -267,8 +267,8 @@ def unknown_columns(source: Source) -> dict[str, list[str]]:
 def _of_table(source: Source, table: declared.Table, now: Relation | None) -> list[Fault]:
     name = table.name
 
-    def fault(what: str, remedy: str, **told: bool) -> Fault:
-        return Fault(name, f"{name} {what}", remedy, **told)
+    def fault(what: str, remedy: str, **flags: bool) -> Fault:
+        return Fault(name, f"{name} {what}", remedy, **flags)
 
     if now is None:
         return [
@@ -469,7 +469,7 @@ def mend(cursor: Cursor, source: Source) -> list[str]:
 
 def _is_published_wrong(publication: Publication, now: Relation) -> bool:
     found = _publishing(
-        publication, now, lambda what, remedy, **told: Fault(now.name, what, remedy, **told)
+        publication, now, lambda what, remedy, **flags: Fault(now.name, what, remedy, **flags)
     )
     return bool(found)
 

@@ -138,16 +138,16 @@ def state(settings: Settings, seconds: float = 100) -> State | None:
     """Its state, or None where it is not registered. Raises AirlineError if Connect does not
     answer in so many seconds (twice as many where it has no state of the connector yet).
     """
-    told = _ask(settings, "GET", "/status", missing=None, seconds=seconds)
-    if told is None:
+    reply = _ask(settings, "GET", "/status", missing=None, seconds=seconds)
+    if reply is None:
         # A worker that has just started, or just taken the connector on, has no state of it yet.
         # Whether it is registered the worker says only once it knows.
         there = _ask(settings, "GET", "", missing=None, seconds=seconds)
         return None if there is None else State("UNASSIGNED", None, "")
-    tasks = told.get("tasks", [])
-    traces = [each.get("trace", "") for each in (told["connector"], *tasks)]
+    tasks = reply.get("tasks", [])
+    traces = [each.get("trace", "") for each in (reply["connector"], *tasks)]
     return State(
-        told["connector"]["state"],
+        reply["connector"]["state"],
         tasks[0]["state"] if tasks else None,
         "\n".join(trace for trace in traces if trace),
     )
@@ -195,8 +195,8 @@ def restart_failed(settings: Settings, seconds: float = 100) -> None:
 
 def position(settings: Settings) -> tuple[int, bool]:
     """(LSN up to which all events are in Kafka, whether a snapshot is still under way)."""
-    told = _ask(settings, "GET", "/offsets", missing={"offsets": []})
-    for each in told["offsets"]:
+    reply = _ask(settings, "GET", "/offsets", missing={"offsets": []})
+    for each in reply["offsets"]:
         offset: dict[str, Any] = each.get("offset") or {}
         if "lsn" in offset:
             return int(offset["lsn"]), bool(offset.get("snapshot"))

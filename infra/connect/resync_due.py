@@ -88,8 +88,8 @@ def noted(settings: Settings) -> list[Due]:
     """What is asked for, a resync of all tables first."""
     found = []
     for table in (ALL, *TABLES):
-        if told := _journal(settings, table).read():
-            found.append(Due(table, told["why"], datetime.fromisoformat(told["since"])))
+        if note := _journal(settings, table).read():
+            found.append(Due(table, note["why"], datetime.fromisoformat(note["since"])))
     return found
 
 

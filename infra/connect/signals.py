@@ -49,8 +49,8 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
         while True:
             for records in consumer.poll(500).values():
                 for record in records:
-                    told = json.loads(record.value)
-                    match told.get("type"):
+                    notice = json.loads(record.value)
+                    match notice.get("type"):
                         case "STARTED":
                             begun = True
                             say(f"reading {', '.join(collections)} anew")
@@ -61,7 +61,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                             raise AirlineError(
                                 f"the connector {connector.NAME} gave the snapshot up",
                                 "see './airline logs connect'; './airline resync' tries again",
-                                json.dumps(told),
+                                json.dumps(notice),
                             )
             state = connector.state(settings)
             if state is None or not state.is_running or (not begun and time.monotonic() > deadline):

@@ -94,8 +94,8 @@ def look(settings: Settings) -> Gap | None:
 
 def noted(settings: Settings) -> Gap | None:
     """The first gap that was seen since the last resync of all tables."""
-    told = _journal(settings).read()
-    return Gap(told["stored"], told["confirmed"]) if told else None
+    entry = _journal(settings).read()
+    return Gap(entry["stored"], entry["confirmed"]) if entry else None
 
 
 def forget(settings: Settings) -> None:

@@ -51,15 +51,15 @@ def disks(settings: Settings) -> list[Disk]:
             by_device.setdefault(os.stat(folder).st_dev, []).append(folder)
     found = []
     for there in by_device.values():
-        told = os.statvfs(there[0])
+        statistics = os.statvfs(there[0])
         found.append(
             Disk(
                 # What is below another one of these goes without saying.
                 tuple(str(each) for each in there if not set(each.parents) & set(there)),
-                told.f_bavail * told.f_frsize,
-                told.f_blocks * told.f_frsize,
+                statistics.f_bavail * statistics.f_frsize,
+                statistics.f_blocks * statistics.f_frsize,
                 # Some file systems have no limit, and say 0 of both.
-                told.f_files > 0 and told.f_favail == 0,
+                statistics.f_files > 0 and statistics.f_favail == 0,
             )
         )
     return sorted(found, key=lambda disk: disk.free)

@@ -76,27 +76,27 @@ def ingesters(settings: Settings) -> Finding:
         PATIENCE + 1,
     )
     problems: list[str] = []
-    told: dict[str, Any] = {}
+    health: dict[str, Any] = {}
     stale: list[float] = []
     for name, url in urls.items():
         [says] = answers[f"health of {name}"] or (None,)
-        told[name] = says
+        health[name] = says
         if says is None:
             problems.append(f"{name} does not answer on {url}")
             continue
         problems += [f"{name}: {each}" for each in says["problems"]]
         if says["seconds_since_last_event"] is not None:
             stale.append(says["seconds_since_last_event"])
-    owned = {name: set(each["partitions"]) for name, each in told.items() if each}
+    owned = {name: set(each["partitions"]) for name, each in health.items() if each}
     [there] = answers["partitions"] or (None,)
     taken = set().union(*owned.values())
-    values: dict[str, Any] = {"partitions": len(taken), **told}
+    values: dict[str, Any] = {"partitions": len(taken), **health}
     if there is not None:
         values["unassigned"] = sorted(there - taken)
-        problems += _unread(owned, there, taken, len(told))
-    text = f"{len(told)} with {len(taken)} partitions"
+        problems += _unread(owned, there, taken, len(health))
+    text = f"{len(health)} with {len(taken)} partitions"
     if there is not None:
-        text = f"{len(told)} with {len(taken)} of {len(there)} partitions"
+        text = f"{len(health)} with {len(taken)} of {len(there)} partitions"
     if stale:
         text += f", last event landed {span(min(stale))} ago"
     return Finding("", text, "; ".join(problems), values)

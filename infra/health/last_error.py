@@ -91,14 +91,14 @@ def _error(line: str) -> str:
 
 def _json_error(line: str) -> str:
     try:
-        told = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return ""
-    if not isinstance(told, dict):
+    if not isinstance(entry, dict):
         return ""
-    level = str(told.get("level", "")).lower()
+    level = str(entry.get("level", "")).lower()
     # Our own log without levels names an error where there is one.
-    if level not in ("error", "critical", "fatal") and (level or "error" not in told):
+    if level not in ("error", "critical", "fatal") and (level or "error" not in entry):
         return ""
-    parts = [told.get(key) for key in ("event", "error", "problem")]
+    parts = [entry.get(key) for key in ("event", "error", "problem")]
     return ": ".join(str(part).split("\n")[0] for part in parts if part)

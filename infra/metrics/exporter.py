@@ -297,7 +297,7 @@ def examined() -> Metric:
 
 
 def _services(services: list[Finding]) -> Iterator[Metric]:
-    told: tuple[tuple[str, str, Callable[[Finding], float]], ...] = (
+    measures: tuple[tuple[str, str, Callable[[Finding], float]], ...] = (
         (
             "airline_service_up",
             "1 if the service's process runs",
@@ -324,7 +324,7 @@ def _services(services: list[Finding]) -> Iterator[Metric]:
             lambda each: float(each.values["recent_restarts"]),
         ),
     )
-    for name, what, value in told:
+    for name, what, value in measures:
         family = GaugeMetricFamily(name, what, labels=["service"])
         for each in services:
             family.add_metric([each.name], value(each))
@@ -355,11 +355,11 @@ def _ingesters(settings: Settings, services: Iterable[str]) -> Iterator[Metric]:
         try:
             url = f"http://{settings.host}:{settings.port(f'{name} metrics')}/metrics"
             answer = requests.get(url, timeout=PATIENCE)
-            told = list(text_string_to_metric_families(answer.text)) if answer.ok else []
+            families = list(text_string_to_metric_families(answer.text)) if answer.ok else []
         except requests.RequestException:
-            told = []
-        up.add_metric([name], float(bool(told)))
-        for family in told:
+            families = []
+        up.add_metric([name], float(bool(families)))
+        for family in families:
             merged = families.setdefault(
                 family.name, Metric(family.name, family.documentation, family.type)
             )

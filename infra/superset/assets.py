@@ -162,8 +162,8 @@ def of_kind(bundle: Bundle, kind: str) -> Bundle:
 
 def read_roles(folder: Path = FOLDER) -> dict[str, Role]:
     """The roles of roles.yml, by name."""
-    told = yaml.safe_load((folder / ROLES).read_text())
-    sets = told["permission_sets"]
+    content = yaml.safe_load((folder / ROLES).read_text())
+    sets = content["permission_sets"]
     return {
         name: Role(
             description=role["description"],
@@ -176,7 +176,7 @@ def read_roles(folder: Path = FOLDER) -> dict[str, Role]:
             schemas=role.get("schemas", []),
             datasets=role.get("datasets", []),
         )
-        for name, role in told["roles"].items()
+        for name, role in content["roles"].items()
     }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from infra.settings import Settings
 from infra.superset import basemap
-from infra.superset.look import CATEGORICAL_SCHEMES, CURRENCY_CODES
+from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
 

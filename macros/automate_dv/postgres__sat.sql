@@ -1,5 +1,5 @@
-{#- The satellite loader: AutomateDV's `sat`, with a cost that follows the batch and a repeated batch that
-    adds nothing. See README.md beside this file. -#}
+{#- The satellite loader: AutomateDV's `sat`, at a cost proportional to the batch, and idempotent for a repeated batch.
+    See README.md beside this file. -#}
 {% macro postgres__sat(src_pk, src_hashdiff, src_payload, src_extra_columns, src_eff, src_ldts, src_source, source_model) %}
 
 {%- if var('enable_ghost_records', false) -%}
@@ -45,7 +45,7 @@ with staged as (
     {%- endif %}
 ),
 
--- Changes of a key that share a load date are one transaction: its last change is what was committed.
+-- Changes of a key with the same load date belong to one transaction: the last one is what was committed.
 committed as (
     select *
     from (
@@ -77,7 +77,7 @@ newest as (
     ) as version on true
 ),
 
--- What is not newer than the satellite was loaded before: a repeated batch adds nothing.
+-- A version not newer than the satellite's was loaded before: so a repeated batch adds nothing.
 candidates as (
     select
         committed.*,
@@ -129,7 +129,7 @@ where previous_hash_diff is distinct from {{ hash_diff }}
 {% endmacro %}
 
 
-{#- The one name of an argument that this loader takes one of. -#}
+{#- An argument that must be a single column name. -#}
 {% macro one_column(value, argument) %}
     {%- set names = automate_dv_columns([value]) -%}
     {%- if execute and (names | length > 1 or value is mapping) -%}
@@ -142,8 +142,8 @@ where previous_hash_diff is distinct from {{ hash_diff }}
 {% endmacro %}
 
 
-{#- The payload's columns: as named, or by {exclude_columns: true, columns: [...]} all columns of the stage but these and
-    the ones that the other arguments name. -#}
+{#- The payload's columns: those named, or with {exclude_columns: true, columns: [...]} all columns of the stage except
+    these and those of the other arguments. -#}
 {% macro automate_dv_payload(src_payload, source_relation, named) %}
     {%- if src_payload is not mapping -%}
         {{ return(automate_dv_columns([src_payload])) }}

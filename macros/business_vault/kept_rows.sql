@@ -1,4 +1,4 @@
-{#- The SQL of a table that is kept current. See _business_vault__macros.yml. -#}
+{#- The SQL of a table with the incremental strategy keep_current. See _business_vault__macros.yml. -#}
 {% macro kept_rows(rows, stage, also=none) -%}
 {#- here, so that dbt sees it when it parses -#}
 {%- set staged_relation = ref(stage) -%}
@@ -16,7 +16,7 @@ from (
     from {{ staged_relation }} as staged
     where not staged.is_truncated
     union
-    -- a truncation means every row
+    -- a truncation touches every row
     select kept.{{ hash_key }}
     from {{ this }} as kept
     where
@@ -27,7 +27,7 @@ from (
     {{ also.hash_keys | indent(4) }}
         {%- endif %}
 ) as changed
--- lateral with offset 0: look-ups by index for each key, whatever the statistics say
+-- lateral with offset 0 forces an index look-up per key, independent of statistics
 left join lateral (
     {{ rows | indent(4) }}
     offset 0

@@ -1,4 +1,4 @@
-{#- The change events of one source table in the newest load batch, one row per event, in the order in
+{#- The change events of a source table in the newest load batch, one row per event, in the order in
     which they happened. See _cdc__macros.yml. -#}
 {% macro cdc_changes(table_name) %}
 select
@@ -8,9 +8,9 @@ select
     event.op in ('d', 't') as is_deleted,
     event.op = 't' as is_truncated,
     event.row_image,
-    -- The commit time, made strictly later than the transaction before it in the partition. With t the
-    -- commit times and i the ordinals of the transactions: load_date(i) = i + max over j <= i of (t(j) - j),
-    -- in microseconds. It starts from where the batch before ended.
+    -- The load date: the commit time, moved so that it is strictly later than that of the previous transaction in the
+    -- partition. With commit times t and transaction ordinals i: load_date(i) = i + max over j <= i of (t(j) - j), in
+    -- microseconds, continued from the previous batch.
     timestamptz 'epoch' + interval '1 microsecond' * (
         event.transaction_ordinal
         + greatest(
@@ -41,7 +41,7 @@ from (
                 batch.transaction_before,
                 (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
                 (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
-                -- Of a deleted row only what identifies it: Debezium fills the other columns with dummies.
+                -- Of a deleted row only the primary key: Debezium fills the other columns with placeholders.
                 case
                     when change.value ->> 'op' = 'd' then {{ key_image(table_name, 'change') }}
                     else coalesce(restored.row_image, change.value -> 'after')
@@ -50,7 +50,7 @@ from (
             from (
                 select
                     batch_range.*,
-                    -- a snapshot that the batch before had begun goes on as one, and so do the deletes of a resync
+                    -- a snapshot that began in the previous batch continues as one transaction, and so do the deletes of a resync
                     (
                         select {{ transaction_of('raw') }}
                         from {{ source('staging', table_name) }} as raw
@@ -64,19 +64,19 @@ from (
             cross join lateral (
                 {{ batch_events(table_name, 'batch') | indent(16) }}
             ) as change
-            -- a long value that did not change is not in the event
+            -- an event lacks a long value that did not change: here it is put back
             left join {{ load_batch_relation('restored_image') }} as restored
                 on
                     batch.topic = restored.topic
                     and change.kafka_partition = restored.kafka_partition
                     and change.kafka_offset = restored.kafka_offset
-            -- an event that came before makes no history
+            -- an event that repeats an earlier one adds no history
             left join {{ load_batch_relation('repeated_event') }} as repeated
                 on
                     batch.topic = repeated.topic
                     and change.kafka_partition = repeated.kafka_partition
                     and change.kafka_offset = repeated.kafka_offset
-            -- nor does one that cannot be loaded
+            -- nor does an event that was set aside
             left join {{ load_batch_relation('set_aside_event') }} as set_aside
                 on
                     batch.topic = set_aside.topic
@@ -88,7 +88,7 @@ from (
                     select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
                 )
                 and batch.topic = '{{ cdc_topic(table_name) }}'
-                -- a tombstone is Kafka's, not the source's: the delete is the event before it
+                -- A tombstone is for Kafka's log compaction; the delete itself is the event before it.
                 and change.value is not null
                 and repeated.kafka_offset is null
                 and set_aside.kafka_offset is null
@@ -140,7 +140,7 @@ union all
 {%- endmacro %}
 
 
-{#- Of a deleted row what identifies it. -#}
+{#- The primary key of a deleted row, as JSON. -#}
 {% macro key_image(table_name, event) -%}
     {%- if execute -%}
         jsonb_build_object({% for column in load_batch_source(table_name).meta.primary_key %}'{{ column }}', {{ event }}.value -> 'before' -> '{{ column }}'{{ ', ' if not loop.last }}{% endfor %})
@@ -150,7 +150,8 @@ union all
 {%- endmacro %}
 
 
-{#- The transaction of an event; all rows of a snapshot are one, and so are the deletes of a resync, which have none. -#}
+{#- The transaction of an event. All rows of a snapshot count as one transaction, and so do the deletes of a resync, which
+    have none. -#}
 {% macro transaction_of(event) -%}
     case when {{ event }}.value ->> 'op' = 'r' then 'snapshot ' else '' end || coalesce({{ event }}.value -> 'source' ->> 'txId', '')
 {%- endmacro %}

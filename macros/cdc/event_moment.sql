@@ -1,10 +1,10 @@
-{#- A date, time or timestamp without time zone of `row_image`. See _cdc__macros.yml. -#}
+{#- A date, time or timestamp without time zone, from `row_image`. See _cdc__macros.yml. -#}
 {% macro event_moment(column, type) -%}
     {%- set value = "(row_image ->> '" ~ column ~ "')::bigint" -%}
     {%- if type == 'date' -%}
     date '1970-01-01' + ({{ value }})::integer
     {%- elif type.startswith('timestamp') -%}
-    {#- Seconds apart: an interval is made of a floating-point number, exact to 2^53. -#}
+    {#- Seconds and their fraction separately: an interval is computed from a double, exact up to 2^53 only. -#}
     timestamp '1970-01-01' + {{ value }} / {{ event_units()[type].second }} * interval '1 second'
         + {{ value }} % {{ event_units()[type].second }} * interval '1 second' / {{ event_units()[type].second }}
     {%- else -%}
@@ -13,8 +13,8 @@
 {%- endmacro %}
 
 
-{#- How Debezium counts what has no time zone, by the type's name in _staging__sources.yml: units a second, and the least
-    and the most that PostgreSQL's type holds. -#}
+{#- How Debezium encodes types without time zone, by their name in _staging__sources.yml: units per second, and the least
+    and greatest value of PostgreSQL's type. -#}
 {% macro event_units() -%}
     {{ return({
         'date': {'second': none, 'least': -2440588, 'most': 2145031948},

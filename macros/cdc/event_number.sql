@@ -1,4 +1,4 @@
-{#- A number of `row_image`. See _cdc__macros.yml. -#}
+{#- A number from `row_image`. See _cdc__macros.yml. -#}
 {% macro event_number(column, type) -%}
     ({{ event_number_text("row_image ->> '" ~ column ~ "'") | indent(4) }})::{{ type }}
 {%- endmacro %}

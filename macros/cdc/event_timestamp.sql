@@ -1,4 +1,4 @@
-{#- A timestamp of `row_image`. See _cdc__macros.yml. -#}
+{#- A timestamp with time zone, from `row_image`. See _cdc__macros.yml. -#}
 {% macro event_timestamp(column) -%}
     ({{ event_timestamp_text("row_image ->> '" ~ column ~ "'") | indent(4) }})::timestamptz
 {%- endmacro %}
@@ -17,7 +17,7 @@
 {%- endmacro %}
 
 
-{#- What a timestamp looks like in an event. -#}
+{#- A regular expression for a timestamp in an event. -#}
 {% macro event_timestamp_pattern() -%}
 ^([+]?[0-9]{4,6}|-[0-9]{4})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6}0*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})$|^-?infinity$
 {%- endmacro %}

@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 
-{#- The same of columns that the source got later, null for an event that has none of them. See _cdc__macros.yml. -#}
+{#- The same for columns that were added to the source later; null for an event without them. See _cdc__macros.yml. -#}
 {% macro added_image(columns) -%}
     case when row_image ?| array['{{ columns | join("', '") }}'] then {{ exact_image(columns) }} end
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- pre-hook of a hashed stage: gives the events that came without a long, unchanged value the value before them.
+{#- pre-hook of a hashed stage: puts the previous value into events that came without a long, unchanged one.
     See _cdc__macros.yml. -#}
 {% macro restore_unavailable_values() %}
 {%- set table_name = model.name | replace('vst_', '') -%}
@@ -20,7 +20,7 @@ begin
         {{ batch_events(table_name, 'batch') | indent(8) }}
     ) as change
     where
-        -- a row whose key changes comes as created
+        -- an update of the primary key comes as a delete and a create
         change.value ->> 'op' in ('c', 'u')
         and (
             {%- for column in columns %}
@@ -34,7 +34,7 @@ begin
 
     with recursive batch as ({{ newest_load_batch_ranges(table_name) }}),
 
-    -- every change in the batch, but those that came before: they say nothing new
+    -- every change in the batch, without those that repeat an earlier event
     event as materialized (
         select
             raw.kafka_partition,
@@ -70,8 +70,7 @@ begin
             and set_aside.kafka_offset is null
     ),
 
-    -- A row that got another key: deleted under the old one and created under the new one by one record of the
-    -- source's log.
+    -- A row whose primary key changed: one record of the source's log deletes the old key and creates the new one.
     key_change as materialized (
         select
             created.kafka_partition,
@@ -88,7 +87,7 @@ begin
         where created.op = 'c' and created.is_damaged and deleted.op = 'd'
     ),
 
-    -- the keys in question, and those that their rows had before
+    -- the keys with a missing value, and the keys that their rows had before
     wanted (key) as (
         select event.key
         from event
@@ -99,13 +98,13 @@ begin
         inner join key_change on wanted.key = key_change.key
     ),
 
-    -- what the batch says of these columns, row by row: a row begins with the event that creates it
+    -- the values of these columns in the batch, by row: a row begins with the event that creates it
     mention as materialized (
         select
-            told.*,
-            max(told.kafka_offset) filter (where told.is_known) over (
-                partition by told.kafka_partition, told.key, told.column_name, told.created_offset
-                order by told.kafka_offset
+            event_value.*,
+            max(event_value.kafka_offset) filter (where event_value.is_known) over (
+                partition by event_value.kafka_partition, event_value.key, event_value.column_name, event_value.created_offset
+                order by event_value.kafka_offset
             ) as known_offset
         from (
             select
@@ -126,11 +125,11 @@ begin
                     and event.kafka_offset = raw.kafka_offset
             cross join unnest(array['{{ columns | join("', '") }}']) as long_column (column_name)
             where event.key in (select wanted.key from wanted)
-        ) as told
+        ) as event_value
     ),
 
-    -- from each value that did not come back through the keys that its row had, to the event that says it, or
-    -- to the key that the row had before the batch
+    -- Trace each missing value through the row's earlier keys, to the event that carries it, or to the key that the
+    -- row had before the batch.
     said as (
         select
             mention.kafka_partition as damaged_partition,
@@ -165,7 +164,7 @@ begin
             jsonb_object_agg(
                 said.column_name,
                 coalesce(known.value -> 'after' -> said.column_name, loaded.value, 'null'::jsonb)
-                -- of a name that comes again the last value stands: the end of the way back
+                -- For a repeated name the last value wins: the end of the trace.
                 order by said.steps
             ) as row_image
         from said
@@ -193,8 +192,8 @@ $restore$
 {% endmacro %}
 
 
-{#- The value of said.column_name that the key had before the batch, as the source would send it. From the
-    satellite that has it by its index; without a satellite yet there is none. -#}
+{#- The value of said.column_name that the key had before the batch, as the source would send it. Read by index from the
+    satellite that holds it; null where there is no satellite yet. -#}
 {% macro loaded_long_value(table_name, table) %}
     select
         case said.column_name
@@ -218,7 +217,7 @@ $restore$
 {% endmacro %}
 
 
-{#- The hash key of a row's business key, which stands in the JSON of an event's key. -#}
+{#- The hash key of the business key in the JSON of an event's key. -#}
 {% macro key_hash(table, key) -%}
     {%- set columns = table.meta.primary_key -%}
     (

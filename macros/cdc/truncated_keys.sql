@@ -1,4 +1,4 @@
-{#- The rows that TRUNCATE events mean for a status satellite. See _cdc__macros.yml. -#}
+{#- One delete for each row that a TRUNCATE event removed, for a status satellite. See _cdc__macros.yml. -#}
 {% macro truncated_keys(source_relation, key, load_date, change_order) %}
 select
     live.{{ key }},
@@ -28,7 +28,7 @@ cross join lateral (
             version.{{ key }},
             version.is_deleted
         from {{ this }} as version
-        -- names the truncation, so that history is read only where there is one
+        -- Correlated with the truncation, so without one no history is scanned.
         where version.{{ load_date }} < truncation.load_date
         order by version.{{ key }}, version.{{ load_date }} desc
     ) as newest

@@ -1,11 +1,11 @@
-{#- Columns that the source got after the vault was made. Each lies in a satellite of its own, so that what the others
-    hold stays as it is. See _load_batch__macros.yml. -#}
+{#- Columns that were added to the source after the vault was made. They are kept in satellites of their own, so that the
+    existing satellites do not change. See _load_batch__macros.yml. -#}
 {% macro added_columns(table_name) %}
     {{ return(load_batch_source(table_name).meta.added_columns or {}) }}
 {% endmacro %}
 
 
-{#- Whether a satellite is one of those: its history begins where the source got its columns. -#}
+{#- Whether a satellite is one of those: its history begins when its columns were added to the source. -#}
 {% macro is_added_satellite(name) %}
     {%- for table_name in load_batch_tables() if name in added_columns(table_name).values() -%}
         {{ return(true) }}
@@ -14,7 +14,7 @@
 {% endmacro %}
 
 
-{#- Of a table those added columns whose satellite is not there yet. -#}
+{#- The added columns of a table whose satellite does not exist yet. -#}
 {% macro columns_to_fill(table_name) %}
     {%- set columns = [] -%}
     {%- for column, satellite in added_columns(table_name).items() -%}
@@ -26,8 +26,8 @@
 {% endmacro %}
 
 
-{#- Has the open batch read again what landed of a table since it has the columns that a satellite lacks, and only that.
-    In the block that opens a batch; batch_id is its id. -#}
+{#- Extends the open batch by the events of a table since its new columns appeared, so that their satellite is filled.
+    Runs in the block that opens a batch; batch_id is its id. -#}
 {% macro fill_added_satellites() %}
 {%- if not flags.FULL_REFRESH -%}
 {%- for table_name in load_batch_tables() if columns_to_fill(table_name) %}
@@ -40,7 +40,7 @@ select present.topic, present.kafka_partition, present.from_offset, present.from
 from {{ load_batch_range }} as present
 where present.load_batch_id = batch_id and present.topic = '{{ cdc_topic(table_name) }}';
 
--- Back through the batches that were loaded, to the first one with an event that has a column.
+-- Searches the loaded batches backwards for the first one with an event that has one of the columns.
 for unfilled in select fill.kafka_partition, fill.next_offset from load_batch_fill as fill loop
     for loaded_before in
         select loaded.from_offset, loaded.to_offset, loaded.from_load_date
@@ -77,7 +77,7 @@ for unfilled in select fill.kafka_partition, fill.next_offset from load_batch_fi
     end loop;
 end loop;
 
--- Nobody has looked at their values before.
+-- The values of these columns were not examined before.
 {{ set_aside_faults(table_name, 'load_batch_fill') }}
 {%- if load_batch_source(table_name).meta.long_columns %}
 {{ set_aside_dependants(table_name, 'load_batch_fill') }}
@@ -87,7 +87,7 @@ update {{ load_batch_range }} as present
 set
     from_offset = fill.from_offset,
     from_load_date = fill.from_load_date,
-    -- load dates go on from where they were
+    -- load dates continue from those of the batch before
     to_load_date = coalesce(present.to_load_date, present.from_load_date)
 from load_batch_fill as fill
 where

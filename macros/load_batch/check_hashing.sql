@@ -1,5 +1,5 @@
-{#- Stops a load whose hashes would be other bytes than those of the vault: no key would be found again, and
-    every row would be loaded once more. See _load_batch__macros.yml. -#}
+{#- Stops a load that would make other hashes than the vault has: no key would be found, and every row would be loaded
+    again. See _load_batch__macros.yml. -#}
 {% macro check_hashing() %}
     {%- set known = recorded_hashing() -%}
     {%- if flags.FULL_REFRESH and load_batch_is_whole() -%}
@@ -36,19 +36,19 @@
 {% endmacro %}
 
 
-{#- Whether every table of the vault is built in this run. -#}
+{#- Whether this run builds every table of the vault. -#}
 {% macro load_batch_is_whole() %}
     {{ return(load_batch_tables_to_build() | reject('in', selected_resources) | list | length == 0) }}
 {% endmacro %}
 
 
-{#- The variables that decide the bytes of a hash, with the values that AutomateDV gives them by itself. -#}
+{#- The variables that determine a hash, with AutomateDV's defaults. -#}
 {% macro hashing_defaults() %}
     {{ return({'hash': 'MD5', 'hash_content_casing': 'UPPER', 'concat_string': '||', 'null_placeholder_string': '^^'}) }}
 {% endmacro %}
 
 
-{#- Those variables as they are in effect. -#}
+{#- The values of these variables in effect. -#}
 {% macro hashing_settings() %}
     {%- set settings = {} -%}
     {%- for name, default in hashing_defaults().items() -%}
@@ -59,7 +59,7 @@
 {% endmacro %}
 
 
-{#- The hashes of fixed texts by the AutomateDV in place, in hexadecimal: whatever decides their bytes shows in them. -#}
+{#- The hashes of fixed texts by the installed AutomateDV, in hexadecimal: they show any change of the hashing. -#}
 {% macro hash_sample() %}
     {%- set hashed = run_query(hash_sample_sql()) -%}
     {{ return(fromjson(hashed.rows[0][0] | string)) }}
@@ -85,7 +85,7 @@ from (
 {% endmacro %}
 
 
-{#- What dwh_control.hashing says of the vault; none where nothing was loaded since it is kept. -#}
+{#- The row of dwh_control.hashing; none where nothing was loaded since that table exists. -#}
 {% macro recorded_hashing() %}
     {%- if adapter.get_relation(target.database, 'dwh_control', 'hashing') is none -%}
         {{ return(none) }}
@@ -98,9 +98,9 @@ from (
 {% endmacro %}
 
 
-{#- For a vault of which nothing is recorded: a table with a row whose hash is not what would be made of it now, or
-    none. A status satellite tells algorithm and casing (the text of a boolean has lower-case letters), a key of
-    several columns the separator. A placeholder that no hash contains makes no difference. -#}
+{#- For a vault without that record: the name of a table that has a row with another hash than would be made now, or
+    none. A status satellite shows algorithm and casing (a boolean's text is lower case), a key of several columns the
+    separator. A null placeholder that occurs in no hash makes no difference. -#}
 {% macro table_of_other_hashes() %}
     {%- set vault = {} -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'raw_vault' in node.fqn -%}
@@ -167,8 +167,8 @@ from (
 {% endmacro %}
 
 
-{#- Keeps what the vault's hashes are made of: once, or anew where a full refresh makes all of them. In the transaction
-    that opens the batch; batch_id is its id. -#}
+{#- Records how the vault's hashes are made: once, and again where a full refresh makes all of them anew. Runs in the
+    transaction that opens the batch; batch_id is its id. -#}
 {% macro note_hashing() %}
 {%- set is_whole_refresh = flags.FULL_REFRESH and load_batch_is_whole() -%}
 insert into {{ load_batch_relation('hashing') }} (settings, sample, is_complete, load_batch_id)
@@ -194,7 +194,7 @@ nothing
 {% endmacro %}
 
 
-{#- Whether the hashes that the vault has are those that would be made now. -#}
+{#- Whether the vault's hashes are those that would be made now. -#}
 {% macro vault_hashes_stay() %}
     {%- set known = recorded_hashing() -%}
     {%- if known -%}

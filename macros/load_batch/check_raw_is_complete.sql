@@ -1,4 +1,4 @@
-{#- Stops a full refresh where raw events were removed: the vault would lose what they said.
+{#- Stops a full refresh where raw events were removed: the vault would lose their history.
     See _load_batch__macros.yml. -#}
 {% macro check_raw_is_complete() %}
     {%- if flags.FULL_REFRESH and not var('accept_lost_history') and load_batch_removed_event_exists() -%}

@@ -13,7 +13,7 @@
 {% endmacro %}
 
 
-{#- Closes the batch that this invocation works on, if it is still open. -#}
+{#- Closes the batch of this invocation, if it is still open. -#}
 {% macro finish_load_batch() %}
 {%- set load_batch = load_batch_relation('load_batch') -%}
 {{ load_batch_role() }}

@@ -1,5 +1,5 @@
-{#- What keeps a landed event of a source table from being loaded, as an array of (column, reason); null where
-    nothing does. See _load_batch__macros.yml. No value of the event is in it: reasons get into logs. -#}
+{#- Why a landed event of a source table cannot be loaded, as an array of (column, reason); null where it can be. See
+    _load_batch__macros.yml. The reason contains no value of the event, because it is logged. -#}
 {% macro event_fault(table_name, event) %}
 {%- set meta = load_batch_source(table_name).meta -%}
 {%- set source_of = event ~ ".source" -%}
@@ -29,7 +29,7 @@ case
         then array['transaction', 'is no place in the transaction of the event']
     when {{ event }}.op in ('c', 'r', 'u', 'd') and jsonb_typeof({{ event }}.image) is distinct from 'object'
         then array[case {{ event }}.op when 'd' then 'before' else 'after' end, 'is no JSON object']
-    -- by less than its key a row would be taken for another
+    -- with a part of the key only, a row would be taken for another
     when {{ event }}.op <> 't' and {{ event }}.key ?| {{ key }}
         and ({{ event }}.key - {{ key }} <> '{}' or not {{ event }}.key ?& {{ key }})
         then array['key', 'is of another primary key than ({{ meta.primary_key | join(', ') }}): make that the key again at the source']
@@ -39,7 +39,7 @@ case
             {{ column_fault(table_name, column, type, event) | indent(12) }}{{ ',' if not loop.last }}
             {%- endfor %}
         )
-    -- of a deleted row only what identifies it is read
+    -- of a deleted row only the primary key is read
     when {{ event }}.op = 'd' then
         coalesce(
             {%- for column in meta.primary_key %}
@@ -50,8 +50,8 @@ end
 {%- endmacro %}
 
 
-{#- What is wrong with a column of the event's row, or null. It says no more than its name, the type that is expected
-    and the error's code. -#}
+{#- What is wrong with a column of the event's row, or null. It names only the column, the expected type and the error
+    code. -#}
 {% macro column_fault(table_name, column, type, event) %}
 {%- set meta = load_batch_source(table_name).meta -%}
 {%- set kinds = {
@@ -71,7 +71,7 @@ case
             else 'is a JSON ' || jsonb_typeof({{ event }}.image -> '{{ column }}') || ', which is not how {{ type }} comes'
         end]
     {%- if type == 'text' and column not in (meta.long_columns or {}) %}
-    -- Its value is not known to any satellite by itself, so nothing could be put in its place.
+    -- No satellite keeps the previous value of this column by itself, so it cannot be put back.
     when {{ value }} = '{{ unavailable_value() }}'
         then array['{{ column }}', 'did not change and is too long to come along: ./airline resync {{ table_name }} reads it']
     {%- endif %}
@@ -82,20 +82,20 @@ case
     when {{ value }} = '{{ unavailable_value() }}' then null
     {%- endif %}
     when not case
-            -- PostgreSQL gives up on deep nesting by an error that pg_input_is_valid does not catch
+            -- deep nesting raises an error that pg_input_is_valid does not catch
             when length({{ value }}) > 2000 then {{ load_batch_relation('is_json') }}({{ value }})
             else pg_input_is_valid({{ value }}, 'jsonb')
         end
         then array['{{ column }}', 'cannot be read as jsonb']
     {%- else %}
     {%- if type == 'timestamptz' %}
-    -- Nearly all look like this. It costs a tenth of what the pattern does.
+    -- Nearly all values have this form; the check costs a tenth of the regular expression.
     when
         {{ value }} like any (array['1___-__-__T__:__:__.______Z', '2___-__-__T__:__:__.______Z'])
         and translate({{ value }}, '0123456789', '') = '--T::.Z'
         and pg_input_is_valid({{ value }}, 'timestamptz')
         then null
-    -- 'now' and its like are timestamps to PostgreSQL, and Debezium never writes them
+    -- PostgreSQL accepts words such as 'now' as timestamps; Debezium never writes them
     when {{ value }} !~ '{{ event_timestamp_pattern() }}'
         then array['{{ column }}', 'is not how timestamptz comes: the column has another type at the source, or had one']
     {%- elif type in event_units() %}
@@ -106,7 +106,7 @@ case
         then array['{{ column }}', 'is no {{ type }} that can be kept: infinite, or of another type at the source']
     {%- elif '(' in type and type.startswith('numeric') %}
     {%- set precision, scale = type[8:-1].split(',') | map('trim') | map('int') %}
-    -- Nearly all look like this: as many digits after the point as there may be, and no more before it.
+    -- Nearly all values have this form: exactly `scale` digits after the point, and not too many before it.
     when
         translate({{ value }}, '0123456789', '') = '.'
         and length({{ value }}) between {{ scale + 2 }} and {{ precision + 1 }}
@@ -130,7 +130,7 @@ end
 {%- endmacro %}
 
 
-{#- The text of a column in an event as PostgreSQL reads it: what staging models cast. -#}
+{#- The text of a column in an event, in PostgreSQL's format: what staging models cast. -#}
 {% macro column_text(value, type) -%}
     {%- if type == 'timestamptz' -%}
         {{ event_timestamp_text(value) }}
@@ -142,7 +142,7 @@ end
 {%- endmacro %}
 
 
-{#- What keeps an event of the transaction topic from being counted with, like event_fault. -#}
+{#- Why an event of the transaction topic cannot be used; like event_fault. -#}
 {% macro transaction_fault(event) -%}
 case
     when jsonb_typeof({{ event }}.value) <> 'object'
@@ -177,8 +177,8 @@ end
 {%- endmacro %}
 
 
-{#- Whether an event says of which transaction it is and its place in it: then event_identity can be read. Rows of a
-    snapshot do not, nor does what is no change event. -#}
+{#- Whether an event carries its transaction and its place in it, so that event_identity can be read. Rows of a snapshot do
+    not, nor does anything that is no change event. -#}
 {% macro has_identity(table_name, event) -%}
 {%- if table_name == 'transaction' -%}
 {{ event }}.value is not null and {{ transaction_fault(event) }} is null
@@ -193,13 +193,13 @@ end
 {%- endmacro %}
 
 
-{#- Whether these parts of an event say its place in the transaction that its source is of. -#}
+{#- Whether these parts of an event give its place in the transaction that its source names. -#}
 {% macro has_place(source_of, transaction) -%}
 coalesce(
     jsonb_typeof({{ transaction }}) = 'object'
     and pg_input_is_valid({{ transaction }} ->> 'total_order', 'bigint')
     and pg_input_is_valid({{ transaction }} ->> 'data_collection_order', 'bigint')
-    -- of a transaction that is not the event's nobody would ever see the end
+    -- must be the event's own transaction: for another one no END would ever come
     and split_part({{ transaction }} ->> 'id', ':', 1) = {{ source_of }} ->> 'txId',
     false
 )

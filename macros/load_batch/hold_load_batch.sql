@@ -1,5 +1,5 @@
-{#- pre-hook of the models that load, in their transaction: holds the batch of this invocation, and pins the
-    session settings that the text of a hash could depend on. See _load_batch__macros.yml. -#}
+{#- pre-hook of the models that load, in their transaction: locks the batch of this invocation, and sets the session
+    settings that the text of a hash depends on. See _load_batch__macros.yml. -#}
 {% macro hold_load_batch() %}
 {%- if load_batch_is_wanted() -%}
 do $hold$
@@ -16,10 +16,10 @@ begin
                 'Nothing is lost: run again.';
     end if;
 
-    -- Two loads at once do not meet in one table: the second finds what the first committed, and adds nothing.
+    -- Serialises two loads of the same model: the second sees what the first committed, and adds nothing.
     perform pg_advisory_xact_lock(hashtext('airline load of a model'), hashtext('{{ model.unique_id }}'));
 
-    -- After that lock: a load may take its time. No other is to be held for long.
+    -- Set after that lock, because a load may take long; no other lock may be waited for as long.
     set local lock_timeout = '{{ var('lock_patience') }}';
     set local time zone 'UTC';
     set local datestyle = 'ISO, YMD';

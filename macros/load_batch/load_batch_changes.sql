@@ -1,5 +1,5 @@
-{#- What the change events of streamed transactions are about, from where the last loaded batch ended up to
-    what has landed: one pass over the JSON for all that opening a batch asks. See _load_batch__macros.yml. -#}
+{#- Identity and place of each streamed change event from the end of the last loaded batch up to what has landed: one pass
+    over the JSON for everything that opening a batch needs. See _load_batch__macros.yml. -#}
 {% macro load_batch_changes() %}
 {%- for table_name in load_batch_tables() + ['transaction'] %}
 select
@@ -12,13 +12,13 @@ select
     change.total_order,
     change.table_order,
     change.lsn,
-    -- above 1: an event of this batch comes again, in a form that can be loaded if there is one
+    -- above 1: repeats another event of this batch; the first one can be loaded, if any of them can
     row_number() over (
         partition by change.kafka_partition, change.transaction_id, change.total_order, change.lsn
         order by change.is_set_aside, change.kafka_offset
     ) as occurrence
 from load_batch_landed as landed
--- lateral with offset 0: one primary-key range scan per partition, whatever the statistics say
+-- lateral with offset 0 forces one primary-key range scan per partition, independent of statistics
 cross join lateral (
     select
         raw.kafka_partition,
@@ -27,7 +27,7 @@ cross join lateral (
         {{ event_identity(table_name, 'raw') | indent(8) }},
         -- its number among the events of its table in the transaction
         (raw.value -> 'transaction' ->> 'data_collection_order')::bigint as table_order,
-        -- it has landed as well, and counts
+        -- set aside, but landed: it counts
         set_aside.kafka_offset is not null as is_set_aside
     from {{ source('staging', table_name) }} as raw
     left join {{ load_batch_relation('set_aside_event') }} as set_aside
@@ -40,7 +40,7 @@ cross join lateral (
         and raw.kafka_offset >= landed.from_offset
         and raw.kafka_offset < landed.next_offset
         and raw.value is not null
-        -- What is not set aside was examined: it has a place in its transaction, or is a row of a snapshot.
+        -- An event that is not set aside was examined: it has a place in its transaction, or is a snapshot row.
         and case
             when set_aside.kafka_offset is not null then {{ has_identity(table_name, 'raw') | indent(12) }}
             else {{ 'true' if table_name == 'transaction' else "jsonb_typeof(raw.value -> 'transaction') = 'object'" }}
@@ -53,9 +53,9 @@ where landed.topic = '{{ load_batch_topic(table_name) }}'
 {% endmacro %}
 
 
-{#- Per topic and partition: from where the last loaded batch ended up to what has landed. Kept in a table of the
-    transaction that opens the batch; offsets move in the transaction that lands their rows, so what lies before
-    them is there for every later statement. -#}
+{#- Per topic and partition: the range from the end of the last loaded batch up to what has landed. A temporary table, so
+    that every statement of the transaction that opens the batch uses the same range. Stored offsets move in the
+    transaction that lands their rows, so all events of the range are visible. -#}
 {% macro load_batch_landed() %}
 select
     position.topic,
@@ -85,8 +85,8 @@ left join (
 {%- endmacro %}
 
 
-{#- What makes an event of a streamed transaction the same event when it comes again, and where it lies in the
-    source's log. Of the transaction topic: BEGIN (place 0) and END (place -1). -#}
+{#- The identity of an event of a streamed transaction, by which a repetition is recognised, and its position in the
+    source's log. In the transaction topic: BEGIN (place 0) and END (place -1). -#}
 {% macro event_identity(table_name, event) -%}
 {%- if table_name == 'transaction' -%}
 split_part({{ event }}.value ->> 'id', ':', 1)::bigint as transaction_id,

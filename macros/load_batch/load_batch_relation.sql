@@ -15,7 +15,7 @@
 {% endmacro %}
 
 
-{#- Of those, the ones that hold something of a batch: a view shows it without being built again. -#}
+{#- Those of them that are tables: a view shows a batch without being built again. -#}
 {% macro load_batch_tables_to_build() %}
     {%- set ids = [] -%}
     {%- for id in load_batch_models() if graph.nodes[id].config.materialized != 'view' -%}
@@ -46,13 +46,13 @@
 {% endmacro %}
 
 
-{#- dbt steps into the profile's role when it connects, but rolls that back before hooks. -#}
+{#- dbt sets the profile's role when it connects, but a rollback before hooks undoes that. -#}
 {% macro load_batch_role() -%}
     {%- if target.role -%}set role {{ target.role }};{%- endif -%}
 {%- endmacro %}
 
 
-{#- The hashed stage of a source table. Not by ref: a hook has no place in the graph. -#}
+{#- The hashed stage of a source table. Not by ref(), which does not work in on-run-start hooks. -#}
 {% macro load_batch_stage(table_name) -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name == 'vst_' ~ table_name -%}
         {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) }}

@@ -1,9 +1,9 @@
-{#- The transactions that what landed is of, and which of them a batch must not take yet.
+{#- The transactions of the landed events, and which of them a batch must not include yet.
     See _load_batch__macros.yml. -#}
 {% macro load_batch_transactions() %}
 {%- set transaction_topic = load_batch_topic('transaction') | trim -%}
-with told as (
-    {{ load_batch_told() | indent(4) }}
+with announced as (
+    {{ load_batch_announced() | indent(4) }}
 ),
 
 -- Debezium, started again within a transaction, counts it anew from somewhere before: more events then come than
@@ -30,10 +30,10 @@ refused as (
     group by letter.transaction_id, letter.topic
 ),
 
--- What transactions lack of the tables that are loaded.
+-- Missing events of transactions, in the tables that are loaded.
 lacking as (
     select distinct expected.transaction_id
-    from told as expected
+    from announced as expected
     left join counted
         on
             expected.transaction_id = counted.transaction_id
@@ -45,7 +45,7 @@ lacking as (
     where coalesce(counted.event_count, 0) + coalesce(refused.event_count, 0) < expected.event_count
 ),
 
--- What comes again in part was loaded before.
+-- A partly repeated transaction was fully loaded earlier.
 seen as (
     select distinct change.transaction_id
     from load_batch_change as change
@@ -59,7 +59,7 @@ seen as (
 
     union
 
-    -- Of a transaction whose events retention has removed, the last one may be left.
+    -- Retention may have removed all but the last event of a transaction.
     select change.transaction_id
     from load_batch_change as change
     inner join staging.removed_event as removed
@@ -104,7 +104,7 @@ known as (
     ) as remembered on true
 ),
 
--- What was taken in part already is held back no more: its patience is spent.
+-- A transaction that was included in part is not held back again: its waiting time is over.
 judged as (
     select
         known.*,
@@ -114,7 +114,7 @@ judged as (
     from known
 )
 
--- Transactions come one after the other in the transaction topic, so the first one that is waited for ends the
+-- Transactions are in order in the transaction topic, so the first one that is waited for ends the
 -- batch for all tables.
 select
     judged.*,
@@ -125,7 +125,7 @@ from judged
 
 
 {#- How many events the ENDs that have landed announce, per transaction and topic that is loaded. -#}
-{% macro load_batch_told() -%}
+{% macro load_batch_announced() -%}
 select
     change.transaction_id,
     'airline.' || announced.data_collection as topic,
@@ -150,7 +150,7 @@ inner join load_batch_change as change
         landed.topic = change.topic
         and marker.kafka_partition = change.kafka_partition
         and marker.kafka_offset = change.kafka_offset
--- named so that nothing but an END is read
+-- the condition selects END events only
 cross join lateral jsonb_to_recordset(case change.total_order when -1 then marker.data_collections end)
     as announced (data_collection text, event_count bigint)
 where
@@ -165,9 +165,9 @@ group by change.transaction_id, announced.data_collection
 {%- endmacro %}
 
 
-{#- Dead letters of the transactions that landed: they have landed as well. jsonb refused them, but as text each says
-    of which transaction it is (a quote within a value of it is escaped); what somebody else wrote into the topic is of
-    none. Those right before the batch are of a transaction that waited. -#}
+{#- Dead letters of the landed transactions: they count as landed. jsonb refused them, but their text contains the
+    transaction's id (quotes within values are escaped); a message that something else wrote into the topic has none.
+    Those right before the batch belong to a transaction that was held back. -#}
 {% macro load_batch_letters() %}
 select
     letter.topic,
@@ -189,7 +189,7 @@ from (
             and landed.next_offset > refused.kafka_offset
     where
         landed.topic = '{{ load_batch_topic(table_name) | trim }}'
-        -- replayed ones are counted with the other events
+        -- replayed ones are in the staging table and counted there
         and coalesce(refused.resolution, 'discarded') = 'discarded'
         and refused.kafka_offset > coalesce({{ last_change_before(table_name, 'landed') | indent(8) }}, -1)
     {{ 'union all' if not loop.last }}

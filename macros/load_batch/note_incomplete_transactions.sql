@@ -1,5 +1,5 @@
-{#- Remembers the transactions that the batch just opened takes although events of them are missing, and settles
-    those whose missing events it brings. See _load_batch__macros.yml. -#}
+{#- Records the transactions that the new batch includes although events of them are missing, and settles earlier ones
+    whose missing events it contains. See _load_batch__macros.yml. -#}
 {% macro note_incomplete_transactions() %}
 {%- set incomplete_transaction = load_batch_relation('incomplete_transaction') -%}
 {%- set transaction_topic = load_batch_topic('transaction') | trim -%}
@@ -43,11 +43,11 @@ if exists (
         group by taken.transaction_id
     ),
 
-    -- The END that a resync writes counts nothing: what is missing does not come by it.
+    -- The END that a resync writes announces no events, so it does not bring what is missing.
     ended as (
         select distinct taken.transaction_id
         from taken
-        -- lateral with offset 0: a look-up each
+        -- lateral with offset 0 forces an index look-up each
         cross join lateral (
             select raw.value ->> 'connector' as connector
             from {{ source('staging', 'transaction') }} as raw
@@ -62,10 +62,10 @@ if exists (
             and marker.connector is distinct from 'airline-resync'
     ),
 
-    told as (
-        select announced.*
-        from ({{ load_batch_told() | indent(8) }}) as announced
-        inner join ended on announced.transaction_id = ended.transaction_id
+    announced as (
+        select counted.*
+        from ({{ load_batch_announced() | indent(8) }}) as counted
+        inner join ended on counted.transaction_id = ended.transaction_id
     ),
 
     landed as (
@@ -92,7 +92,7 @@ if exists (
                 and letter.topic = batch_range.topic
                 and letter.kafka_partition = batch_range.kafka_partition
                 and letter.kafka_offset < batch_range.to_offset
-                -- one before the batch was counted when its transaction was taken first
+                -- a dead letter before the batch was counted when its transaction was first included
                 and (letter.kafka_offset >= batch_range.from_offset or not part.was_taken)
         group by letter.transaction_id, letter.topic
     ),
@@ -100,7 +100,7 @@ if exists (
     remembered as (
         select earlier.*
         from progress
-        -- lateral with offset 0: a look-up each, however many are remembered
+        -- lateral with offset 0 forces an index look-up each, however many are recorded
         cross join lateral (
             select held.*
             from {{ incomplete_transaction }} as held
@@ -114,7 +114,7 @@ if exists (
         union
         select refused.transaction_id, refused.topic from refused
         union
-        select told.transaction_id, told.topic from told
+        select announced.transaction_id, announced.topic from announced
         union
         select remembered.transaction_id, remembered.topic from remembered
         union
@@ -128,7 +128,7 @@ if exists (
             place.topic,
             remembered.transaction_id is not null as was_remembered,
             {%- if flags.FULL_REFRESH %}
-            -- counted from the first event on; retention may have removed some
+            -- a full refresh counts from the first event, and retention may have removed some
             greatest(remembered.events_landed, coalesce(landed.event_count, 0) + coalesce(refused.event_count, 0))
             as events_landed,
             coalesce(refused.event_count, 0) as events_refused,
@@ -150,11 +150,11 @@ if exists (
                         or (sibling.topic = '{{ transaction_topic }}' and sibling.settled_by = 'arrived')
                     )
             ) as had_ended,
-            coalesce(told.event_count, remembered.events_announced) as events_announced
+            coalesce(announced.event_count, remembered.events_announced) as events_announced
         from place
         inner join progress on place.transaction_id = progress.transaction_id
         left join ended on place.transaction_id = ended.transaction_id
-        left join told on place.transaction_id = told.transaction_id and place.topic = told.topic
+        left join announced on place.transaction_id = announced.transaction_id and place.topic = announced.topic
         left join landed on place.transaction_id = landed.transaction_id and place.topic = landed.topic
         left join refused on place.transaction_id = refused.transaction_id and place.topic = refused.topic
         left join remembered on place.transaction_id = remembered.transaction_id and place.topic = remembered.topic
@@ -165,9 +165,9 @@ if exists (
             summed.*,
             case
                 when not summed.ends_now and not summed.had_ended then true
-                -- counted before: what lacked something then was remembered
+                -- its END came earlier: a transaction that was incomplete then has a row already
                 when summed.had_ended and not summed.was_remembered then false
-                -- see load_batch_transactions: who is counted anew has more events than END says
+                -- see load_batch_transactions: events sent again make more than END announces
                 else least(summed.events_landed - summed.events_refused, summed.last_event[2]) + summed.events_refused
                     < coalesce(summed.events_announced, 0)
             end as is_lacking

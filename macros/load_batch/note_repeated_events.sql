@@ -1,4 +1,4 @@
-{#- Notes which of the landed events came before. See _load_batch__macros.yml. -#}
+{#- Records which landed events repeat an earlier one. See _load_batch__macros.yml. -#}
 {% macro note_repeated_events() %}
 {%- set landed_lsn = load_batch_relation('landed_lsn') -%}
 {%- set repeated_event = load_batch_relation('repeated_event') -%}
@@ -8,8 +8,8 @@ from load_batch_change as change
 where change.occurrence > 1
 on conflict do nothing;
 
--- An event that came before this batch lies at a position in the source's log that the topic had reached by
--- then. Transactions that overlapped bring a few more such events; the identity decides.
+-- An event that was sent before this batch has a log position that the topic had reached by then. Interleaved
+-- transactions add false candidates; the identity join removes them.
 create temporary table load_batch_suspect on commit drop as
 select change.*
 from load_batch_change as change
@@ -46,7 +46,7 @@ if exists (select from load_batch_suspect) then
             and raw.kafka_offset >= chunk.chunk * {{ landed_lsn_chunk() }}
             and raw.kafka_offset < least((chunk.chunk + 1) * {{ landed_lsn_chunk() }}, chunk.from_offset)
             and {{ has_identity(table_name, 'raw') | indent(12) }}
-            -- what was set aside was not loaded: an event that repeats it is the first that is
+            -- an event that was set aside was not loaded, so one that repeats it counts as the first
             and not exists (
                 select from {{ load_batch_relation('set_aside_event') }} as known
                 where
@@ -69,7 +69,7 @@ end if;
 {% endmacro %}
 
 
-{#- Notes where in the source's log the events are that the batch just opened takes. -#}
+{#- Records the log positions of the events in the new batch. -#}
 {% macro note_landed_lsn() %}
 insert into {{ load_batch_relation('landed_lsn') }} as mark (topic, kafka_partition, chunk, min_lsn, max_lsn)
 select
@@ -91,5 +91,6 @@ set min_lsn = least(mark.min_lsn, excluded.min_lsn), max_lsn = greatest(mark.max
 {% endmacro %}
 
 
-{#- Offsets per row of landed_lsn: what has to be read again to see whether an event came before. -#}
+{#- Offsets per row of landed_lsn: so many are read again to look for an event that may be repeated. Its twin in Python is
+    LANDED_LSN_CHUNK in infra/warehouse/event_retention.py; a unit test compares the two. -#}
 {% macro landed_lsn_chunk() -%} 1000 {%- endmacro %}

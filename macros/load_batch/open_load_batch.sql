@@ -12,7 +12,7 @@
 {{ create_load_batch_tables() }}
 {{ create_hashing_table() }}
 
--- Two runs that start together open one batch.
+-- Serialises runs that start at the same time, so that they open one batch.
 select pg_advisory_xact_lock(hashtext('airline load batch'));
 {{ create_is_json() }}
 {{ widen_columns() }}
@@ -41,7 +41,7 @@ begin
         delete from {{ load_batch_relation('repeated_event') }};
         delete from {{ load_batch_relation('set_aside_event') }} where resolution is distinct from 'discarded';
         {%- endif %}
-        -- Asked once: more lands meanwhile, and each statement would see another end.
+        -- Queried once: events land meanwhile, and each statement would see another end.
         create temporary table load_batch_landed on commit drop as
         {{ load_batch_landed() }};
 
@@ -68,7 +68,7 @@ begin
 
         {{ note_incomplete_transactions() }}
 
-        -- What was set aside and can be loaded now comes first in this batch.
+        -- Replayed events that can be loaded now become part of this batch.
         update {{ load_batch_relation('set_aside_event') }}
         set loaded_by = batch_id
         where resolution = 'replayed' and loaded_by is null;
@@ -211,7 +211,7 @@ comment on column {{ load_batch_relation('incomplete_transaction') }}.settled_by
 {% endmacro %}
 
 
-{#- After the lock: unlike tables, functions are not made one after the other by sessions that start at once. -#}
+{#- After the lock: two sessions that create a function at the same time conflict. -#}
 {% macro create_is_json() %}
 {%- set is_json = load_batch_relation('is_json') -%}
 do $make$
@@ -233,7 +233,7 @@ $make$;
 {% endmacro %}
 
 
-{#- A vault table that is made from the newest batch alone would lack its history without anybody noticing. -#}
+{#- Refuses to make a vault table from the newest batch alone: it would silently lack its history. -#}
 {% macro check_history_is_complete() %}
     {%- set vault = load_batch_models() -%}
     {%- set loaded_before = none -%}

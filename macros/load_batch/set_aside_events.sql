@@ -1,8 +1,8 @@
-{#- Examines what has landed since the last loaded batch, once, and sets aside what cannot be loaded. In the block that
-    opens a batch, before anything casts. See _load_batch__macros.yml. -#}
+{#- Examines each event that has landed since the last loaded batch, and sets aside what cannot be loaded. Runs in the
+    block that opens a batch, before anything casts a value. See _load_batch__macros.yml. -#}
 {% macro set_aside_events() %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
--- What a batch has not passed is examined anew: the model may have changed since.
+-- Events that no loaded batch has included are examined again: the model may have changed since.
 delete from {{ set_aside_event }} as known
 using load_batch_landed as landed
 where
@@ -19,7 +19,7 @@ where
 {% endmacro %}
 
 
-{#- Sets aside what of a table cannot be loaded, in the ranges of a temporary table with topic, kafka_partition,
+{#- Sets aside the events of a table that cannot be loaded, in the ranges of a temporary table with topic, kafka_partition,
     from_offset and next_offset. -#}
 {% macro set_aside_faults(table_name, ranges) -%}
 insert into {{ load_batch_relation('set_aside_event') }} (topic, kafka_partition, kafka_offset, column_name, reason, load_batch_id)
@@ -57,13 +57,13 @@ on conflict do nothing;
 {%- endmacro %}
 
 
-{#- What keeps an event of a table of the schema `staging` from being loaded. -#}
+{#- Why an event of a table of the schema `staging` cannot be loaded. -#}
 {% macro landed_event_fault(table_name, event) -%}
     {{ transaction_fault(event) if table_name == 'transaction' else event_fault(table_name, event) }}
 {%- endmacro %}
 
 
-{#- The parts of an event that event_fault reads, each taken out of the JSON once. -#}
+{#- The parts of an event that event_fault reads, each extracted from the JSON once. -#}
 {% macro event_image(event) -%}
 {{ event }}.key,
 {{ event }}.value ->> 'op' as op,
@@ -73,8 +73,8 @@ case {{ event }}.value ->> 'op' when 'd' then {{ event }}.value -> 'before' else
 {%- endmacro %}
 
 
-{#- An update that leaves a long value alone comes without it. Where the value before it was set aside, so is the
-    update: there is nothing to put back. -#}
+{#- An update that does not change a long value comes without it. If the event with the previous value was set aside, the
+    update is too: there is no value to put back. -#}
 {% macro set_aside_dependants(table_name, ranges) %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
 {%- set topic = load_batch_topic(table_name) | trim -%}
@@ -82,7 +82,7 @@ case {{ event }}.value ->> 'op' when 'd' then {{ event }}.value -> 'before' else
 if exists (
     select from {{ set_aside_event }} as known where known.topic = '{{ topic }}' and known.resolution is null
 ) then
-    -- a chain of them: each step finds those of the step before
+    -- such updates may form a chain: each iteration finds the ones that depend on the previous iteration
     loop
         insert into {{ set_aside_event }} (topic, kafka_partition, kafka_offset, column_name, reason, load_batch_id)
         select distinct on (later.kafka_partition, later.kafka_offset)
@@ -117,7 +117,7 @@ if exists (
                 )
             offset 0
         ) as later
-        -- the newest event of the row before it that says this value
+        -- the newest earlier event of the row that carries this value
         cross join lateral (
             select earlier.kafka_offset
             from {{ source('staging', table_name) }} as earlier
@@ -162,8 +162,8 @@ end if;
 {% endmacro %}
 
 
-{#- Examines the events that somebody asked to be loaded after all, with the model as it is now. In the block that opens
-    a batch, and by `dbt run-operation examine_replays` for an answer at once. -#}
+{#- Examines replayed events again with the current model. Runs in the block that opens a batch, and by
+    `dbt run-operation examine_replays` for an immediate answer. -#}
 {% macro examine_replayed_events() %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
 {%- for table_name in load_batch_tables() + ['transaction'] %}
@@ -208,7 +208,7 @@ where
     and asked.kafka_offset = examined.kafka_offset
     and examined.fault is not null;
 {% if table_name != 'transaction' %}
--- Where a later version of the row is loaded, or the open batch reads one, this one belongs to the past.
+-- A replayed event is obsolete if a later version of its row is loaded or in the open batch.
 with asked as (
     select raw.kafka_partition, raw.kafka_offset, raw.key, raw.value
     from {{ set_aside_event }} as known
@@ -270,7 +270,7 @@ newer as (
             and asked.key = later.key
             and asked.kafka_offset < later.kafka_offset
     union all
-    -- a truncation comes in any partition
+    -- a truncation may be in any partition
     select asked.kafka_partition, asked.kafka_offset, later.kafka_offset as newer_offset
     from asked
     inner join loaded as later
@@ -296,7 +296,7 @@ end if;
 {% endmacro %}
 
 
-{#- `dbt run-operation examine_replays`: what `./airline dead-letters replay` asks. -#}
+{#- `dbt run-operation examine_replays`: called by `./airline dead-letters replay`. -#}
 {% macro examine_replays() %}
 {%- if execute -%}
     {%- call statement('examine_replays') -%}

@@ -1,5 +1,5 @@
-{#- Gives columns of stage, satellites and kept tables the wider type that the models have since. In the transaction that
-    opens a batch. See _load_batch__macros.yml. -#}
+{#- Gives columns of stages, satellites and kept tables the wider type that the models now have. Runs in the transaction
+    that opens a batch. See _load_batch__macros.yml. -#}
 {% macro widen_columns() %}
 {%- set columns = [] -%}
 {%- for table_name in load_batch_tables() -%}
@@ -35,7 +35,7 @@ begin
             held.atttypid in ('numeric'::regtype, 'integer'::regtype, 'smallint'::regtype)
             and format_type(held.atttypid, held.atttypmod) <> modelled.type
     loop
-        -- PostgreSQL changes no column that a view shows: the views are made again, and functions of their rows.
+        -- PostgreSQL alters no column that a view uses: the views, and functions that return their rows, are made again.
         drop table if exists widen_dependent;
         create temporary table widen_dependent on commit drop as
         with recursive above (relation, depth) as (
@@ -100,7 +100,7 @@ begin
             execute command;
         end loop;
         execute format('alter table %s alter column %I type %s', narrow.relation, narrow.column_name, narrow.type);
-        -- functions call each other, and come back in any order
+        -- functions may call each other, so they are made again without checking their bodies
         perform set_config('check_function_bodies', 'off', true);
         for dependent in select wanted.commands from widen_dependent as wanted order by wanted.depth loop
             foreach command in array dependent.commands loop
@@ -114,7 +114,7 @@ $widen$;
 {% endmacro %}
 
 
-{#- Whether a model is a table whose columns are those of a source table: its hashed stage, a satellite, or kept rows. -#}
+{#- Whether a model is a table with columns of a source table: its hashed stage, a satellite, or kept rows. -#}
 {% macro holds_columns_of(node, table_name) %}
     {%- if node.name in ['vst_' ~ table_name, 'kept_' ~ table_name] -%}
         {{ return(true) }}

@@ -89,19 +89,19 @@ class Pair:
 
         capsys.readouterr()
         code = audit.main(["--json", *arguments], self.source, self.vault, bring_through)
-        told = json.loads(capsys.readouterr().out)
-        ill = told["findings"] + [line for each in told["tables"] for line in each["findings"]]
-        assert code == (1 if told["differences"] or ill else 0)
-        return told
+        report = json.loads(capsys.readouterr().out)
+        ill = report["findings"] + [line for each in report["tables"] for line in each["findings"]]
+        assert code == (1 if report["differences"] or ill else 0)
+        return report
 
 
 def _columns(table: declared.Table) -> str:
     return ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
 
 
-def of(told: dict, table: str) -> dict:
+def of(report: dict, table: str) -> dict:
     """What `audit --json` says of a table."""
-    [found] = [each for each in told["tables"] if each["table"] == table]
+    [found] = [each for each in report["tables"] if each["table"] == table]
     return found
 
 
@@ -127,8 +127,8 @@ def test_what_the_source_changes_meanwhile_is_no_difference(pair, capsys):
     assert pair.audit(capsys, traffic)["differences"] == 0
     assert pair.loads == 2
     pair.run(pair.source, "insert into seats values ('A2', '1', 'Economy')")
-    told = pair.audit(capsys, traffic, "--as-is")
-    assert told["differences"] > 0, "as it is means as it is"
+    report = pair.audit(capsys, traffic, "--as-is")
+    assert report["differences"] > 0, "as it is means as it is"
     assert pair.loads == 2
 
 
@@ -139,8 +139,8 @@ def test_a_lost_row_is_found_in_the_midst_of_traffic(pair, capsys):
     def traffic() -> None:
         pair.run(pair.source, f"insert into seats values ('A1', 'new {pair.loads}', 'Economy')")
 
-    told = pair.audit(capsys, traffic)
-    seats = of(told, "seats")
+    report = pair.audit(capsys, traffic)
+    seats = of(report, "seats")
     assert (seats["missing"], seats["surplus"], seats["different"]) == (2, 0, 0)
     assert seats["named"] == [
         "not in the vault: aircraft_code=A1, seat_no=7",
@@ -223,9 +223,9 @@ def test_values_are_compared_and_not_their_text(pair, capsys):
             using '{"list":[1, 2.00],"yes":true,"phone":"+1"}'
         """,
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    assert told["differences"] == 0, [each["named"] for each in told["tables"]]
-    assert sum(each["source_rows"] for each in told["tables"]) == 25
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    assert report["differences"] == 0, [each["named"] for each in report["tables"]]
+    assert sum(each["source_rows"] for each in report["tables"]) == 25
 
     pair.run(
         pair.source,
@@ -237,8 +237,8 @@ def test_values_are_compared_and_not_their_text(pair, capsys):
         update tickets set contact_data = '{"list":[1, 2],"yes":1,"phone":"+1"}';
         """,
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    named = [line for each in told["tables"] for line in each["named"]]
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    named = [line for each in report["tables"] for line in each["named"]]
     assert named == [
         "different: aircraft_code=T01 in model",
         "different: airport_code=AAA in coordinates_lat",
@@ -256,8 +256,8 @@ def test_a_document_that_jsonb_refuses_is_a_difference(pair, capsys):
         pair.source,
         """alter table tickets alter contact_data type json using '{"a": "\\u0000"}'::json""",
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    assert of(told, "tickets")["named"] == ["different: ticket_no=1 in contact_data"]
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    assert of(report, "tickets")["named"] == ["different: ticket_no=1 in contact_data"]
 
 
 # What was done at the source; what the audit says of the table, or of the source where it is None,
@@ -372,11 +372,11 @@ def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
     pair.load()
     statement, table, words, differences = STRANGE[name]
     pair.run(pair.source, statement)
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    found = told["findings"] if table is None else of(told, table)["findings"]
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    found = report["findings"] if table is None else of(report, table)["findings"]
     assert any(words in line for line in found), found
-    assert told["differences"] == differences
-    assert len(told["tables"]) == len(declared.tables())
+    assert report["differences"] == differences
+    assert len(report["tables"]) == len(declared.tables())
     # And in words for a person.
     assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 1
     shown = capsys.readouterr().out
@@ -393,9 +393,9 @@ def test_what_nobody_loads_is_said_and_no_fault(pair, capsys):
         "alter table seats add column note text default 'x'; create table lounges (id int);"
         " create view anything as select 1 as one",
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    assert of(told, "seats")["not_kept"] == ["note"]
-    assert told["unloaded_tables"] == ["lounges"]
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    assert of(report, "seats")["not_kept"] == ["note"]
+    assert report["unloaded_tables"] == ["lounges"]
     assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 0
     shown = capsys.readouterr().out
     assert "not compared: note" in shown and "./airline evolve" in shown
@@ -411,9 +411,9 @@ def test_a_view_that_the_vault_lacks_is_a_finding(pair, capsys):
         "drop table dwh_business.current_flights;"
         " alter table dwh_business.current_seats drop column fare_conditions",
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    assert "has no view dwh_business.current_flights" in of(told, "flights")["findings"][0]
-    assert "no column fare_conditions" in of(told, "seats")["findings"][0]
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    assert "has no view dwh_business.current_flights" in of(report, "flights")["findings"][0]
+    assert "no column fare_conditions" in of(report, "seats")["findings"][0]
 
 
 def test_a_table_that_is_refused_does_not_end_the_audit(pair, capsys):
@@ -430,10 +430,10 @@ def test_a_table_that_is_refused_does_not_end_the_audit(pair, capsys):
         delete from seats where seat_no = '3'
         """,
     )
-    told = pair.audit(capsys, lambda: None, "--as-is")
-    assert "bookings cannot be compared: not today" in of(told, "bookings")["findings"]
-    assert of(told, "seats")["surplus"] == 1
-    assert of(told, "tickets")["findings"] == []
+    report = pair.audit(capsys, lambda: None, "--as-is")
+    assert "bookings cannot be compared: not today" in of(report, "bookings")["findings"]
+    assert of(report, "seats")["surplus"] == 1
+    assert of(report, "tickets")["findings"] == []
 
 
 def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys):
@@ -449,6 +449,6 @@ def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys
         audit.main(["--json"], pair.source, pair.vault, refuse)
     pair.run(pair.source, "drop publication airline_publication; delete from seats")
     assert audit.main(["--json"], pair.source, pair.vault, refuse) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["differences"] == 20
-    assert any("the connector is stopped" in line for line in told["findings"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["differences"] == 20
+    assert any("the connector is stopped" in line for line in report["findings"])

@@ -131,8 +131,8 @@ def test_a_stand_in_stays_where_the_hub_does_not_answer(clone, monkeypatch):
 def of_the_older_format(clone: Clone) -> None:
     """dbt_packages as it was left before dbt_utils was put in place too."""
     shutil.copytree(packages.STAND_IN, clone.place / "automate_dv")
-    told = {"origin": "dbt hub", "version": "0.11.5", "packages": "0" * 64}
-    (clone.place / "automate_dv" / ".airline-origin.json").write_text(json.dumps(told))
+    origin = {"origin": "dbt hub", "version": "0.11.5", "packages": "0" * 64}
+    (clone.place / "automate_dv" / ".airline-origin.json").write_text(json.dumps(origin))
 
 
 def test_a_clone_of_before_is_repaired(clone, hub):

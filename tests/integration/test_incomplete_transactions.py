@@ -365,15 +365,15 @@ def test_a_resync_settles_its_table_once_that_is_loaded(warehouse):
     [(landed,)] = warehouse.rows(
         "select next_offset from staging.ingest_offset where topic = %s", tickets[0]
     )
-    told = {"table": "tickets", "load_batch": 1_000_000}
-    resync.settle(warehouse.settings, told, {tickets: landed + 1})
-    resync.settle(warehouse.settings, told | {"load_batch": 1}, {tickets: landed})
+    journal = {"table": "tickets", "load_batch": 1_000_000}
+    resync.settle(warehouse.settings, journal, {tickets: landed + 1})
+    resync.settle(warehouse.settings, journal | {"load_batch": 1}, {tickets: landed})
     assert {settled for *_, settled in warehouse.rows(NOTED, number)} == {None}
-    resync.settle(warehouse.settings, told, {tickets: landed})
+    resync.settle(warehouse.settings, journal, {tickets: landed})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == [None, "resync", None]
-    resync.settle(warehouse.settings, told | {"table": None}, {tickets: landed + 1})
+    resync.settle(warehouse.settings, journal | {"table": None}, {tickets: landed + 1})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == ["resync", "resync", None]
-    resync.settle(warehouse.settings, told | {"table": None}, {tickets: landed})
+    resync.settle(warehouse.settings, journal | {"table": None}, {tickets: landed})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == ["resync"] * 3
 
 

@@ -270,10 +270,10 @@ class Marts:
 
 def source_columns() -> dict[str, dict[str, str]]:
     """table -> column -> type, as the staging models read them."""
-    told = yaml.safe_load((ROOT / "models/staging/_staging__sources.yml").read_text())
+    declared = yaml.safe_load((ROOT / "models/staging/_staging__sources.yml").read_text())
     return {
         table["name"]: table["config"]["meta"]["columns"]
-        for table in told["sources"][0]["tables"]
+        for table in declared["sources"][0]["tables"]
         if table["name"] in KEYS
     }
 

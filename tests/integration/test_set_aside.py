@@ -110,8 +110,8 @@ MARKS = [
     *(5, "END", [], {}, {"status": "END"}, {"status": "END", "id": "x:1"}, {"status": ["END"]}),
     {"status": "END", "id": "9" * 40 + ":1", "data_collections": []},
     *(
-        {"status": "END", "id": "1:1", "data_collections": told}
-        for told in (
+        {"status": "END", "id": "1:1", "data_collections": marker}
+        for marker in (
             {},
             "x",
             [1],

@@ -83,9 +83,9 @@ def test_logs_on_a_full_disk_end_no_service(supervisor, tmp_path):
             # More than the pipe between the two holds.
             wait(lambda: progress() > before + 100, "it goes on on a full disk")
             assert supervisor.is_alive()
-            told = supervisor.log("server").stat().st_size
+            size = supervisor.log("server").stat().st_size
             disk.make_room()
-            wait(lambda: supervisor.log("server").stat().st_size > told, "it logs again")
+            wait(lambda: supervisor.log("server").stat().st_size > size, "it logs again")
             assert supervisor.states()["server"].restarts == 0
         finally:
             supervisor.stop()

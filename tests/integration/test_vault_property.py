@@ -274,20 +274,20 @@ def commit(source: Any, model: Model, changes: list[tuple], seconds: int) -> Non
                 continue
             before = live.pop(gone)
             row = before | {column: row[column] for column in KEYS[table]}
-            told = row
+            sent = row
             if row.get("contact_data") is not None:
-                told = row | {"contact_data": UNAVAILABLE}
-            made.append(("k", table, (old, told)))
+                sent = row | {"contact_data": UNAVAILABLE}
+            made.append(("k", table, (old, sent)))
             live[key] = row
             model.note(table, transaction, at, gone, None)
             model.note(table, transaction, at, key, row)
         else:
-            told = row
+            sent = row
             if kind == "put without long" and table == "tickets" and key in live:
                 row = row | {"contact_data": live[key]["contact_data"]}
                 if row["contact_data"] is not None:
-                    told = row | {"contact_data": UNAVAILABLE}
-            made.append(("u" if key in live else "c", table, told))
+                    sent = row | {"contact_data": UNAVAILABLE}
+            made.append(("u" if key in live else "c", table, sent))
             live[key] = row
             model.note(table, transaction, at, key, row)
     if made:

@@ -144,8 +144,8 @@ def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
         dashboard.page.mouse.move(x, y)
         for _ in range(100):
             dashboard.page.wait_for_timeout(200)
-            told = "".join(dashboard.page.locator(".deckgl-tooltip").all_inner_texts())
-            if row["airport_code"] in told:
+            tooltip = "".join(dashboard.page.locator(".deckgl-tooltip").all_inner_texts())
+            if row["airport_code"] in tooltip:
                 yield Mark(row["airport_code"], x, y)
                 return
 

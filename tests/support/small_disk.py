@@ -89,5 +89,5 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _size(folder: Path) -> int:
-    told = subprocess.run(["du", "-s", "-B1", str(folder)], check=True, capture_output=True)
-    return int(told.stdout.split()[0])
+    usage = subprocess.run(["du", "-s", "-B1", str(folder)], check=True, capture_output=True)
+    return int(usage.stdout.split()[0])

@@ -82,8 +82,8 @@ def the_fault_is_said_and_heals(stack, row: Row) -> None:
     with row.fault(stack):
 
         def is_said() -> bool:
-            told = problems(stack)
-            return all(re.search(words, told[ill]) for ill, words in row.ill.items())
+            shown = problems(stack)
+            return all(re.search(words, shown[ill]) for ill, words in row.ill.items())
 
         stack.wait(is_said, f"status says {row.ill}")
         numbers: dict[tuple[str, str], float] = {}
@@ -93,10 +93,10 @@ def the_fault_is_said_and_heals(stack, row: Row) -> None:
             return all(numbers.get(metric) == value for metric, value in row.metrics.items())
 
         stack.wait(are_measured, f"the metrics say {row.metrics}")
-        told = stack.status()
-        assert told["healthy"] is False
+        shown = stack.status()
+        assert shown["healthy"] is False
         for ill, words in row.errors.items():
-            assert re.search(words, told["services"][ill]["last_error"] or ""), ill
+            assert re.search(words, shown["services"][ill]["last_error"] or ""), ill
         unwell = {each.name for each in checks.settle(stack.settings, patience=0)}
         later = {check.name for check in checks.CHECKS if not check.settles}
         assert row.ill.keys() - later <= unwell, "`up` would end well"

@@ -147,8 +147,8 @@ def chart_numbers(client: Client) -> dict[str, int]:
     """File name of a chart -> its id in this Superset."""
     by_uuid = {}
     for each in client.list("chart"):
-        told = client.call("GET", f"chart/{each['id']}").json()["result"]
-        by_uuid[told["uuid"]] = each["id"]
+        details = client.call("GET", f"chart/{each['id']}").json()["result"]
+        by_uuid[details["uuid"]] = each["id"]
     return {
         Path(name).stem: by_uuid[chart["uuid"]]
         for name, chart in assets.of_kind(assets.read(), "charts").items()

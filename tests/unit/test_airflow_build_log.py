@@ -49,9 +49,9 @@ def test_nodes_are_told_together(file):
     writer.add(node="test.a1", status="pass", seconds=1, message=None)
     assert build_log.read(file).outcome(tests) is None
     writer.add(node="test.a2", status="fail", seconds=2, message="Got 3 results")
-    told = build_log.read(file).outcome(tests)
-    assert (told["status"], told["seconds"]) == ("fail", 3)
-    assert told["message"] == "test.a2: Got 3 results"
+    result = build_log.read(file).outcome(tests)
+    assert (result["status"], result["seconds"]) == ("fail", 3)
+    assert result["message"] == "test.a2: Got 3 results"
     assert build_log.read(file).outcome(["test.a1"])["status"] == "pass"
 
 
@@ -61,8 +61,8 @@ def test_a_node_that_never_ran_did_not_pass(file):
     writer.add(node="test.a1", status="pass", seconds=1, message=None)
     assert build_log.read(file).outcome(["test.a1", "test.a2"]) is None
     writer.close("done")
-    told = build_log.read(file).outcome(["test.a1", "test.a2"])
-    assert (told["status"], told["message"]) == ("skipped", "test.a2: it did not run")
+    result = build_log.read(file).outcome(["test.a1", "test.a2"])
+    assert (result["status"], result["message"]) == ("skipped", "test.a2: it did not run")
 
 
 @pytest.mark.parametrize("worst", ["fail", "error", "runtime error", "no-op"])
@@ -71,10 +71,10 @@ def test_the_worst_of_the_nodes_counts(file, worst):
     writer = build_log.Writer(file)
     for status in ("pass", "warn", "skipped", worst):
         writer.add(node=f"test.{status}", status=status, message=None)
-    told = build_log.read(file)
-    assert told.outcome(["test.pass", "test.warn"])["status"] == "warn"
-    assert told.outcome(["test.warn", "test.skipped"])["status"] == "skipped"
-    assert told.outcome(["test.skipped", f"test.{worst}", "test.pass"])["status"] == worst
+    result = build_log.read(file)
+    assert result.outcome(["test.pass", "test.warn"])["status"] == "warn"
+    assert result.outcome(["test.warn", "test.skipped"])["status"] == "skipped"
+    assert result.outcome(["test.skipped", f"test.{worst}", "test.pass"])["status"] == worst
     assert worst not in build_log.GOOD
 
 

@@ -18,7 +18,7 @@ RUSSIAN = ".ru.md"
 
 
 def documents() -> list[Path]:
-    told = subprocess.run(
+    listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=ROOT,
         capture_output=True,
@@ -26,7 +26,7 @@ def documents() -> list[Path]:
         check=True,
     )
     return sorted(
-        path for name in told.stdout.split("\0") if name and (path := ROOT / name).exists()
+        path for name in listed.stdout.split("\0") if name and (path := ROOT / name).exists()
     )
 
 

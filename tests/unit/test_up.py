@@ -42,8 +42,8 @@ def test_a_service_on_a_full_disk_is_said_to_be_that(settings):
     supervisor = Supervisor(settings)
     lines = ["PANIC:  could not write to file: No space left on device", *["shut down"] * 20]
     supervisor.log("dwh").write_text("\n".join(lines))
-    told = failure("dwh", supervisor, "BACKOFF")
-    assert "a disk is full" in told.todo and "./airline up" in told.todo
+    error = failure("dwh", supervisor, "BACKOFF")
+    assert "a disk is full" in error.todo and "./airline up" in error.todo
 
 
 def test_a_build_on_a_full_disk_is_said_to_be_that(settings, monkeypatch):

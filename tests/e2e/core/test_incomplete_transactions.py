@@ -107,8 +107,8 @@ def test_an_audit_settles_what_made_no_difference(stack):
     number = 3_999_999_999
     key = {"id": str(number)}
     begin = {"status": "BEGIN", "id": f"{number}:1", "event_count": None, "data_collections": None}
-    told = [{"data_collection": "public.tickets", "event_count": 2}]
-    end = {"status": "END", "id": f"{number}:2", "event_count": 2, "data_collections": told}
+    announced = [{"data_collection": "public.tickets", "event_count": 2}]
+    end = {"status": "END", "id": f"{number}:2", "event_count": 2, "data_collections": announced}
     Broker(stack.settings).send("airline.transaction", [(key, begin), (key, end)])
     land(stack, "transaction", f"value ->> 'id' like '{number}:%'", 2)
     end_patience(stack)

@@ -55,9 +55,9 @@ def served(stack) -> dict[str, list]:
 
 def test_the_endpoint_tells_what_status_tells(stack, served):
     """Wrong if it fails: dashboards and alerts are blind to a part of the pipeline."""
-    told = stack.status()
+    shown = stack.status()
     up = {sample.labels["service"]: sample.value for sample in served["airline_service_up"]}
-    assert up.keys() == told["services"].keys()
+    assert up.keys() == shown["services"].keys()
     assert set(up.values()) == {1.0}
     for name in ("airline_service_answers", "airline_service_healthy"):
         assert {sample.labels["service"] for sample in served[name]} == up.keys()
@@ -70,7 +70,7 @@ def test_the_endpoint_tells_what_status_tells(stack, served):
     assert served["airline_slot_limit_bytes"][0].value == 16 << 30
     assert served["airline_newest_mart_row_age_seconds"][0].value > 0
     problems = {sample.labels["check"] for sample in served["airline_problem"]}
-    assert problems <= told["checks"].keys() and "slot" in problems
+    assert problems <= shown["checks"].keys() and "slot" in problems
 
 
 def test_every_ingester_is_on_it(stack, served):

@@ -67,9 +67,9 @@ def test_a_resync_that_fails_half_way_lets_changes_come_and_goes_on(stack, monke
         with pytest.raises(AirlineError, match="no luck"):
             resync.resync(stack.settings, "seats", yes=True)
     stack.wait(lambda: connector.state(stack.settings).is_running, "changes come")
-    told = stack.status()
-    assert told["healthy"] is False
-    assert "'./airline resync' goes on" in told["checks"]["under way"]["problem"]
+    shown = stack.status()
+    assert shown["healthy"] is False
+    assert "'./airline resync' goes on" in shown["checks"]["under way"]["problem"]
     stack.airline("resync", "--yes")
     assert stack.status()["checks"]["resync due"]["count"] == 0
     stack.assert_audit_clean()

@@ -88,9 +88,11 @@ def test_the_seeds_own_checks_work_as_written(stack):
         lambda: "Test Airport" in stack.airline("psql", "replica", "-c", shown).stdout,
         "the new airport is on the replica",
     )
-    told = requests.get(f"{stack.settings.connect_url}/connectors/airline-connector/status").json()
-    assert told["connector"]["state"] == "RUNNING"
-    assert [task["state"] for task in told["tasks"]] == ["RUNNING"]
+    answer = requests.get(
+        f"{stack.settings.connect_url}/connectors/airline-connector/status"
+    ).json()
+    assert answer["connector"]["state"] == "RUNNING"
+    assert [task["state"] for task in answer["tasks"]] == ["RUNNING"]
     with KafkaConsumer(bootstrap_servers=stack.settings.kafka_bootstrap) as consumer:
         topics = consumer.topics()
     assert {f"airline.public.{table}" for table in TABLES} <= set(topics)

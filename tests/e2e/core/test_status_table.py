@@ -171,9 +171,9 @@ def broken_stream(stack, statement: str, table: str | None, back: str = "") -> I
         assert refused.returncode == 1 and "nothing was changed" in refused.stderr
         assert "Traceback" not in refused.stderr
         assert connector.state(stack.settings).is_running
-        told = stack.audit()
-        assert told["differences"] == len(deleted)
-        ill = told["findings"] + [line for each in told["tables"] for line in each["findings"]]
+        shown = stack.audit()
+        assert shown["differences"] == len(deleted)
+        ill = shown["findings"] + [line for each in shown["tables"] for line in each["findings"]]
         assert ill, "the audit names what is wrong"
     finally:
         if back:
@@ -369,16 +369,16 @@ def test_what_is_stopped_is_said_whatever_hangs(stack):
         for pid in pids.values():
             os.kill(pid, signal.SIGSTOP)
         begun = time.monotonic()
-        told = stack.status()
+        shown = stack.status()
         took = time.monotonic() - begun
         text = stack.airline("status", check=False).stdout
     finally:
         for pid in pids.values():
             os.kill(pid, signal.SIGCONT)
     assert took < 10 * checks.PATIENCE, "it waited for what hangs"
-    assert told["healthy"] is False
+    assert shown["healthy"] is False
     for name, pid in pids.items():
-        assert f"kill -CONT {pid}" in told["services"][name]["problem"]
+        assert f"kill -CONT {pid}" in shown["services"][name]["problem"]
         assert f"{name}: its process is stopped" in text
     assert "not healthy" in text
     stack.wait(lambda: is_well(stack), "all is well again")

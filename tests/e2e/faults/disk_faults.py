@@ -31,8 +31,8 @@ def disk_full(server: str) -> Callable[[Scene], None]:
                 scene.stack.wait_for_services(server)
                 time.sleep(scene.dice.uniform(1, 5))
                 disk.fill()
-                told = ask_status(scene, through_links=False)["checks"]["disk space"]["problem"]
-                assert told and "is full" in told and str(folder) in told, told
+                problem = ask_status(scene, through_links=False)["checks"]["disk space"]["problem"]
+                assert problem and "is full" in problem and str(folder) in problem, problem
                 time.sleep(scene.dice.uniform(20, 60) if scene.long else scene.dice.uniform(8, 12))
                 disk.make_room()
                 scene.stack.wait_for_services(server)

@@ -37,9 +37,9 @@ def link_fault(mode: str, link: str) -> Callable[[Scene], None]:
             "half-open": proxy.half_open,
         }[mode]()
         try:
-            told = ask_status(scene, through_links=who == "status")
+            status = ask_status(scene, through_links=who == "status")
             if who == "status" and mode != "delayed":
-                assert not told["healthy"], f"{link} {mode}, and status says that all is well"
+                assert not status["healthy"], f"{link} {mode}, and status says that all is well"
             lasts = scene.dice.uniform(60, 90) if scene.long else scene.dice.uniform(8, 12)
             time.sleep(max(0.0, begun + lasts - time.monotonic()))
         finally:

@@ -55,10 +55,10 @@ def test_a_log_that_lost_its_end_is_refused_said_and_repaired(stack):
     grow_past(stack, position)
 
     stack.wait(lambda: refused(stack), "status says that the log is another one")
-    told = stack.airline("status", check=False)
-    assert told.returncode == 1
-    assert "Kafka lost" in told.stdout
-    assert "./airline resync" in told.stdout
+    shown = stack.airline("status", check=False)
+    assert shown.returncode == 1
+    assert "Kafka lost" in shown.stdout
+    assert "./airline resync" in shown.stdout
     assert list(refused(stack)) == [f"{FLIGHTS}:0"]
     # Nothing lands from there; the others do.
     stack.commit("update airports set city = city where airport_code = 'LED'")

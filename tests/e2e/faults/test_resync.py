@@ -135,9 +135,9 @@ def test_a_lost_slot_is_said_before_and_after_and_resync_finds_every_change(stac
     assert "before it is lost" in slot["problem"]
 
     lose_slot(stack)
-    told = stack.airline("status", check=False)
-    assert told.returncode == 1
-    assert "./airline resync" in told.stdout
+    shown = stack.airline("status", check=False)
+    assert shown.returncode == 1
+    assert "./airline resync" in shown.stdout
     asked = stack.airline("resync", check=False)
     assert asked.returncode == 1
     assert "--yes" in asked.stderr
@@ -147,9 +147,9 @@ def test_a_lost_slot_is_said_before_and_after_and_resync_finds_every_change(stac
 
     for phase in ("snapshot", "deletes"):
         run_until(stack, phase, "resync", "--yes")
-        told = stack.status()
-        assert told["healthy"] is False
-        assert told["checks"]["under way"]["verbs"] == ["resync"]
+        shown = stack.status()
+        assert shown["healthy"] is False
+        assert shown["checks"]["under way"]["verbs"] == ["resync"]
     # Nobody goes on until the new slot is lost as well.
     connector.stop(stack.settings)
     deleted += delete_boarding_passes(stack)

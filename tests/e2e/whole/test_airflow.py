@@ -245,8 +245,8 @@ def test_no_password_is_in_a_log_or_a_rendered_template(stack, dags):
     assert looked_at > 50
     for dag_id in config.dag_ids(stack.settings):
         for task in dags.api.tasks(dag_id, dags.api.runs(dag_id)[0]["dag_run_id"]):
-            told = str(task["rendered_fields"])
-            assert not any(secret in told for secret in secrets), (dag_id, task["task_id"])
+            rendered = str(task["rendered_fields"])
+            assert not any(secret in rendered for secret in secrets), (dag_id, task["task_id"])
 
 
 def test_the_seeds_commands_work(stack, dags):

@@ -60,13 +60,13 @@ def main(folder: str, manifest: str) -> None:
         for task in dag.tasks
         if task.task_type == "DbtBuild"
     }
-    told = {
+    description = {
         "errors": bag.import_errors,
         "manifests read per file": parsing / reading,
         "dags": dags,
         "builds": builds,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(description) + "\n")
 
 
 if __name__ == "__main__":

@@ -85,13 +85,13 @@ def main() -> None:
     )
     build.handle_exception_dbt_runner(done)
     build._writer.close("done")
-    told = {}
+    report = {}
     for task, nodes in dbt_project.tasks_and_nodes(group):
         name = task.task_id.removeprefix("g.")
         end = asyncio.run(ends(task))
-        told[name] = {"nodes": [node.unique_id for node in nodes], "end": end}
+        report[name] = {"nodes": [node.unique_id for node in nodes], "end": end}
         if end == "alone":
-            told[name]["alone"] = alone(task)
+            report[name]["alone"] = alone(task)
     # A task whose node the project has no more.
     [gone] = [task for task in dag.tasks if task.task_id == "g.passes.test"]
     gone.select = "fqn:scratch.was_removed"
@@ -101,7 +101,7 @@ def main() -> None:
         "one left out": freshness(asks, "landed", "source:landed.new"),
         "no limits": freshness(asks, "catalog", "source:catalog"),
     }
-    sys.stdout.write(json.dumps({"tasks": told, "gone": alone(gone), "fresh": fresh}) + "\n")
+    sys.stdout.write(json.dumps({"tasks": report, "gone": alone(gone), "fresh": fresh}) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ DAG_FILES = sorted((ROOT / "airflow" / "dags").glob("*.py"))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> dict[str, Any]:
+def description(tmp_path_factory) -> dict[str, Any]:
     """What Airflow makes of the DAG files, with a manifest of the project as it is now."""
     folder = tmp_path_factory.mktemp("airline")
     folder.chmod(0o755)
@@ -59,40 +59,40 @@ def told(tmp_path_factory) -> dict[str, Any]:
     }
 
 
-def test_the_manifest_of_the_dags_is_nobody_elses(told):
+def test_the_manifest_of_the_dags_is_nobody_elses(description):
     """Wrong if it fails: a build beside `up` overwrites it half way, and no DAG is read."""
-    assert not told["usual manifest"].exists()
+    assert not description["usual manifest"].exists()
 
 
-def test_dag_files_import(told):
+def test_dag_files_import(description):
     """Wrong if it fails: a DAG is missing in Airflow, or its id is not its file's name."""
-    assert told["errors"] == {}
-    assert sorted(told["dags"]) == [file.stem for file in DAG_FILES]
+    assert description["errors"] == {}
+    assert sorted(description["dags"]) == [file.stem for file in DAG_FILES]
     assert {
         "vault_load",
         "frequent_flyer_mart",
         "airport_passenger_flow_mart",
         "maintenance",
-    } <= set(told["dags"])
+    } <= set(description["dags"])
 
 
-def test_a_dag_file_costs_what_its_manifest_does(told):
+def test_a_dag_file_costs_what_its_manifest_does(description):
     """Wrong if it fails: a parse runs dbt, or hashes the environments, instead of one manifest."""
-    assert told["manifests read per file"] < 10
+    assert description["manifests read per file"] < 10
 
 
-def test_tasks_and_edges_are_as_written(told):
+def test_tasks_and_edges_are_as_written(description):
     """Wrong if it fails: a change of models or DAG files changed what Airflow runs, or in which
     order; look at the difference, then AIRLINE_WRITE_SNAPSHOTS=1 writes it down.
     """
     if os.environ.get("AIRLINE_WRITE_SNAPSHOTS"):
-        SNAPSHOT.write_text(json.dumps(told["dags"], indent=1) + "\n")
-    assert told["dags"] == json.loads(SNAPSHOT.read_text())
+        SNAPSHOT.write_text(json.dumps(description["dags"], indent=1) + "\n")
+    assert description["dags"] == json.loads(SNAPSHOT.read_text())
 
 
-def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(told):
+def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(description):
     """Wrong if it fails: a model is loaded without Airflow showing it, or its tests are not."""
-    tasks = told["dags"]["vault_load"]["tasks"]
+    tasks = description["dags"]["vault_load"]["tasks"]
     models = {
         file.stem
         for folder in ("staging", "vault_stage", "raw_vault")
@@ -105,9 +105,9 @@ def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(told):
             assert task["then"] == [f"{name.removesuffix('.run')}.test"]
 
 
-def test_a_test_of_several_models_waits_for_all_of_them(told):
+def test_a_test_of_several_models_waits_for_all_of_them(description):
     """Wrong if it fails: a hub waits for a test that reads it, or a test is before its models."""
-    tasks = told["dags"]["vault_load"]["tasks"]
+    tasks = description["dags"]["vault_load"]["tasks"]
     before = {
         name
         for name, task in tasks.items()
@@ -116,19 +116,19 @@ def test_a_test_of_several_models_waits_for_all_of_them(told):
     assert before == {"load.vst_airports_run", "load.hub_airports_run"}
 
 
-def followed(told) -> list[tuple[str, str, list[str]]]:
+def followed(description) -> list[tuple[str, str, list[str]]]:
     """(DAG, task, its nodes) of every task that stands for a node, or for the tests of one."""
     return [
         (dag_id, name, task["nodes"])
-        for dag_id, dag in told["dags"].items()
+        for dag_id, dag in description["dags"].items()
         for name, task in dag["tasks"].items()
         if task["operator"].endswith("InBuild")
     ]
 
 
-def test_each_task_follows_the_very_nodes_that_its_name_says(told):
+def test_each_task_follows_the_very_nodes_that_its_name_says(description):
     """Wrong if it fails: a task is green for another node, and a failing test turns nothing red."""
-    tasks = followed(told)
+    tasks = followed(description)
     assert len(tasks) > 100
     for dag_id, name, nodes in tasks:
         _, _, rest = name.partition(".")
@@ -137,28 +137,28 @@ def test_each_task_follows_the_very_nodes_that_its_name_says(told):
             # The tests of the node whose group it stands in, and of no other.
             wanted = {
                 unique_id
-                for unique_id, node in told["nodes"].items()
+                for unique_id, node in description["nodes"].items()
                 if node["resource_type"] == "test"
                 and [parent.split(".")[-1] for parent in node["depends_on"]["nodes"]] == [own]
             }
             assert wanted and set(nodes) == wanted, (dag_id, name)
         else:
-            assert [told["nodes"][node]["name"] for node in nodes] == [own], (dag_id, name)
+            assert [description["nodes"][node]["name"] for node in nodes] == [own], (dag_id, name)
 
 
-def test_no_two_tasks_of_a_dag_follow_the_same_node(told):
+def test_no_two_tasks_of_a_dag_follow_the_same_node(description):
     """Wrong if it fails: nodes are run and shown twice, and others not at all."""
-    for dag_id in told["dags"]:
-        nodes = [node for dag, _, each in followed(told) if dag == dag_id for node in each]
+    for dag_id in description["dags"]:
+        nodes = [node for dag, _, each in followed(description) if dag == dag_id for node in each]
         assert len(nodes) == len(set(nodes)), dag_id
 
 
-def test_a_build_runs_what_its_tasks_follow_and_nothing_else(told):
+def test_a_build_runs_what_its_tasks_follow_and_nothing_else(description):
     """Wrong if it fails: a task waits for a node that its build leaves out, and dbt starts once
     more for it; or a node is built that no task shows.
     """
-    assert len(told["builds"]) == 4
-    for dag_id, select in told["builds"].items():
+    assert len(description["builds"]) == 4
+    for dag_id, select in description["builds"].items():
         done = subprocess.run(
             dbt.command(
                 *("--quiet", "ls", "--output", "json", "--output-keys", "unique_id"),
@@ -166,36 +166,36 @@ def test_a_build_runs_what_its_tasks_follow_and_nothing_else(told):
                 *("--select", *select.split()),
             ),
             cwd=ROOT,
-            env=dbt.environment(told["settings"]),
+            env=dbt.environment(description["settings"]),
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stdout
         built = {json.loads(line)["unique_id"] for line in done.stdout.splitlines()}
-        shown = {node for dag, _, each in followed(told) if dag == dag_id for node in each}
+        shown = {node for dag, _, each in followed(description) if dag == dag_id for node in each}
         assert built == shown, dag_id
 
 
-def test_every_data_test_is_run_by_a_dag(told):
+def test_every_data_test_is_run_by_a_dag(description):
     """Wrong if it fails: nobody runs a test of what is loaded, and that may be anything."""
     run = {
         node
-        for dag in told["dags"].values()
+        for dag in description["dags"].values()
         for task in dag["tasks"].values()
         for node in task["nodes"]
     }
     written = {
         unique_id
-        for unique_id, node in told["nodes"].items()
+        for unique_id, node in description["nodes"].items()
         # One without an input is about the code, as unit tests are.
         if node["resource_type"] == "test" and node["depends_on"]["nodes"]
     }
     assert written and not written - run
 
 
-def test_every_run_is_retried_documented_and_has_a_deadline(told):
+def test_every_run_is_retried_documented_and_has_a_deadline(description):
     """Wrong if it fails: a passing trouble fails a DAG, or nobody hears that one is late."""
-    for dag_id, dag in told["dags"].items():
+    for dag_id, dag in description["dags"].items():
         assert dag["documented"] and dag["deadline"], dag_id
         assert dag["max_active_runs"] == 1 and dag["catchup"] is False, dag_id
         assert all(task["retries"] >= 1 for task in dag["tasks"].values()), dag_id

@@ -129,9 +129,9 @@ def test_a_difference_is_red_and_told_without_a_row(task):
     assert "source and vault differ in 1 rows: seats (1 missing)" in error
     assert "seat_no" not in said
     assert error.split(": ", 1)[1] in task.alerts
-    [told] = task.posted
-    assert (told["dag_id"], told["run_id"]) == ("audit", "by hand")
-    assert "seats (1 missing)" in told["text"]
+    [message] = task.posted
+    assert (message["dag_id"], message["run_id"]) == ("audit", "by hand")
+    assert "seats (1 missing)" in message["text"]
 
 
 def test_where_nobody_can_tell_it_is_red_with_the_reason(task):

@@ -147,7 +147,7 @@ LANDED = """
 
 
 @pytest.fixture(scope="module")
-def told(postgres_server, tmp_path_factory) -> dict[str, Any]:
+def report(postgres_server, tmp_path_factory) -> dict[str, Any]:
     """How each task ended, by its name in the group."""
     project: Path = tmp_path_factory.mktemp("project")
     for name, text in FILES.items():
@@ -202,13 +202,13 @@ def told(postgres_server, tmp_path_factory) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def tasks_that(told, end: str) -> set[str]:
-    return {name for name, task in told["tasks"].items() if task["end"] == end}
+def tasks_that(report, end: str) -> set[str]:
+    return {name for name, task in report["tasks"].items() if task["end"] == end}
 
 
-def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(told):
+def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(report):
     """Wrong if it fails: a failing test is shown green, or another one's task is red."""
-    assert tasks_that(told, "failed") == {
+    assert tasks_that(report, "failed") == {
         # a generic test of one node; a singular test of one node; a singular test of several
         "repeats.test",
         "thing_v1.test",
@@ -220,11 +220,11 @@ def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(told):
     }
 
 
-def test_what_is_well_is_green(told):
+def test_what_is_well_is_green(report):
     """Wrong if it fails: a warning, an alias, a seed, a snapshot or a source's test is told as a
     failure.
     """
-    assert tasks_that(told, "success") == {
+    assert tasks_that(report, "success") == {
         *("passes.run", "passes.test", "repeats.run", "thing_v1.run"),
         *("renamed.run", "renamed.test", "colours.seed", "colours.test"),
         *("kept.snapshot", "kept.test"),
@@ -234,22 +234,22 @@ def test_what_is_well_is_green(told):
     }
 
 
-def test_what_was_skipped_is_not_green(told):
+def test_what_was_skipped_is_not_green(report):
     """Wrong if it fails: what dbt never ran, since what it reads failed, is told as well."""
-    skipped = tasks_that(told, "alone")
+    skipped = tasks_that(report, "alone")
     [of_long_name] = [name for name in skipped if name.startswith("detached_")]
     assert skipped == {
         *("after_broken.run", "after_broken.test", "thing_v2.test", of_long_name),
     }
     for name in skipped:
         # Each by itself says that the table which it reads is not there.
-        assert told["tasks"][name]["alone"].startswith("failed"), name
-        assert "does not exist" in told["tasks"][name]["alone"], name
+        assert report["tasks"][name]["alone"].startswith("failed"), name
+        assert "does not exist" in report["tasks"][name]["alone"], name
 
 
-def test_each_task_has_its_own_nodes(told):
+def test_each_task_has_its_own_nodes(report):
     """Wrong if it fails: a version, or a name too long for a task, is another node's."""
-    tasks = told["tasks"]
+    tasks = report["tasks"]
     assert tasks["thing_v1.run"]["nodes"] == ["model.scratch.thing.v1"]
     assert tasks["thing_v2.run"]["nodes"] == ["model.scratch.thing.v2"]
     assert len(tasks["renamed.test"]["nodes"]) == 2
@@ -260,14 +260,14 @@ def test_each_task_has_its_own_nodes(told):
     assert not any(node.startswith("unit_test.") for node in nodes)
 
 
-def test_a_node_that_is_gone_is_no_success(told):
+def test_a_node_that_is_gone_is_no_success(report):
     """Wrong if it fails: dbt finds nothing to do, calls that a success, and the task is green."""
-    assert told["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
+    assert report["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
 
 
-def test_freshness_is_what_was_asked_of_each_table_with_limits(told):
+def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
     """Wrong if it fails: a table that nobody asked, or that is late, is called fresh."""
-    fresh = told["fresh"]
+    fresh = report["fresh"]
     assert fresh["all"] == "success", "a table past its first limit is a warning"
     assert fresh["late"].startswith("failed")
     assert fresh["one left out"].startswith("failed: dbt did not run source.scratch.landed.old")

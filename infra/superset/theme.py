@@ -1,12 +1,11 @@
-"""Colours and currency, the same on every dashboard."""
+"""The theme of all dashboards: colour schemes and the currency's format."""
 
 from __future__ import annotations
 
 # Money in the marts is in the booking currency; this is how dashboards show it.
 CURRENCY_CODES = ["RUB", "USD", "EUR"]
 
-# The first colours of what has no colour of its own; dark enough on white, apart for colour-blind
-# eyes.
+# Default colours of series; dark enough on white, and distinguishable for colour-blind readers.
 CATEGORICAL_SCHEMES = [
     {
         "id": "airline",
