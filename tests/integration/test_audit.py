@@ -111,7 +111,7 @@ def pair(postgres_server) -> Pair:
 
 
 def test_what_the_source_changes_meanwhile_is_no_difference(pair, capsys):
-    """Wrong if it fails: whoever audits a source in use is told of differences that there are not,
+    """Whoever audits a source in use is told of differences that there are not,
     and the next time believes none.
     """
 
@@ -133,7 +133,7 @@ def test_what_the_source_changes_meanwhile_is_no_difference(pair, capsys):
 
 
 def test_a_lost_row_is_found_in_the_midst_of_traffic(pair, capsys):
-    """Wrong if it fails: looking again excuses a row that the vault will never have."""
+    """Looking again excuses a row that the vault will never have."""
     pair.lost = {"7", "new 1"}
 
     def traffic() -> None:
@@ -149,7 +149,7 @@ def test_a_lost_row_is_found_in_the_midst_of_traffic(pair, capsys):
 
 
 def test_a_row_that_changes_before_each_look_is_not_passed_by(pair, capsys):
-    """Wrong if it fails: a busy row that the vault never has right is called equal."""
+    """A busy row that the vault never has right is called equal."""
     pair.lost = {"7"}
 
     def traffic() -> None:
@@ -163,7 +163,7 @@ def test_a_row_that_changes_before_each_look_is_not_passed_by(pair, capsys):
 
 
 def test_a_row_that_goes_back_and_forth_is_no_difference(pair, capsys):
-    """Wrong if it fails: a row that is at the source as it was at the look before, and was another
+    """A row that is at the source as it was at the look before, and was another
     in between, as the vault has it, is called a difference.
     """
 
@@ -181,7 +181,7 @@ def test_a_row_that_goes_back_and_forth_is_no_difference(pair, capsys):
 
 
 def test_what_differs_is_printed_for_each_look(pair, capsys):
-    """Wrong if it fails: a person sees figures that nobody explains."""
+    """A person sees figures that nobody explains."""
     pair.lost = {"7"}
     assert audit.main([], pair.source, pair.vault, lambda _: pair.load()) == 1
     shown = capsys.readouterr().out
@@ -193,7 +193,7 @@ def test_what_differs_is_printed_for_each_look(pair, capsys):
 
 
 def test_values_are_compared_and_not_their_text(pair, capsys):
-    """Wrong if it fails: a wider scale at the source is a difference in every row, or a real one in
+    """A wider scale at the source is a difference in every row, or a real one in
     another type is none.
     """
     pair.run(
@@ -249,7 +249,7 @@ def test_values_are_compared_and_not_their_text(pair, capsys):
 
 
 def test_a_document_that_jsonb_refuses_is_a_difference(pair, capsys):
-    """Wrong if it fails: one such row ends the audit with a cast error."""
+    """One such row ends the audit with a cast error."""
     pair.run(pair.source, "insert into tickets values ('1', 'A', 'p', 'n', '{}')")
     pair.load()
     pair.run(
@@ -366,7 +366,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
-    """Wrong if it fails: the audit ends in a traceback, or is clean though changes are not
+    """The audit ends in a traceback, or is clean though changes are not
     captured.
     """
     pair.load()
@@ -384,7 +384,7 @@ def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
 
 
 def test_what_nobody_loads_is_said_and_no_fault(pair, capsys):
-    """Wrong if it fails: a column or a table that was added at the source is passed over in
+    """A column or a table that was added at the source is passed over in
     silence, or an audit is not clean for it.
     """
     pair.load()
@@ -404,7 +404,7 @@ def test_what_nobody_loads_is_said_and_no_fault(pair, capsys):
 
 
 def test_a_view_that_the_vault_lacks_is_a_finding(pair, capsys):
-    """Wrong if it fails: the audit ends in a traceback, or compares nothing and says clean."""
+    """The audit ends in a traceback, or compares nothing and says clean."""
     pair.load()
     pair.run(
         pair.vault,
@@ -417,7 +417,7 @@ def test_a_view_that_the_vault_lacks_is_a_finding(pair, capsys):
 
 
 def test_a_table_that_is_refused_does_not_end_the_audit(pair, capsys):
-    """Wrong if it fails: one table that a server refuses hides what differs in the others."""
+    """One table that a server refuses hides what differs in the others."""
     pair.load()
     pair.run(
         pair.source,
@@ -437,7 +437,7 @@ def test_a_table_that_is_refused_does_not_end_the_audit(pair, capsys):
 
 
 def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys):
-    """Wrong if it fails: with the stream broken nobody is told what differs; or an error that has
+    """With the stream broken nobody is told what differs; or an error that has
     nothing to do with the source is swallowed.
     """
     pair.load()

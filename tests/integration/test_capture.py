@@ -73,7 +73,7 @@ def booking_system(postgres_server, folder):
 
 
 def test_a_new_source_is_well_and_nothing_is_due(postgres_server, folder):
-    """Wrong if it fails: each new stack asks for a resync."""
+    """Each new stack asks for a resync."""
     system = Source(postgres_server, folder)
     assert len(system.faults()) == 1 + len(TABLES), "nothing is there yet"
     assert system.due() == {}
@@ -84,7 +84,7 @@ def test_a_new_source_is_well_and_nothing_is_due(postgres_server, folder):
 
 
 def test_the_declared_list_is_the_source_s_own(booking_system):
-    """Wrong if it fails: a table or a column is compared and checked by nobody."""
+    """A table or a column is compared and checked by nobody."""
     assert set(declared.tables()) == set(TABLES)
     now = resync_due.look(booking_system.settings)
     for name, table in declared.tables().items():
@@ -227,7 +227,7 @@ BROKEN: dict[str, tuple[str, str, str | None, bool]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_breaks_the_stream_is_said_mended_and_remembered(booking_system, name):
-    """Wrong if it fails: a stream that loses changes is called well, `up` ends in a traceback, or
+    """A stream that loses changes is called well, `up` ends in a traceback, or
     what was missed is forgotten as soon as the cause is gone.
     """
     statement, words, due, is_mended = BROKEN[name]
@@ -255,7 +255,7 @@ def test_what_breaks_the_stream_is_said_mended_and_remembered(booking_system, na
 
 @pytest.mark.parametrize("name", [name for name, row in BROKEN.items() if row[2] and row[3]])
 def test_up_remembers_what_nobody_has_looked_at(booking_system, name):
-    """Wrong if it fails: `up` mends what broke while the stack was down, and nobody learns of what
+    """`up` mends what broke while the stack was down, and nobody learns of what
     was missed.
     """
     statement, _, due, _ = BROKEN[name]
@@ -311,7 +311,7 @@ BETWEEN: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("name", BETWEEN)
 def test_what_was_broken_between_two_looks_is_noticed(booking_system, name):
-    """Wrong if it fails: whoever breaks the stream and mends it within a second loses changes in
+    """Whoever breaks the stream and mends it within a second loses changes in
     silence.
     """
     statements, due = BETWEEN[name]
@@ -328,7 +328,7 @@ def _looked(system: Source) -> dict[str, str]:
 
 
 def test_what_loses_nothing_asks_for_no_resync(booking_system):
-    """Wrong if it fails: everyday work at the source is called a broken stream."""
+    """Everyday work at the source is called a broken stream."""
     for statement in (
         "alter table seats add column note text",
         "create unique index on flights (aircraft_code, flight_id)",
@@ -348,7 +348,7 @@ def test_what_loses_nothing_asks_for_no_resync(booking_system):
 
 
 def test_a_partition_that_is_taken_away_is_noticed(booking_system):
-    """Wrong if it fails: its rows are gone at the source, without an event, and nobody asks."""
+    """Its rows are gone at the source, without an event, and nobody asks."""
     booking_system.run(BROKEN["swapped for a partitioned one"][0])
     resync_due.set_up(booking_system.settings)
     assert booking_system.faults() == []
@@ -364,7 +364,7 @@ def test_a_partition_that_is_taken_away_is_noticed(booking_system):
 
 
 def test_a_changed_table_does_not_stop_up(booking_system):
-    """Wrong if it fails: a comment on a column that somebody dropped ends `up` in a traceback."""
+    """A comment on a column that somebody dropped ends `up` in a traceback."""
     booking_system.run("drop view airport_traffic", "alter table tickets drop column contact_data")
     said = resync_due.set_up(booking_system.settings)
     assert any("comment on column tickets.contact_data" in line for line in said), said
@@ -372,7 +372,7 @@ def test_a_changed_table_does_not_stop_up(booking_system):
 
 
 def test_what_is_due_says_why_and_what_to_do(booking_system):
-    """Wrong if it fails: somebody is told that something is wrong, and not what to type."""
+    """Somebody is told that something is wrong, and not what to type."""
     assert resync_due.request(resync_due.noted(booking_system.settings)) == ""
     resync_due.note(booking_system.settings, "seats", "seats was away")
     resync_due.note(booking_system.settings, "seats", "another reason")
@@ -384,7 +384,7 @@ def test_what_is_due_says_why_and_what_to_do(booking_system):
 
 
 def test_two_looks_at_once_do_not_accuse_each_other(booking_system):
-    """Wrong if it fails: an older look, finished later, takes what `up` mended for a break."""
+    """An older look, finished later, takes what `up` mended for a break."""
     stop = threading.Event()
     failures: list[BaseException] = []
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_worker_that_starts_does_not_say_that_the_connector_is_gone():
-    """Wrong if it fails: for up to a minute after Connect was started commands end with "the
+    """For up to a minute after Connect was started commands end with "the
     connector is gone", for its web server knows no page before the worker has found its plugins.
     """
     with scratch_folder("airline-test-") as folder:

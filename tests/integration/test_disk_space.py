@@ -25,19 +25,19 @@ GB = 1 << 30
     ],
 )
 def test_too_little_room_is_said_by_what_the_disk_has(free, size, said):
-    """Wrong if it fails: a disk fills without a word, or a roomy one is called ill for ever."""
+    """A disk fills without a word, or a roomy one is called ill for ever."""
     problem = Disk(("/data",), free, size).problem
     assert said in problem if said else not problem
     assert not said or "/data" in problem
 
 
 def test_a_disk_without_room_for_a_file_is_said():
-    """Wrong if it fails: servers end on a disk that has room, and nobody knows why."""
+    """Servers end on a disk that has room, and nobody knows why."""
     assert "file" in Disk(("/data",), 30 * GB, 250 * GB, no_more_files=True).problem
 
 
 def test_the_full_disk_of_one_server_is_named():
-    """Wrong if it fails: one says that a disk is full, and not whose, or says so for ever."""
+    """One says that a disk is full, and not whose, or says so for ever."""
     skip_unless_mountable()
     with scratch_folder("airline-disk-") as home:
         folder = home / "data" / "dwh"

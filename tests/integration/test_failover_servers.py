@@ -93,7 +93,7 @@ def pair(reachable_folder) -> Iterator[Pair]:
 
 
 def test_a_failover_goes_on_after_a_reboot_without_a_primary(pair, capsys):
-    """Wrong if it fails: the replica is not started, and `up` refuses because of the journal."""
+    """The replica is not started, and `up` refuses because of the journal."""
     pair.make_slot()
     pair.write(pair.primary)
     pair.wait(lambda: pair.replica.query("select 1 from who_wrote"), "the replica has the row")
@@ -107,7 +107,7 @@ def test_a_failover_goes_on_after_a_reboot_without_a_primary(pair, capsys):
 
 
 def test_a_promoted_replica_is_never_left_beside_the_former_primary(pair):
-    """Wrong if it fails: killed right after the promotion, a failover starts the former primary,
+    """Killed right after the promotion, a failover starts the former primary,
     and what was written to the promoted one is lost.
     """
     pair.make_slot()
@@ -121,7 +121,7 @@ def test_a_promoted_replica_is_never_left_beside_the_former_primary(pair):
 
 
 def test_a_failover_without_the_slot_asks_for_a_resync(pair):
-    """Wrong if it fails: CDC goes on from a new slot, and nobody learns what it missed."""
+    """CDC goes on from a new slot, and nobody learns what it missed."""
     pair.lose_primary()
     pair.supervisor.halt("primary")
     with pytest.raises(AirlineError, match="airline resync' finds them"):
@@ -133,7 +133,7 @@ def test_a_failover_without_the_slot_asks_for_a_resync(pair):
 
 
 def test_a_failover_whose_replica_is_broken_leaves_the_primary_free(pair, monkeypatch):
-    """Wrong if it fails: neither `failover` nor `up` does anything, and the primary is well."""
+    """Neither `failover` nor `up` does anything, and the primary is well."""
     pair.begun()
     control = pair.replica.data / "global" / "pg_control"
     control.rename(control.with_name("broken"))

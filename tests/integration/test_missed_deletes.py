@@ -57,7 +57,7 @@ def find(settings: Settings, warehouse: Warehouse, table: str, *snapshot: dict):
 
 
 def test_rows_of_which_raw_has_nothing_left_are_found(settings, warehouse):
-    """Wrong if it fails: a row older than retention that is deleted unseen is in the vault for
+    """A row older than retention that is deleted unseen is in the vault for
     ever, or one that raw says was deleted is deleted again.
     """
     assert (
@@ -76,14 +76,14 @@ def test_rows_of_which_raw_has_nothing_left_are_found(settings, warehouse):
 
 
 def test_a_key_is_written_as_the_source_writes_it(settings, warehouse):
-    """Wrong if it fails: with several partitions the delete is not where the row's events are."""
+    """With several partitions the delete is not where the row's events are."""
     [(partition, key)] = find(settings, warehouse, "ticket_flights", segment(flight_id=2))
     assert partition is None
     assert list(key.items()) == [("ticket_no", segment()["ticket_no"]), ("flight_id", 1)]
 
 
 def test_a_snapshot_that_retention_has_dropped_says_nothing(settings, warehouse):
-    """Wrong if it fails: every row is taken for one that was deleted."""
+    """Every row is taken for one that was deleted."""
     start = {0: warehouse.source.next_offset["airports", 0]}
     warehouse.source.snapshot("airports", airport("AAA"), airport("OLD"))
     warehouse.load()

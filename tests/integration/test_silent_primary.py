@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 def test_debezium_gives_up_a_primary_that_says_nothing():
-    """Wrong if it fails: no change comes ever again, and Connect says that the connector runs."""
+    """No change comes ever again, and Connect says that the connector runs."""
     with scratch_folder("airline-silent-") as folder:
         cdc = Cdc(folder)
         proxy = Proxy(cdc.settings.primary_port)

@@ -37,7 +37,7 @@ def silent_once_asked(postgres_server, proxy, question: str) -> None:
 
 
 def test_a_question_has_an_end(postgres_server, proxy, monkeypatch):
-    """Wrong if it fails: metrics, or a command, hang on a connection that is none any more."""
+    """Metrics, or a command, hang on a connection that is none any more."""
     monkeypatch.setattr(postgres, "ANSWERS_WITHIN", 3)
     server = replace(postgres_server.server, port=proxy.port)
     assert server.query("select 1") == [(1,)]
@@ -48,7 +48,7 @@ def test_a_question_has_an_end(postgres_server, proxy, monkeypatch):
 
 
 def test_a_load_that_went_silent_lets_go(postgres_server, proxy, monkeypatch):
-    """Wrong if it fails: after a load whose connection went dead every later one waits for ever."""
+    """After a load whose connection went dead every later one waits for ever."""
     monkeypatch.setattr(roles, "LOAD_SILENT_FOR", "1s")
     settings = postgres_server.server.settings
     roles.make(settings, "dwh", postgres_server.dsn())
@@ -62,7 +62,7 @@ def test_a_load_that_went_silent_lets_go(postgres_server, proxy, monkeypatch):
 
 
 def test_status_does_not_wait_for_what_says_nothing(postgres_server, proxy, monkeypatch):
-    """Wrong if it fails: `status` hangs where it is needed most, or leaves out who is silent."""
+    """`status` hangs where it is needed most, or leaves out who is silent."""
     server = replace(postgres_server.server, port=proxy.port)
     answered = threading.Event()
 

@@ -83,7 +83,7 @@ def at(lsn: int, commit: int | None = None, **more) -> dict:
 
 
 def test_the_newest_committed_position_is_read(kafka_broker, topic):
-    """Wrong if it fails: what was never committed counts as stored, and a gap before it is hidden;
+    """What was never committed counts as stored, and a gap before it is hidden;
     or a position is not found behind others' and markers, and a gap is said that is none.
     """
     settings = kafka_broker.broker.settings
@@ -103,7 +103,7 @@ def test_the_newest_committed_position_is_read(kafka_broker, topic):
 
 
 def test_without_a_position_nothing_is_compared(kafka_broker, topic):
-    """Wrong if it fails: a resync, or the first snapshot, is called a gap."""
+    """A resync, or the first snapshot, is called a gap."""
     settings = kafka_broker.broker.settings
     store(kafka_broker, topic, at(100), at(110, snapshot="INITIAL"))
     assert slot_gap._stored(settings) == (None, 0)
@@ -114,7 +114,7 @@ def test_without_a_position_nothing_is_compared(kafka_broker, topic):
 
 
 def test_a_gap_is_kept_until_it_is_forgotten(kafka_broker, topic, monkeypatch):
-    """Wrong if it fails: the connector goes on, and nobody remembers that changes were skipped; or
+    """The connector goes on, and nobody remembers that changes were skipped; or
     a commit that others cannot read yet is called a gap.
 
     A real slot cannot be put at a place of choice.
@@ -141,7 +141,7 @@ def test_a_gap_is_kept_until_it_is_forgotten(kafka_broker, topic, monkeypatch):
 
 
 def test_the_watch_compares_whenever_a_gap_may_have_come(monkeypatch, kafka_broker):
-    """Wrong if it fails: a connector that goes on hides a gap, or Kafka is asked every two seconds
+    """A connector that goes on hides a gap, or Kafka is asked every two seconds
     for days.
     """
     looks: list[Slot] = []

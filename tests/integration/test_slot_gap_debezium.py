@@ -141,7 +141,7 @@ def whole(cdc) -> Iterator[Cdc]:
 
 
 def test_whatever_restarts_the_slot_is_never_ahead(whole):
-    """Wrong if it fails: status calls for a resync of all tables, and nothing is missing."""
+    """Status calls for a resync of all tables, and nothing is missing."""
     done = threading.Event()
     looks = 0
 
@@ -184,7 +184,7 @@ def test_whatever_restarts_the_slot_is_never_ahead(whole):
 
 
 def test_a_slot_that_was_moved_is_said_at_once_and_when_the_connector_is_past_it(whole):
-    """Wrong if it fails: changes are in no topic, and every part of the stack calls itself well."""
+    """Changes are in no topic, and every part of the stack calls itself well."""
     assert whole.said() == ""
     whole.supervisor.halt("connect")
     whole.wait_until_unread()
@@ -198,7 +198,7 @@ def test_a_slot_that_was_moved_is_said_at_once_and_when_the_connector_is_past_it
 
 
 def test_a_slot_that_moved_under_a_killed_connector_is_kept_by_auto_restart(whole):
-    """Wrong if it fails: the supervisor starts Connect again before anybody compares."""
+    """The supervisor starts Connect again before anybody compares."""
     os.kill(whole.pid("connect"), signal.SIGKILL)
     whole.wait_until_unread()
     whole.change()

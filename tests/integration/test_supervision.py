@@ -40,7 +40,7 @@ def wait(until, what: str) -> None:
 
 
 def test_a_service_that_ends_at_once_is_started_until_it_stays(supervisor, tmp_path):
-    """Wrong if it fails: a disk that is full for half a minute keeps a server down until `up`."""
+    """A disk that is full for half a minute keeps a server down until `up`."""
     text = (
         "import pathlib, time\n"
         "with open('tries', 'a') as file: file.write('.')\n"
@@ -57,7 +57,7 @@ def test_a_service_that_ends_at_once_is_started_until_it_stays(supervisor, tmp_p
 
 
 def test_logs_on_a_full_disk_end_no_service(supervisor, tmp_path):
-    """Wrong if it fails: a full disk ends supervisord, or a service hangs in writing its log."""
+    """A full disk ends supervisord, or a service hangs in writing its log."""
     skip_unless_mountable()
     text = (
         "import itertools, time\n"

@@ -332,7 +332,7 @@ def test_a_transaction_that_was_counted_anew_is_not_split(warehouse):
 
 
 def test_a_transaction_that_was_cut_off_holds_nothing_back(warehouse):
-    """Wrong if it fails: after a resync its tables stand still, and the audit finds differences."""
+    """After a resync its tables stand still, and the audit finds differences."""
     source = warehouse.source
     source.commit(
         ("c", "bookings", booking("CUTOFF", total_amount="200.00")),

@@ -11,7 +11,7 @@ from tests.integration.conftest import PostgresServer, settings_in
 
 
 def test_a_sequence_goes_on_after_a_kill(reachable_folder):
-    """Wrong if it fails: after a crash of a young warehouse a load batch, or a run of Airflow, gets
+    """After a crash of a young warehouse a load batch, or a run of Airflow, gets
     the number of one that is there, and is refused.
 
     With wal_level=minimal a sequence that is made and used in one transaction is not logged, and

@@ -17,12 +17,12 @@ def file(tmp_path):
 
 
 def test_a_name_that_is_no_file_name_still_has_a_place(file):
-    """Wrong if it fails: a run's id (it has colons and a plus) cannot be a file everywhere."""
+    """A run's id (it has colons and a plus) cannot be a file everywhere."""
     assert set(":+/") & set(file.name) == set()
 
 
 def test_outcomes_are_there_as_soon_as_they_are_written(file):
-    """Wrong if it fails: a task learns only at the end how its model went."""
+    """A task learns only at the end how its model went."""
     assert build_log.read(file) is None
     writer = build_log.Writer(file)
     assert build_log.read(file).outcomes == {}
@@ -34,7 +34,7 @@ def test_outcomes_are_there_as_soon_as_they_are_written(file):
 
 
 def test_a_line_in_the_making_is_not_read(file):
-    """Wrong if it fails: a trigger that reads while dbt writes breaks off and fails its task."""
+    """A trigger that reads while dbt writes breaks off and fails its task."""
     writer = build_log.Writer(file)
     writer.add(node="model.a", status="success")
     with file.open("a") as half:
@@ -43,7 +43,7 @@ def test_a_line_in_the_making_is_not_read(file):
 
 
 def test_nodes_are_told_together(file):
-    """Wrong if it fails: a test task ends before the last test, or hides one that failed."""
+    """A test task ends before the last test, or hides one that failed."""
     tests = ["test.a1", "test.a2"]
     writer = build_log.Writer(file)
     writer.add(node="test.a1", status="pass", seconds=1, message=None)
@@ -56,7 +56,7 @@ def test_nodes_are_told_together(file):
 
 
 def test_a_node_that_never_ran_did_not_pass(file):
-    """Wrong if it fails: what dbt skipped, or was never asked for, turns green."""
+    """What dbt skipped, or was never asked for, turns green."""
     writer = build_log.Writer(file)
     writer.add(node="test.a1", status="pass", seconds=1, message=None)
     assert build_log.read(file).outcome(["test.a1", "test.a2"]) is None
@@ -67,7 +67,7 @@ def test_a_node_that_never_ran_did_not_pass(file):
 
 @pytest.mark.parametrize("worst", ["fail", "error", "runtime error", "no-op"])
 def test_the_worst_of_the_nodes_counts(file, worst):
-    """Wrong if it fails: a failed test hides behind one that only warned, or was skipped."""
+    """A failed test hides behind one that only warned, or was skipped."""
     writer = build_log.Writer(file)
     for status in ("pass", "warn", "skipped", worst):
         writer.add(node=f"test.{status}", status=status, message=None)
@@ -79,7 +79,7 @@ def test_the_worst_of_the_nodes_counts(file, worst):
 
 
 def test_a_new_attempt_takes_the_place_of_the_old_one(file):
-    """Wrong if it fails: a second try is judged by what the first one did."""
+    """A second try is judged by what the first one did."""
     first = build_log.Writer(file)
     first.add(node="model.a", status="error")
     first.close("done")
@@ -90,7 +90,7 @@ def test_a_new_attempt_takes_the_place_of_the_old_one(file):
 
 
 def test_a_build_whose_process_is_gone_is_dead(file):
-    """Wrong if it fails: tasks wait for ever for a build that was killed."""
+    """Tasks wait for ever for a build that was killed."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     build_log.Writer(file)
@@ -100,7 +100,7 @@ def test_a_build_whose_process_is_gone_is_dead(file):
 
 
 def test_old_files_are_forgotten(tmp_path):
-    """Wrong if it fails: a stack that loads every few minutes fills its disk with them."""
+    """A stack that loads every few minutes fills its disk with them."""
     for number in range(5):
         build_log.Writer(build_log.place(tmp_path, "vault_load", f"run{number}", "load"))
     build_log.forget_old(tmp_path, keep=2)

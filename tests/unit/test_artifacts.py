@@ -47,7 +47,7 @@ def fetched(tmp_path, monkeypatch) -> list[str]:
 
 
 def test_stacks_that_share_an_empty_cache_fetch_once(fetched, tmp_path):
-    """Wrong if it fails: of two that come up at once on a new machine one ends with a missing file,
+    """Of two that come up at once on a new machine one ends with a missing file,
     or its plugins are taken away while Connect reads them.
     """
     settings = replace(Settings.from_environment(), cache=tmp_path / "cache")

@@ -13,7 +13,7 @@ def tries(patience: Patience, begin: int, end: int, **state: bool) -> list[int]:
 
 
 def test_what_stays_failed_is_tried_ever_more_seldom():
-    """Wrong if it fails: a lost slot costs a start of Debezium every two seconds, for days."""
+    """A lost slot costs a start of Debezium every two seconds, for days."""
     assert tries(Patience(), 0, 300, failed=True, running=False) == [
         *(0, 2, 6, 14, 30, 62),
         *(122, 182, 242),
@@ -21,7 +21,7 @@ def test_what_stays_failed_is_tried_ever_more_seldom():
 
 
 def test_what_fails_just_after_each_start_counts_as_failing_still():
-    """Wrong if it fails: the same, where the task fails a moment after it has started."""
+    """The same, where the task fails a moment after it has started."""
     patience = Patience()
     found = []
     for now in range(0, 400):
@@ -33,7 +33,7 @@ def test_what_fails_just_after_each_start_counts_as_failing_still():
 
 
 def test_after_a_long_run_it_is_tried_at_once():
-    """Wrong if it fails: a killed primary costs a minute without CDC, long after a bad day."""
+    """A killed primary costs a minute without CDC, long after a bad day."""
     patience = Patience()
     assert tries(patience, 0, 100, failed=True, running=False)
     assert not tries(patience, 100, 200, failed=False, running=True)
@@ -41,5 +41,5 @@ def test_after_a_long_run_it_is_tried_at_once():
 
 
 def test_what_was_stopped_is_let_alone():
-    """Wrong if it fails: a resync's connector starts beneath it."""
+    """A resync's connector starts beneath it."""
     assert not tries(Patience(), 0, 300, failed=False, running=False)

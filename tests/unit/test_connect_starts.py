@@ -50,14 +50,14 @@ def settings(answers) -> Settings:
 
 
 def test_a_worker_that_starts_is_not_one_without_the_connector(answers):
-    """Wrong if it fails: "the connector is gone; up registers it again", which is not so."""
+    """"the connector is gone; up registers it again", which is not so."""
     answers |= {STATUS: NO_PAGE, CONNECTOR: NO_PAGE}
     with pytest.raises(AirlineError, match="is still starting"):
         connector.state(settings(answers), 1)
 
 
 def test_a_connector_without_a_state_is_registered(answers):
-    """Wrong if it fails: the same, in the moment before the worker has taken the connector on."""
+    """The same, in the moment before the worker has taken the connector on."""
     answers |= {STATUS: NO_STATUS, CONNECTOR: REGISTERED}
     state = connector.state(settings(answers), 1)
     assert state is not None
@@ -65,6 +65,6 @@ def test_a_connector_without_a_state_is_registered(answers):
 
 
 def test_a_connector_that_is_not_there_is_said_to_be_missing(answers):
-    """Wrong if it fails: whoever deleted the connector waits for it for minutes."""
+    """Whoever deleted the connector waits for it for minutes."""
     answers |= {STATUS: NO_STATUS, CONNECTOR: NOT_FOUND}
     assert connector.state(settings(answers), 1) is None

@@ -10,7 +10,7 @@ from infra.source.database import COLUMNS
 
 
 def test_every_table_is_declared_with_its_columns_and_key():
-    """Wrong if it fails: a table that is landed is compared and checked by nobody."""
+    """A table that is landed is compared and checked by nobody."""
     tables = declared.tables()
     assert set(tables) == set(TABLES)
     for name, table in tables.items():
@@ -19,7 +19,7 @@ def test_every_table_is_declared_with_its_columns_and_key():
 
 
 def test_a_column_that_is_known_to_be_gone_is_not_asked_for(tmp_path):
-    """Wrong if it fails: a column that somebody has dropped for good is a fault for ever; or a file
+    """A column that somebody has dropped for good is a fault for ever; or a file
     that was changed is not read again.
     """
     for name in (declared.SOURCES, declared.PROJECT):

@@ -55,7 +55,7 @@ def hung(silent_port, tmp_path) -> Settings:
 
 
 def test_services_that_take_connections_and_say_nothing_are_ill(hung):
-    """Wrong if it fails: a hung service is called healthy, or hangs whoever asks."""
+    """A hung service is called healthy, or hangs whoever asks."""
     questions = {each.name: each.problem for each in registry(hung)}
     answers = Asker().ask(questions, services.PATIENCE)
     assert {name for name, answer in answers.items() if answer is None} == set(), "no end by itself"
@@ -63,7 +63,7 @@ def test_services_that_take_connections_and_say_nothing_are_ill(hung):
 
 
 def test_checks_end_where_nobody_answers(hung):
-    """Wrong if it fails: one hung server leaves a thread behind at each round of the metrics."""
+    """One hung server leaves a thread behind at each round of the metrics."""
     questions = {check.name: functools.partial(checks._ask, hung, check) for check in checks.CHECKS}
     answers = Asker().ask(questions, checks.PATIENCE)
     assert {name for name, answer in answers.items() if answer is None} == set()
@@ -73,7 +73,7 @@ def test_checks_end_where_nobody_answers(hung):
 
 
 def test_a_check_that_is_wrong_hides_nothing_else(hung, monkeypatch):
-    """Wrong if it fails: a mistake in one check ends `status`, and blinds the metrics."""
+    """A mistake in one check ends `status`, and blinds the metrics."""
 
     def wrong(settings: Settings) -> None:
         raise KeyError("ANNA PETROVA")
@@ -86,7 +86,7 @@ def test_a_check_that_is_wrong_hides_nothing_else(hung, monkeypatch):
 
 
 def test_all_is_asked_at_once_and_nothing_is_waited_for_longer(tmp_path):
-    """Wrong if it fails: `status` takes the sum of all that hang, or hangs itself."""
+    """`status` takes the sum of all that hang, or hangs itself."""
     release = threading.Event()
     begun: list[str] = []
 
@@ -107,7 +107,7 @@ def test_all_is_asked_at_once_and_nothing_is_waited_for_longer(tmp_path):
 
 
 def test_a_query_ends_with_its_patience(silent_port, hung):
-    """Wrong if it fails: a stopped PostgreSQL holds whoever asks it for ever."""
+    """A stopped PostgreSQL holds whoever asks it for ever."""
     server = postgres.Server(hung, "dwh", hung.home, silent_port)
     with (
         postgres.patience(0.3),
@@ -117,7 +117,7 @@ def test_a_query_ends_with_its_patience(silent_port, hung):
 
 
 def test_a_supervisor_that_hangs_is_named(monkeypatch, request):
-    """Wrong if it fails: a stopped supervisord hangs every command, or looks like none."""
+    """A stopped supervisord hangs every command, or looks like none."""
     # A short path: that of a socket has 107 characters at most.
     folder = tempfile.TemporaryDirectory()
     request.addfinalizer(folder.cleanup)
@@ -151,12 +151,12 @@ def state(uptime: float, *exits: float) -> ProgramState:
     ],
 )
 def test_flapping_is_to_end_often_and_not_to_have_got_over_it(uptime, exits, is_flapping):
-    """Wrong if it fails: a service that restarts every six seconds is well in each of them."""
+    """A service that restarts every six seconds is well in each of them."""
     assert state(uptime, *exits).is_flapping is is_flapping
 
 
 def test_ends_are_read_with_their_time(tmp_path):
-    """Wrong if it fails: ends of last week count as those of the last minutes, or none do."""
+    """Ends of last week count as those of the last minutes, or none do."""
     settings = stack_in(tmp_path)
     log = tmp_path / "logs" / "supervisord.log"
     log.parent.mkdir()
@@ -174,7 +174,7 @@ def test_ends_are_read_with_their_time(tmp_path):
 
 
 def test_a_connector_that_nobody_looks_at_is_said(tmp_path, monkeypatch):
-    """Wrong if it fails: a hung auto-restart looks well, and a failed connector stays so."""
+    """A hung auto-restart looks well, and a failed connector stays so."""
     settings = stack_in(tmp_path)
     assert "not looked" in auto_restart.problem(settings)
     auto_restart.looked(settings).touch()
@@ -185,7 +185,7 @@ def test_a_connector_that_nobody_looks_at_is_said(tmp_path, monkeypatch):
 
 
 def test_every_service_says_how_it_is():
-    """Wrong if it fails: a new service is well as long as its process runs."""
+    """A new service is well as long as its process runs."""
     for each in registry(Settings.from_environment({})):
         assert type(each).problem is not Service.problem or type(each).answers is not (
             Service.answers
@@ -249,7 +249,7 @@ def health(**states: str) -> str:
     ],
 )
 def test_what_a_service_answers_decides(tmp_path, name, code, body, wanted):
-    """Wrong if it fails: a service is well that answers with errors, or ill that does not.
+    """A service is well that answers with errors, or ill that does not.
 
     A real Airflow cannot be made to say each of these at will.
     """
@@ -319,7 +319,7 @@ LOGS = {
 
 @pytest.mark.parametrize("name", LOGS)
 def test_the_last_error_is_named_without_data(tmp_path, name):
-    """Wrong if it fails: `status` does not say why a service ended, or prints a passenger."""
+    """`status` does not say why a service ended, or prints a passenger."""
     text, wanted = LOGS[name]
     log = tmp_path / "service.log"
     log.write_text(text)
@@ -341,7 +341,7 @@ def test_the_last_error_is_named_without_data(tmp_path, name):
     ],
 )
 def test_values_are_left_out(text):
-    """Wrong if it fails: a log's data is on the screen of whoever asks for the status."""
+    """A log's data is on the screen of whoever asks for the status."""
     said = redacted(text)
     for value in ("ANNA", "A1B2C3", "0005432000987", "hunter2", "79161234567"):
         assert value not in said

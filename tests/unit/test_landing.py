@@ -16,7 +16,7 @@ TOPIC = ("airline.public.airports", 0)
 
 
 def test_an_event_that_comes_just_before_the_mark_is_waited_for(monkeypatch):
-    """Wrong if it fails: an audit begins before the last change is in staging, and names it as a
+    """An audit begins before the last change is in staging, and names it as a
     difference. The moment is too short to be met on purpose with real servers.
     """
     monkeypatch.setattr(landing.time, "sleep", lambda _: None)
@@ -59,7 +59,7 @@ def one_event(monkeypatch) -> dict[str, Iterator[State]]:
 
 
 def test_a_connector_that_is_started_again_is_waited_for(one_event):
-    """Wrong if it fails: an audit right after the primary was restarted ends with an error, though
+    """An audit right after the primary was restarted ends with an error, though
     the connector is started again a second later. That second cannot be met on purpose.
     """
     failed, running = State("RUNNING", "FAILED", "killed"), State("RUNNING", "RUNNING", "")
@@ -68,7 +68,7 @@ def test_a_connector_that_is_started_again_is_waited_for(one_event):
 
 
 def test_a_connector_that_stays_failed_is_said(one_event):
-    """Wrong if it fails: whoever waits is not told why nothing comes."""
+    """Whoever waits is not told why nothing comes."""
     failed = State("RUNNING", "FAILED", "no such role")
     one_event["states"] = iter([failed] * 1_000)
     with pytest.raises(AirlineError, match="failed while events were on their way"):

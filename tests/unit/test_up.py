@@ -20,7 +20,7 @@ from tests.integration.conftest import scratch_folder, settings_in
 
 
 def test_an_orphan_that_ends_by_itself_meanwhile_stops_nothing():
-    """Wrong if it fails: `up` ends with a traceback, and leaves half of the orphans running."""
+    """`up` ends with a traceback, and leaves half of the orphans running."""
     children = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) for _ in range(2)]
     gone, stays = (psutil.Process(child.pid) for child in children)
     children[0].communicate(b"\n")
@@ -38,7 +38,7 @@ def settings() -> Iterator[Settings]:
 
 
 def test_a_service_on_a_full_disk_is_said_to_be_that(settings):
-    """Wrong if it fails: `up` shows a server's last lines and lets one guess what to do."""
+    """`up` shows a server's last lines and lets one guess what to do."""
     supervisor = Supervisor(settings)
     lines = ["PANIC:  could not write to file: No space left on device", *["shut down"] * 20]
     supervisor.log("dwh").write_text("\n".join(lines))
@@ -47,7 +47,7 @@ def test_a_service_on_a_full_disk_is_said_to_be_that(settings):
 
 
 def test_a_build_on_a_full_disk_is_said_to_be_that(settings, monkeypatch):
-    """Wrong if it fails: one is told to mend a model, and the disk is what is full."""
+    """One is told to mend a model, and the disk is what is full."""
     said = "Database Error in model x: could not extend file: No space left on device"
     monkeypatch.setattr(dbt, "command", lambda *_: ["sh", "-c", f"echo '{said}'; exit 1"])
     monkeypatch.setattr(dbt, "environment", lambda _: dict(os.environ))

@@ -65,7 +65,7 @@ def clock_back(stack):
 
 
 def test_order_is_the_logs_and_not_the_clocks(stack, clock_back):
-    """Wrong if it fails: after the clock stepped back the vault takes an older row for the
+    """After the clock stepped back the vault takes an older row for the
     newest, or misses the change.
     """
     stack.commit("insert into airports values ('CLK', 'Clock', 'first', 0, 0, 'UTC')")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_connector_that_fails_while_it_starts_is_started_again(stack):
-    """Wrong if it fails: a primary that is killed while the connector starts ends CDC for good.
+    """A primary that is killed while the connector starts ends CDC for good.
 
     Debezium reads the types when it starts, and gives up where it cannot. Being killed hits that
     moment seldom; a right that is taken from it always does.
@@ -40,7 +40,7 @@ def test_a_connector_that_fails_while_it_starts_is_started_again(stack):
 
 
 def test_a_connect_that_starts_does_not_call_the_connector_gone(stack):
-    """Wrong if it fails: for a minute after Connect was killed commands end with "the connector is
+    """For a minute after Connect was killed commands end with "the connector is
     gone", for its web server knows no page before the worker has found its plugins.
     """
     said: list[str] = []

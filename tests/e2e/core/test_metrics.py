@@ -54,7 +54,7 @@ def served(stack) -> dict[str, list]:
 
 
 def test_the_endpoint_tells_what_status_tells(stack, served):
-    """Wrong if it fails: dashboards and alerts are blind to a part of the pipeline."""
+    """Dashboards and alerts are blind to a part of the pipeline."""
     shown = stack.status()
     up = {sample.labels["service"]: sample.value for sample in served["airline_service_up"]}
     assert up.keys() == shown["services"].keys()
@@ -74,7 +74,7 @@ def test_the_endpoint_tells_what_status_tells(stack, served):
 
 
 def test_every_ingester_is_on_it(stack, served):
-    """Wrong if it fails: an ingester that stands still is not seen."""
+    """An ingester that stands still is not seen."""
     wanted = {name for name in stack.status()["services"] if name.startswith("ingest")}
     up = {sample.labels["ingester"]: sample.value for sample in served["airline_ingester_up"]}
     assert up == dict.fromkeys(wanted, 1.0)
@@ -89,7 +89,7 @@ def rules() -> list[dict]:
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_an_alert_asks_for_what_is_served(served, rule):
-    """Wrong if it fails: an alert can never fire, because its metric has another name."""
+    """An alert can never fire, because its metric has another name."""
     # Without the labels that it picks by.
     names = set(re.findall(r"[a-z_]+", re.sub(r"\{.*?\}", "", rule["expr"]))) - WORDS
     assert names and names <= served.keys()

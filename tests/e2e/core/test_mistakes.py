@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_wrong_password_is_named_and_nothing_is_stopped(stack):
-    """Wrong if it fails: `up` hangs, or shows a traceback, where the password is another."""
+    """`up` hangs, or shows a traceback, where the password is another."""
     before = stack.pids()
     done = stack.up(check=False, AIRLINE_ADMIN_PASSWORD="mistyped")
     assert done.returncode == 1
@@ -26,7 +26,7 @@ def test_a_wrong_password_is_named_and_nothing_is_stopped(stack):
 
 @pytest.mark.parametrize("service", ["primary", "kafka", "connect"])
 def test_a_taken_port_is_refused_by_name_before_anything_starts(stack, tmp_path, service):
-    """Wrong if it fails: a service dies in its log, and nobody says who has its port."""
+    """A service dies in its log, and nobody says who has its port."""
     with closing(socket.socket()) as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -45,7 +45,7 @@ def test_a_taken_port_is_refused_by_name_before_anything_starts(stack, tmp_path,
 
 
 def test_a_stack_that_does_not_run_says_what_to_start(stack, tmp_path):
-    """Wrong if it fails: a command against no stack hangs or ends without a word."""
+    """A command against no stack hangs or ends without a word."""
     elsewhere = {
         "AIRLINE_HOME": str(tmp_path / "none"),
         "AIRLINE_PORT_OFFSET": str(stack.settings.port_offset + 37),
@@ -58,7 +58,7 @@ def test_a_stack_that_does_not_run_says_what_to_start(stack, tmp_path):
 
 
 def test_a_half_started_stack_is_completed(stack):
-    """Wrong if it fails: after a crash of one part only a `reset` helps."""
+    """After a crash of one part only a `reset` helps."""
     stack.supervisor.halt("kafka")
     stack.supervisor.halt("ingest")
     ill = stack.airline("status", check=False)
@@ -69,7 +69,7 @@ def test_a_half_started_stack_is_completed(stack):
 
 
 def test_services_that_outlived_their_supervisor_are_taken_over(stack):
-    """Wrong if it fails: after a crash of supervisord `up` finds its own ports taken."""
+    """After a crash of supervisord `up` finds its own ports taken."""
     os.kill(int((stack.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
     stack.up()
     stack.healthy_status()

@@ -46,7 +46,7 @@ def counts(stack) -> list[tuple]:
     ],
 )
 def test_a_bad_row_is_named_and_nothing_changes(stack, folder, tmp_path, column, value, said):
-    """Wrong if it fails: half of somebody's data is loaded, or nobody says which row was bad."""
+    """Half of somebody's data is loaded, or nobody says which row was bad."""
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     file = broken / "ticket_flights.csv"
@@ -66,7 +66,7 @@ def test_a_bad_row_is_named_and_nothing_changes(stack, folder, tmp_path, column,
 
 
 def test_a_missing_file_is_named_and_nothing_changes(stack, folder, tmp_path):
-    """Wrong if it fails: a table would be emptied because its file was forgotten."""
+    """A table would be emptied because its file was forgotten."""
     partial = tmp_path / "partial"
     shutil.copytree(folder, partial)
     (partial / "bookings.csv").unlink()
@@ -78,7 +78,7 @@ def test_a_missing_file_is_named_and_nothing_changes(stack, folder, tmp_path):
 
 
 def test_independent_data_comes_through_with_its_known_figures(stack):
-    """Wrong if it fails: the pipeline is right only for what our own simulator makes."""
+    """The pipeline is right only for what our own simulator makes."""
     stack.airline("load", str(INDEPENDENT))
     assert counts(stack) == [(4602, 70139, 86091, 59154)]
     stack.assert_audit_clean()
@@ -130,7 +130,7 @@ def test_independent_data_comes_through_with_its_known_figures(stack):
 
 
 def test_traffic_of_independent_data_is_the_same_in_the_vault(stack):
-    """Wrong if it fails: the marts agree with the source for the simulator's data only."""
+    """The marts agree with the source for the simulator's data only."""
     traffic = (
         "select airport_code, departure_flights_num, departure_psngr_num, arrival_flights_num,"
         " arrival_psngr_num from {} order by airport_code"

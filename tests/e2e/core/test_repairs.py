@@ -23,7 +23,7 @@ def refused(stack, *arguments: str) -> str:
 
 
 def test_a_failover_that_could_not_end_stops_nothing(stack):
-    """Wrong if it fails: the primary is stopped, and the replica never comes to the end of its log:
+    """The primary is stopped, and the replica never comes to the end of its log:
     neither takes a change.
     """
     with replay_paused(stack):
@@ -33,7 +33,7 @@ def test_a_failover_that_could_not_end_stops_nothing(stack):
 
 
 def test_a_resync_that_could_not_load_stops_nothing(stack):
-    """Wrong if it fails: the connector is stopped for a warehouse that takes nothing."""
+    """The connector is stopped for a warehouse that takes nothing."""
     for table in ([], ["seats"]):
         with read_only(stack):
             said = refused(stack, "resync", *table)
@@ -43,7 +43,7 @@ def test_a_resync_that_could_not_load_stops_nothing(stack):
 
 
 def test_a_resync_without_a_connector_says_what_to_do_first(stack):
-    """Wrong if it fails: it ends in Connect's 404."""
+    """It ends in Connect's 404."""
     connector.forget(stack.settings)
     try:
         assert "'./airline up' registers it" in refused(stack, "resync", "seats")
@@ -53,7 +53,7 @@ def test_a_resync_without_a_connector_says_what_to_do_first(stack):
 
 
 def test_a_resync_that_fails_half_way_lets_changes_come_and_goes_on(stack, monkeypatch):
-    """Wrong if it fails: its failure leaves the connector stopped, or what was due is forgotten
+    """Its failure leaves the connector stopped, or what was due is forgotten
     before it is done.
     """
     resync_due.note(stack.settings, "seats", "a test says so")

@@ -79,20 +79,20 @@ def run(stack, role: str, server: str, statement: str) -> None:
 
 @pytest.mark.parametrize(("role", "server", "statement"), CAN)
 def test_a_role_can_do_its_work(stack, role, server, statement):
-    """Wrong if it fails: a service lacks a right that it needs."""
+    """A service lacks a right that it needs."""
     run(stack, role, server, statement)
 
 
 @pytest.mark.parametrize(("role", "server", "statement"), CANNOT)
 def test_a_role_can_do_nothing_else(stack, role, server, statement):
-    """Wrong if it fails: a service that is taken over could read or change what is not its own."""
+    """A service that is taken over could read or change what is not its own."""
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run(stack, role, server, statement)
 
 
 @pytest.mark.parametrize("role", [roles.SUPERSET, roles.AIRFLOW])
 def test_a_role_of_metadata_stays_out_of_the_warehouse(stack, role):
-    """Wrong if it fails: whoever takes over Airflow or Superset reads the vault as it.
+    """Whoever takes over Airflow or Superset reads the vault as it.
 
     What they can do is asked where they run: tests/e2e/whole/test_roles.py.
     """
@@ -102,7 +102,7 @@ def test_a_role_of_metadata_stays_out_of_the_warehouse(stack, role):
 
 @pytest.mark.parametrize("role", [roles.REPLICATOR, roles.CDC])
 def test_replication_is_for_replica_and_cdc(stack, role):
-    """Wrong if it fails: the replica or Debezium cannot connect to read the log."""
+    """The replica or Debezium cannot connect to read the log."""
     dsn = stack.settings.dsn("primary", user=role, password=stack.settings.secret(role))
     connection = psycopg2.connect(
         dsn, connection_factory=psycopg2.extras.LogicalReplicationConnection
@@ -114,7 +114,7 @@ def test_replication_is_for_replica_and_cdc(stack, role):
 
 @pytest.mark.parametrize("server", ["primary", "dwh"])
 def test_no_service_is_a_superuser_or_makes_roles(stack, server):
-    """Wrong if it fails: a service could give itself any right."""
+    """A service could give itself any right."""
     found = stack.sql(
         server,
         "select rolname from pg_roles where rolname like 'airline%%'"
@@ -126,7 +126,7 @@ def test_no_service_is_a_superuser_or_makes_roles(stack, server):
 
 
 def test_nobody_logs_in_without_the_generated_password(stack):
-    """Wrong if it fails: a role has no password, or one that can be guessed."""
+    """A role has no password, or one that can be guessed."""
     for role in (*roles.SOURCE_ROLES, *roles.WAREHOUSE_ROLES):
         server = "primary" if role in roles.SOURCE_ROLES else "dwh"
         for password in ("", role, "password", "adminpassword"):

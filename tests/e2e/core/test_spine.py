@@ -19,7 +19,7 @@ TRAFFIC = "select * from airport_traffic order by airport_code"
 
 
 def test_up_shows_filled_marts_and_where_everything_is(stack):
-    """Wrong if it fails: `up` ends without data in a mart, or does not say where to look."""
+    """`up` ends without data in a mart, or does not say where to look."""
     for mart in (
         "v_active_airports_30d",
         "v_airport_traffic_share",
@@ -44,7 +44,7 @@ def test_up_shows_filled_marts_and_where_everything_is(stack):
 
 
 def test_a_second_up_does_no_work(stack):
-    """Wrong if it fails: `up` on a running stack restarts, loads or builds something."""
+    """`up` on a running stack restarts, loads or builds something."""
     pids = stack.pids()
     batches = stack.sql("dwh", "select count(*) from dwh_control.load_batch")
     again = stack.up().stdout
@@ -54,7 +54,7 @@ def test_a_second_up_does_no_work(stack):
 
 
 def test_status_is_healthy_and_names_what_is_used(stack):
-    """Wrong if it fails: a whole stack is called ill, or status hides which AutomateDV runs."""
+    """A whole stack is called ill, or status hides which AutomateDV runs."""
     done = stack.healthy_status()
     assert "healthy" in done.stdout
     assert "AutomateDV" in done.stdout
@@ -62,7 +62,7 @@ def test_status_is_healthy_and_names_what_is_used(stack):
 
 
 def test_traffic_is_the_same_on_primary_replica_and_in_the_vault(stack):
-    """Wrong if it fails: a figure changes on its way through replication, CDC or the vault."""
+    """A figure changes on its way through replication, CDC or the vault."""
     stack.assert_audit_clean()
     primary = stack.sql("primary", TRAFFIC)
     assert len(primary) > 50
@@ -76,7 +76,7 @@ def test_traffic_is_the_same_on_primary_replica_and_in_the_vault(stack):
 
 
 def test_the_seeds_own_checks_work_as_written(stack):
-    """Wrong if it fails: a command of the user's description no longer does what it says."""
+    """A command of the user's description no longer does what it says."""
     stack.airline(
         "psql",
         "primary",
@@ -106,7 +106,7 @@ def test_the_seeds_own_checks_work_as_written(stack):
 
 
 def test_live_traffic_arrives_whole_whatever_is_killed(stack):
-    """Wrong if it fails: a kill of ingester or Connect loses or doubles an event."""
+    """A kill of ingester or Connect loses or doubles an event."""
     stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "11")
     stack.kill("ingest")
     stack.airline("simulate", "--rate", "0", "--changes", "3000", "--seed", "12")
@@ -119,7 +119,7 @@ def test_live_traffic_arrives_whole_whatever_is_killed(stack):
 
 
 def test_no_batch_ends_within_a_booking(stack):
-    """Wrong if it fails: a mart shows a booking without all of its segments, or the reverse."""
+    """A mart shows a booking without all of its segments, or the reverse."""
     before = stack.half_bookings("primary", "{}")
     loaded = "select count(*) from dwh_control.load_batch where outcome = 'loaded'"
     [(batches,)] = stack.sql("dwh", loaded)
@@ -134,7 +134,7 @@ def test_no_batch_ends_within_a_booking(stack):
 
 
 def test_load_loop_loads_by_itself_until_it_is_told_to_stop(stack):
-    """Wrong if it fails: nothing is loaded, or the process dies with a batch in hand."""
+    """Nothing is loaded, or the process dies with a batch in hand."""
     new = "SELECT count(*) FROM dwh_business.current_airports WHERE airport_code = 'YYY'"
     loop = stack.start("load-loop")
     try:
@@ -162,7 +162,7 @@ def test_load_loop_loads_by_itself_until_it_is_told_to_stop(stack):
 
 
 def test_a_full_refresh_gives_the_same_current_rows(stack):
-    """Wrong if it fails: the vault cannot be made again from what was landed."""
+    """The vault cannot be made again from what was landed."""
     stack.airline("dbt", "build", "--full-refresh")
     stack.assert_audit_clean()
 
@@ -184,7 +184,7 @@ def landed_events(stack) -> dict[str, set[int]]:
 
 
 def test_events_are_raw_debezium_json(stack):
-    """Wrong if it fails: the ingester lands something else than Debezium wrote."""
+    """The ingester lands something else than Debezium wrote."""
     [(value, key)] = stack.sql(
         "dwh", "select value, key from staging.flights where value ->> 'op' = 'r' limit 1"
     )

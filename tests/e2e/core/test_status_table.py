@@ -358,12 +358,12 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_fault_is_said_and_heals(stack, name):
-    """Wrong if it fails: `status` and the metrics call what is ill healthy, or ill for ever."""
+    """`status` and the metrics call what is ill healthy, or ill for ever."""
     the_fault_is_said_and_heals(stack, ROWS[name])
 
 
 def test_what_is_stopped_is_said_whatever_hangs(stack):
-    """Wrong if it fails: a frozen service is RUNNING, so healthy; or `status` hangs with it."""
+    """A frozen service is RUNNING, so healthy; or `status` hangs with it."""
     pids = stack.pids()
     try:
         for pid in pids.values():
@@ -385,7 +385,7 @@ def test_what_is_stopped_is_said_whatever_hangs(stack):
 
 
 def test_a_password_that_is_refused_is_said(stack):
-    """Wrong if it fails: a server that lets nobody in is well, for its process runs."""
+    """A server that lets nobody in is well, for its process runs."""
     done = stack.airline("status", check=False, AIRLINE_ADMIN_PASSWORD="mistyped")
     assert done.returncode == 1
     for name in ("primary", "replica", "dwh"):

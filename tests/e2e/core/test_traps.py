@@ -91,7 +91,7 @@ def airport_history(stack, code: str) -> list[tuple]:
 
 
 def test_long_value_left_alone_stands(trapped):
-    """Wrong if it fails: a change beside a long value replaces it by Debezium's placeholder."""
+    """A change beside a long value replaces it by Debezium's placeholder."""
     [(raw,)] = trapped.sql(
         "dwh",
         "select count(*) from staging.tickets where value -> 'after' ->> 'ticket_no' ="
@@ -110,7 +110,7 @@ def test_long_value_left_alone_stands(trapped):
 
 
 def test_odd_numbers_and_dates_arrive(trapped):
-    """Wrong if it fails: one NaN, infinity or far year stops every load."""
+    """One NaN, infinity or far year stops every load."""
     rows = trapped.sql(
         "dwh",
         "select book_ref, (book_date at time zone 'UTC')::text, total_amount::text"
@@ -125,7 +125,7 @@ def test_odd_numbers_and_dates_arrive(trapped):
 
 
 def test_awkward_text_arrives_as_it_is(trapped):
-    """Wrong if it fails: a quote, tab, backslash, line end, Cyrillic or emoji is mangled."""
+    """A quote, tab, backslash, line end, Cyrillic or emoji is mangled."""
     assert trapped.sql(
         "dwh",
         "select passenger_name from dwh_business.current_tickets where ticket_no = '9990000000002'",
@@ -143,12 +143,12 @@ def test_awkward_text_arrives_as_it_is(trapped):
     ],
 )
 def test_deletions_are_history(trapped, code, history):
-    """Wrong if it fails: a deleted or renamed airport lives on, or one that came back is dead."""
+    """A deleted or renamed airport lives on, or one that came back is dead."""
     assert [deleted for (deleted,) in airport_history(trapped, code)] == history
 
 
 def test_only_what_was_committed_is_history(trapped):
-    """Wrong if it fails: a state from inside a transaction counts as a version."""
+    """A state from inside a transaction counts as a version."""
     rows = trapped.sql(
         "dwh",
         "select city from dwh_detailed.sat_airport_details inner join dwh_detailed.hub_airports"
@@ -159,7 +159,7 @@ def test_only_what_was_committed_is_history(trapped):
 
 
 def test_truncation_ends_what_was_there(trapped):
-    """Wrong if it fails: rows of a truncated table live on in the vault."""
+    """Rows of a truncated table live on in the vault."""
     [(dead,)] = trapped.sql(
         "dwh",
         "select count(*) from (select distinct on (ticket_flight_hash_key) is_deleted"
@@ -170,7 +170,7 @@ def test_truncation_ends_what_was_there(trapped):
 
 
 def test_new_source_column_breaks_nothing(trapped):
-    """Wrong if it fails: a column added at the source stops the load, or the audit."""
+    """A column added at the source stops the load, or the audit."""
     assert trapped.sql(
         "dwh", "select city from dwh_business.current_airports where airport_code = 'Q5Q'"
     ) == [("New",)]
@@ -179,7 +179,7 @@ def test_new_source_column_breaks_nothing(trapped):
 
 
 def test_dropped_source_column_says_so(trapped):
-    """Wrong if it fails: a dropped column empties values that change, or stops all loads."""
+    """A dropped column empties values that change, or stops all loads."""
     ranges = trapped.sql("primary", "select aircraft_code, range from aircrafts")
     trapped.sql("primary", "alter table aircrafts drop column range")
     try:
@@ -210,7 +210,7 @@ def test_dropped_source_column_says_so(trapped):
 
 
 def test_connector_registered_again_repeats_nothing(trapped):
-    """Wrong if it fails: events sent twice become the newest history, or a row comes twice."""
+    """Events sent twice become the newest history, or a row comes twice."""
     stack = trapped
     stack.commit("update airports set city = 'first' where airport_code = 'Q6Q'")
     stack.commit("update airports set city = 'second' where airport_code = 'Q6Q'")
@@ -250,7 +250,7 @@ def vault_versions(stack) -> dict[str, int]:
 
 
 def test_two_loads_at_once_lose_nothing(trapped):
-    """Wrong if it fails: Airflow's load and a person's double rows or block each other."""
+    """Airflow's load and a person's double rows or block each other."""
     trapped.airline("simulate", "--rate", "0", "--changes", "300", "--seed", "21")
     trapped.airline("audit", "--json", check=False)
     trapped.airline("simulate", "--rate", "0", "--changes", "300", "--seed", "22")
@@ -263,7 +263,7 @@ def test_two_loads_at_once_lose_nothing(trapped):
 
 
 def test_rebuilt_from_raw_the_vault_is_the_same(trapped):
-    """Wrong if it fails: the vault depends on when it was loaded, and raw is no backup of it."""
+    """The vault depends on when it was loaded, and raw is no backup of it."""
     before = vault_digests(trapped)
     trapped.airline("dbt", "run", "--full-refresh", "--selector", "loading")
     assert vault_digests(trapped) == before

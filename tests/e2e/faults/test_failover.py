@@ -24,7 +24,7 @@ def assert_whole(stack) -> None:
 
 
 def test_the_replica_takes_over_from_a_primary_that_is_gone_for_good(stack):
-    """Wrong if it fails: with the primary's disk gone, CDC cannot go on, or has read something
+    """With the primary's disk gone, CDC cannot go on, or has read something
     that the promoted replica does not have.
     """
     data = stack.settings.home / "data" / "primary"
@@ -47,7 +47,7 @@ def test_the_replica_takes_over_from_a_primary_that_is_gone_for_good(stack):
 
 
 def test_a_planned_failover_that_is_killed_goes_on_and_nobody_starts_two_primaries(stack):
-    """Wrong if it fails: a failover killed half way cannot be finished, or `up` starts the former
+    """A failover killed half way cannot be finished, or `up` starts the former
     primary beside the promoted replica.
     """
     stack.airline("simulate", "--rate", "0", "--changes", "500", "--seed", "23")

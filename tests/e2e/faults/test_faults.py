@@ -42,7 +42,7 @@ def links(stack):
 
 
 def test_nothing_is_lost_or_doubled_whatever_breaks(stack, links, capsys):
-    """Wrong if it fails: a fault loses an event, doubles one, or makes the vault differ from the
+    """A fault loses an event, doubles one, or makes the vault differ from the
     source or from what raw gives.
     """
     seed = int(os.environ.get("AIRLINE_TEST_SEED") or time.time())

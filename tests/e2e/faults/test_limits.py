@@ -8,7 +8,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_a_row_above_the_limit_stops_cdc_with_advice_and_lands_once_it_is_followed(stack):
-    """Wrong if it fails: a row too large for a message is skipped, or nobody says what to do."""
+    """A row too large for a message is skipped, or nobody says what to do."""
     stack.commit(
         "insert into bookings values ('TOOBIG', '2026-01-01', 0)",
         "insert into tickets values ('9999999999999', 'TOOBIG', 'P', 'Large',"

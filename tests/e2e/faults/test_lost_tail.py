@@ -41,7 +41,7 @@ def refused(stack) -> dict[str, str]:
 
 
 def test_a_log_that_lost_its_end_is_refused_said_and_repaired(stack):
-    """Wrong if it fails: events of the new log are skipped in silence, or only a reset helps."""
+    """Events of the new log are skipped in silence, or only a reset helps."""
     with Traffic(rate=100, seed=14) as traffic:
         before = position_of(stack, FLIGHTS)
         stack.wait(lambda: position_of(stack, FLIGHTS) > before + 30, "flights have changed")

@@ -105,7 +105,7 @@ def made_deletes(stack, table: str) -> list[dict]:
 
 
 def test_an_idle_source_moves_the_slot(stack):
-    """Wrong if it fails: a source without changes in our tables keeps its log for ever."""
+    """A source without changes in our tables keeps its log for ever."""
     stack.sql("primary", "create table if not exists not_published (filler text)")
     stack.sql("primary", "insert into not_published select repeat('x', 1000000)")
     stack.sql("primary", "drop table not_published")
@@ -117,7 +117,7 @@ def test_an_idle_source_moves_the_slot(stack):
 
 
 def test_a_lost_slot_is_said_before_and_after_and_resync_finds_every_change(stack, small_slot):
-    """Wrong if it fails: the slot is lost without a word, or a change made meanwhile stays
+    """The slot is lost without a word, or a change made meanwhile stays
     missed; or a resync that was killed cannot go on.
     """
     stack.commit("delete from airports where airport_code like 'QR%'")
@@ -164,7 +164,7 @@ def test_a_lost_slot_is_said_before_and_after_and_resync_finds_every_change(stac
 
 
 def test_a_resync_beside_traffic_ends_well(stack):
-    """Wrong if it fails: what the source changes while rows are read counts as a difference."""
+    """What the source changes while rows are read counts as a difference."""
     with Traffic(rate=300, seed=15) as traffic:
         stack.wait(lambda: traffic.changes, "there is traffic")
         before = traffic.changes
@@ -176,7 +176,7 @@ def test_a_resync_beside_traffic_ends_well(stack):
 
 
 def test_resync_of_a_table_finds_what_audit_says_is_missing(stack):
-    """Wrong if it fails: changes that the connector skipped in a table can only be had by reading
+    """Changes that the connector skipped in a table can only be had by reading
     all tables, or its deletes are not found.
     """
     stack.commit(
@@ -207,7 +207,7 @@ def test_resync_of_a_table_finds_what_audit_says_is_missing(stack):
 
 
 def test_a_resync_of_a_table_becomes_one_of_all_where_the_slot_is_lost(stack, small_slot):
-    """Wrong if it fails: it waits for a connector that cannot run, each time; or the table that is
+    """It waits for a connector that cannot run, each time; or the table that is
     named is not the one that is read.
     """
     run_until(stack, "deletes", "resync", "airports", "--yes")
@@ -224,7 +224,7 @@ def test_a_resync_of_a_table_becomes_one_of_all_where_the_slot_is_lost(stack, sm
 
 
 def test_a_resync_in_the_middle_of_a_transaction_ends_equal(stack):
-    """Wrong if it fails: the transaction's END never comes, its tables wait for it for ten minutes,
+    """The transaction's END never comes, its tables wait for it for ten minutes,
     and the resync says that they differ.
     """
     there_and_back = [f"update ticket_flights set amount = amount {sign} 1" for sign in "+-+-"]
@@ -255,7 +255,7 @@ def test_a_resync_in_the_middle_of_a_transaction_ends_equal(stack):
 
 
 def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
-    """Wrong if it fails: what it says of its start is taken for the end of the snapshot."""
+    """What it says of its start is taken for the end of the snapshot."""
     stack.kill("connect")
     stack.wait(
         lambda: stack.status()["checks"]["connector"].get("task") == "RUNNING",
@@ -266,7 +266,7 @@ def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
 
 
 def test_nobody_waits_for_a_connector_that_was_stopped(stack):
-    """Wrong if it fails: an audit is silent for minutes, and then blames what has not landed."""
+    """An audit is silent for minutes, and then blames what has not landed."""
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
     requests.put(f"{url}/stop", timeout=60).raise_for_status()
     try:

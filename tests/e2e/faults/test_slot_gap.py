@@ -45,7 +45,7 @@ def wait_until_landed(stack) -> None:
 
 
 def test_a_slot_that_moved_past_changes_is_said_until_a_resync(stack):
-    """Wrong if it fails: changes are in no topic, and every part of the stack calls itself well."""
+    """Changes are in no topic, and every part of the stack calls itself well."""
     stack.commit(
         "delete from airports where airport_code like 'QG%'",
         "insert into airports values ('QGA', 'To Be Deleted', 'Gap', 1, 2, 'UTC')",
@@ -83,7 +83,7 @@ def test_a_slot_that_moved_past_changes_is_said_until_a_resync(stack):
 
 
 def test_stored_positions_that_kafka_lost_are_said_and_nothing_is_lost(stack):
-    """Wrong if it fails: after a power cut the connector goes on behind its slot, and nobody asks
+    """After a power cut the connector goes on behind its slot, and nobody asks
     whether what lies between is in the topics.
     """
     stack.commit("update airports set city = city where airport_code = 'LED'")

@@ -36,7 +36,7 @@ def airport(code: str, city: str) -> str:
 
 
 def test_after_up_every_dag_is_on_and_its_first_run_is_done(stack, dags):
-    """Wrong if it fails: a new stack shows paused or failed DAGs."""
+    """A new stack shows paused or failed DAGs."""
     paused = dags.api.dags()
     assert sorted(paused) == config.dag_ids(stack.settings)
     for dag_id, is_paused in paused.items():
@@ -46,7 +46,7 @@ def test_after_up_every_dag_is_on_and_its_first_run_is_done(stack, dags):
 
 
 def test_a_load_goes_model_by_model_and_skips_when_nothing_landed(stack, dags):
-    """Wrong if it fails: Airflow loads nothing, hides a model, or leaves the batch open."""
+    """Airflow loads nothing, hides a model, or leaves the batch open."""
     land(stack, airport("AF1", "before"), "DELETE FROM airports WHERE airport_code = 'AF1'")
     state, tasks = dags.run("vault_load")
     assert state == "success", states(tasks)
@@ -65,7 +65,7 @@ def test_a_load_goes_model_by_model_and_skips_when_nothing_landed(stack, dags):
 
 
 def test_a_failing_model_is_retried_fails_and_the_next_run_recovers(stack, dags):
-    """Wrong if it fails: a failure is hidden, runs what depends on it, or loses the batch."""
+    """A failure is hidden, runs what depends on it, or loses the batch."""
     refused = "alter table dwh_detailed.hub_airports"
     stack.sql("dwh", f"{refused} add constraint refused check (false) not valid")
     try:
@@ -96,7 +96,7 @@ def test_a_failing_model_is_retried_fails_and_the_next_run_recovers(stack, dags)
 
 
 def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
-    """Wrong if it fails: a load is lost, stuck or doubled when the scheduler dies."""
+    """A load is lost, stuck or doubled when the scheduler dies."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "41")
     stack.wait(lambda: unread(stack) > 0, "it has landed")
     run_id = dags.start("vault_load")
@@ -112,7 +112,7 @@ def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
 
 
 def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
-    """Wrong if it fails: after an outage the load fails, or runs its models one by one."""
+    """After an outage the load fails, or runs its models one by one."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "43")
     stack.wait(lambda: unread(stack) > 0, "it has landed")
     run_id = dags.start("vault_load")
@@ -128,7 +128,7 @@ def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
 
 
 def test_marts_stay_right_while_bookings_stream_in(stack, dags):
-    """Wrong if it fails: a load beside live bookings makes a mart contradict itself."""
+    """A load beside live bookings makes a mart contradict itself."""
     with Traffic(rate=10, seed=42):
         for _ in range(LOADS):
             stack.wait(lambda: unread(stack) > 0, "bookings land")
@@ -139,7 +139,7 @@ def test_marts_stay_right_while_bookings_stream_in(stack, dags):
 
 
 def test_frequent_flyers_again_gives_the_same_rows(stack, dags):
-    """Wrong if it fails: running the mart's DAG fails, or changes rows although nothing changed."""
+    """Running the mart's DAG fails, or changes rows although nothing changed."""
     rows = """
         select passenger_id, flights_number, purchase_sum, home_airport, customer_group
         from presentation.frequent_flyers order by 1
@@ -157,7 +157,7 @@ def test_frequent_flyers_again_gives_the_same_rows(stack, dags):
 
 
 def test_a_backfill_gives_what_daily_runs_give(stack, dags):
-    """Wrong if it fails: a backfilled day is not as its daily run, or a run again changes rows."""
+    """A backfilled day is not as its daily run, or a run again changes rows."""
     state, tasks = dags.run("airport_passenger_flow_mart")
     assert state == "success", states(tasks)
     before = stack.sql("dwh", FLOW)
@@ -193,7 +193,7 @@ def test_a_backfill_gives_what_daily_runs_give(stack, dags):
 
 
 def test_upkeep_makes_docs_that_airflow_shows(stack, dags):
-    """Wrong if it fails: freshness or docs cannot be had, or the UI has no docs site."""
+    """Freshness or docs cannot be had, or the UI has no docs site."""
     made = stack.home / "docs-site" / "manifest.json"
     before = made.stat().st_mtime if made.exists() else 0
     state, tasks = dags.run("maintenance")
@@ -205,7 +205,7 @@ def test_upkeep_makes_docs_that_airflow_shows(stack, dags):
 
 
 def test_a_viewer_looks_and_does_not_touch(stack, dags):
-    """Wrong if it fails: somebody with the role Viewer starts or pauses a DAG."""
+    """Somebody with the role Viewer starts or pauses a DAG."""
     stack.airline(
         *("airflow", "users", "create", "--role", "Viewer", "--username", "viewer"),
         *("--password", "only-looks", "--firstname", "V", "--lastname", "V"),
@@ -227,7 +227,7 @@ def test_a_viewer_looks_and_does_not_touch(stack, dags):
 
 
 def test_no_password_is_in_a_log_or_a_rendered_template(stack, dags):
-    """Wrong if it fails: whoever may read logs can log in to the warehouse."""
+    """Whoever may read logs can log in to the warehouse."""
     secrets = [
         stack.settings.secret(name)
         for name in (
@@ -250,7 +250,7 @@ def test_no_password_is_in_a_log_or_a_rendered_template(stack, dags):
 
 
 def test_the_seeds_commands_work(stack, dags):
-    """Wrong if it fails: a command of the user's description no longer does what it says."""
+    """A command of the user's description no longer does what it says."""
     listed = stack.airline("airflow", "dags", "list").stdout
     assert all(dag_id in listed for dag_id in config.dag_ids(stack.settings))
     runs = stack.airline("airflow", "dags", "list-runs", "-d", "frequent_flyer_mart").stdout
@@ -261,6 +261,6 @@ def test_the_seeds_commands_work(stack, dags):
 
 
 def test_nobody_gets_in_without_a_password(stack):
-    """Wrong if it fails: Airflow's API answers strangers."""
+    """Airflow's API answers strangers."""
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{stack.settings.airflow_url}/api/v2/dags")

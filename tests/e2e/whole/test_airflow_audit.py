@@ -58,7 +58,7 @@ def alerts(stack) -> list[str]:
 
 
 def test_an_audit_of_what_is_equal_is_green(stack, dags):
-    """Wrong if it fails: the DAG compares nothing, or not what the source has just committed."""
+    """The DAG compares nothing, or not what the source has just committed."""
     stack.commit("INSERT INTO airports VALUES ('AU1', 'Airport AU1', 'x', 0, 0, 'UTC')")
     before = alerts(stack)
     state, tasks = dags.run("audit")
@@ -74,7 +74,7 @@ def test_an_audit_of_what_is_equal_is_green(stack, dags):
 
 
 def test_a_difference_is_red_and_told_without_anybodys_data(stack, dags):
-    """Wrong if it fails: a lost row is green, told to nobody, or a passenger stands in the log."""
+    """A lost row is green, told to nobody, or a passenger stands in the log."""
     [(ticket,)] = stack.sql("dwh", "select ticket_no from dwh_business.kept_tickets limit 1")
     gone = f"from dwh_business.kept_tickets where ticket_no = '{ticket}'"
     stack.sql("dwh", f"create table public.taken_away as select * {gone}")
@@ -95,7 +95,7 @@ def test_a_difference_is_red_and_told_without_anybodys_data(stack, dags):
 
 
 def test_an_audit_that_cannot_tell_is_red_with_the_reason(stack, dags):
-    """Wrong if it fails: nothing comes from the source, nobody compared, and all is green."""
+    """Nothing comes from the source, nobody compared, and all is green."""
     connector.stop(stack.settings)
     try:
         state, _ = dags.run("audit")

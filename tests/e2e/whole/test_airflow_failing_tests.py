@@ -23,7 +23,7 @@ def red(tasks) -> set[str]:
 
 
 def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
-    """Wrong if it fails: a failing test of one node, of several, or of a relationship is shown
+    """A failing test of one node, of several, or of a relationship is shown
     green, or another task is red for it.
     """
     # Several nodes: the curve, from the history, ends above what is kept as current.
@@ -98,7 +98,7 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
 
 
 def test_a_failing_relationship_of_the_vault_turns_its_own_task_red(stack, dags):
-    """Wrong if it fails: a key that its hub lacks is loaded, and every task is green."""
+    """A key that its hub lacks is loaded, and every task is green."""
     stack.sql(
         "dwh",
         """

@@ -25,7 +25,7 @@ def connect(stack, role: str, database: str) -> psycopg2.extensions.connection:
 
 @pytest.mark.parametrize("role", OWN)
 def test_a_role_of_metadata_works_in_its_own_database(stack, role):
-    """Wrong if it fails: an upgrade of Airflow or Superset cannot change its own tables."""
+    """An upgrade of Airflow or Superset cannot change its own tables."""
     with closing(connect(stack, role, OWN[role])) as connection, connection.cursor() as cursor:
         cursor.execute("create table made_by_a_migration (x int)")
         connection.rollback()
@@ -42,7 +42,7 @@ def test_a_role_of_metadata_works_in_its_own_database(stack, role):
     ],
 )
 def test_a_role_of_metadata_can_do_nothing_else(stack, role, statement):
-    """Wrong if it fails: whoever takes over Airflow or Superset has the warehouse's server."""
+    """Whoever takes over Airflow or Superset has the warehouse's server."""
     with (
         closing(connect(stack, role, OWN[role])) as connection,
         connection.cursor() as cursor,
@@ -53,7 +53,7 @@ def test_a_role_of_metadata_can_do_nothing_else(stack, role, statement):
 
 @pytest.mark.parametrize("role", OWN)
 def test_a_role_of_metadata_gets_into_no_other_database(stack, role):
-    """Wrong if it fails: whoever takes over Airflow or Superset reads the vault, or the other's
+    """Whoever takes over Airflow or Superset reads the vault, or the other's
     passwords.
     """
     for database in {stack.settings.dwh_db, *OWN.values()} - {OWN[role]}:

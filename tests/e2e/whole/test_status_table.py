@@ -100,12 +100,12 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_fault_is_said_and_heals(stack, name):
-    """Wrong if it fails: `status` and the metrics call what is ill healthy, or ill for ever."""
+    """`status` and the metrics call what is ill healthy, or ill for ever."""
     the_fault_is_said_and_heals(stack, ROWS[name])
 
 
 def test_a_component_of_airflow_that_hangs_is_said(stack):
-    """Wrong if it fails: Airflow is well as long as its processes are there, and runs nothing.
+    """Airflow is well as long as its processes are there, and runs nothing.
 
     Stopped processes are found at once by other means; here each is asked as if it ran.
     """

@@ -57,7 +57,7 @@ def add_user(admin: Client, stack, role: str) -> Client:
 @needs_browser
 @pytest.mark.parametrize("slug", sorted(BOARDS))
 def test_each_dashboard_opens_with_data_in_every_chart(stack, dashboard, numbers, slug):
-    """Wrong if it fails: a person opens a dashboard and finds an error or an empty chart."""
+    """A person opens a dashboard and finds an error or an empty chart."""
     charts = list(assets.charts_of(BOARDS[slug]))
     dashboard.open(slug, len(charts))
     folder = Path(os.environ.get("AIRLINE_SCREENSHOTS") or stack.home / "screenshots")
@@ -82,7 +82,7 @@ def test_each_dashboard_opens_with_data_in_every_chart(stack, dashboard, numbers
 
 @needs_browser
 def test_the_figures_are_the_marts(stack, dashboard, numbers):
-    """Wrong if it fails: a chart shows something else than the mart says."""
+    """A chart shows something else than the mart says."""
     asked = {
         "active_airports_30d": (
             "select max(active_airports_30d) from dwh_marts.v_active_airports_30d"
@@ -164,7 +164,7 @@ def test_the_figures_are_the_marts(stack, dashboard, numbers):
 
 @needs_browser
 def test_a_filter_changes_the_figures(stack, dashboard, numbers):
-    """Wrong if it fails: a filter is there for show, or filters what it should leave alone."""
+    """A filter is there for show, or filters what it should leave alone."""
     charts = len(list(assets.charts_of(BOARDS["passengers"])))
     dashboard.open("passengers", charts)
     before = dashboard.rows(numbers["revenue_by_group"])
@@ -195,7 +195,7 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
 
 @needs_browser
 def test_a_booking_shows_up_without_touching_superset(stack, dashboard, numbers):
-    """Wrong if it fails: dashboards show yesterday's copy, or do not refresh by themselves."""
+    """Dashboards show yesterday's copy, or do not refresh by themselves."""
     dashboard.open("passengers", len(list(assets.charts_of(BOARDS["passengers"]))))
 
     def revenue() -> Decimal:
@@ -242,7 +242,7 @@ def test_a_booking_shows_up_without_touching_superset(stack, dashboard, numbers)
 
 
 def test_an_analyst_reads_all_marts_and_changes_nothing(stack, admin, datasets):
-    """Wrong if it fails: an analyst cannot work, or can alter dashboards or leave the marts."""
+    """An analyst cannot work, or can alter dashboards or leave the marts."""
     analyst = add_user(admin, stack, "airline_analyst")
     titles = {each["dashboard_title"] for each in analyst.list("dashboard")}
     assert titles == {each["dashboard_title"] for each in BOARDS.values()}
@@ -265,7 +265,7 @@ def test_an_analyst_reads_all_marts_and_changes_nothing(stack, admin, datasets):
 
 
 def test_operations_see_airports_only(stack, admin, datasets):
-    """Wrong if it fails: somebody who needs airports sees passengers' names or revenue."""
+    """Somebody who needs airports sees passengers' names or revenue."""
     operations = add_user(admin, stack, "airline_ops")
     assert {each["slug"] for each in operations.list("dashboard")} == {"airports"}
     assert {each["table_name"] for each in operations.list("dataset")} == {
@@ -292,7 +292,7 @@ def test_operations_see_airports_only(stack, admin, datasets):
 
 @needs_browser
 def test_operations_open_their_dashboard_in_the_browser(stack, admin, dashboard, numbers):
-    """Wrong if it fails: the role lacks what Superset's own pages need."""
+    """The role lacks what Superset's own pages need."""
     operations = add_user(admin, stack, "airline_ops")
     theirs = dashboard.beside()
     theirs.log_in(operations.user, operations.password)
@@ -303,7 +303,7 @@ def test_operations_open_their_dashboard_in_the_browser(stack, admin, dashboard,
 
 
 def test_the_connections_role_reads_marts_and_nothing_else(stack):
-    """Wrong if it fails: whoever gets the dashboards' password gets personal data or writes."""
+    """Whoever gets the dashboards' password gets personal data or writes."""
     settings = stack.settings
     dsn = settings.dsn("dwh", user=roles.BI, password=settings.secret(roles.BI))
     with closing(psycopg2.connect(dsn)) as connection:
@@ -334,7 +334,7 @@ def test_the_connections_role_reads_marts_and_nothing_else(stack):
 
 
 def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, numbers, tmp_path):
-    """Wrong if it fails: export loses a change or rewrites other files; import keeps it."""
+    """Export loses a change or rewrites other files; import keeps it."""
     number = numbers["revenue_by_day"]
     before = admin.call("GET", f"chart/{number}").json()["result"]["slice_name"]
     answer = admin.call("PUT", f"chart/{number}", json={"slice_name": "Выручка, иначе названная"})
@@ -362,7 +362,7 @@ def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, n
 
 
 def test_an_export_says_what_cannot_be_imported(stack, admin, numbers, tmp_path):
-    """Wrong if it fails: a chart whose click empties its dashboard comes back by way of the UI."""
+    """A chart whose click empties its dashboard comes back by way of the UI."""
     number = numbers["revenue_by_group"]
     before = admin.call("GET", f"chart/{number}").json()["result"]["params"]
     params = json.loads(before) | {"groupby": []}
@@ -380,7 +380,7 @@ def test_an_export_says_what_cannot_be_imported(stack, admin, numbers, tmp_path)
 
 
 def test_a_chart_taken_out_of_the_files_is_gone(stack, admin, tmp_path):
-    """Wrong if it fails: an edit of the files is not what is shown, or old charts stay for ever."""
+    """An edit of the files is not what is shown, or old charts stay for ever."""
     folder = tmp_path / "assets"
     shutil.copytree(assets.FOLDER, folder)
     extra = str(uuid.uuid4())
@@ -401,6 +401,6 @@ def test_a_chart_taken_out_of_the_files_is_gone(stack, admin, tmp_path):
 
 
 def test_a_second_up_imports_nothing(stack):
-    """Wrong if it fails: every `up` pays for an import and undoes what people tried in the UI."""
+    """Every `up` pays for an import and undoes what people tried in the UI."""
     assert "dashboards imported" not in stack.up().stdout
     assert (ROOT / "infra" / "superset" / "assets").exists()

@@ -88,7 +88,7 @@ def with_columns(board: assets.Asset, columns: set[str]) -> set[str]:
 @needs_browser
 @pytest.mark.parametrize("slug", sorted(BOARDS))
 def test_a_click_filters_what_was_clicked(dashboard: Dashboard, numbers: dict[str, int], slug: str):
-    """Wrong if it fails: a click on a chart empties the dashboard, or filters something else."""
+    """A click on a chart empties the dashboard, or filters something else."""
     charts = on(BOARDS[slug])
     assert charts.keys() <= WANTED.keys(), "say above what a click on the new chart filters"
     dashboard.open(slug, len(charts))

@@ -60,12 +60,12 @@ def description(tmp_path_factory) -> dict[str, Any]:
 
 
 def test_the_manifest_of_the_dags_is_nobody_elses(description):
-    """Wrong if it fails: a build beside `up` overwrites it half way, and no DAG is read."""
+    """A build beside `up` overwrites it half way, and no DAG is read."""
     assert not description["usual manifest"].exists()
 
 
 def test_dag_files_import(description):
-    """Wrong if it fails: a DAG is missing in Airflow, or its id is not its file's name."""
+    """A DAG is missing in Airflow, or its id is not its file's name."""
     assert description["errors"] == {}
     assert sorted(description["dags"]) == [file.stem for file in DAG_FILES]
     assert {
@@ -77,12 +77,12 @@ def test_dag_files_import(description):
 
 
 def test_a_dag_file_costs_what_its_manifest_does(description):
-    """Wrong if it fails: a parse runs dbt, or hashes the environments, instead of one manifest."""
+    """A parse runs dbt, or hashes the environments, instead of one manifest."""
     assert description["manifests read per file"] < 10
 
 
 def test_tasks_and_edges_are_as_written(description):
-    """Wrong if it fails: a change of models or DAG files changed what Airflow runs, or in which
+    """A change of models or DAG files changed what Airflow runs, or in which
     order; look at the difference, then AIRLINE_WRITE_SNAPSHOTS=1 writes it down.
     """
     if os.environ.get("AIRLINE_WRITE_SNAPSHOTS"):
@@ -91,7 +91,7 @@ def test_tasks_and_edges_are_as_written(description):
 
 
 def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(description):
-    """Wrong if it fails: a model is loaded without Airflow showing it, or its tests are not."""
+    """A model is loaded without Airflow showing it, or its tests are not."""
     tasks = description["dags"]["vault_load"]["tasks"]
     models = {
         file.stem
@@ -106,7 +106,7 @@ def test_every_model_of_the_vault_is_a_task_with_its_tests_behind_it(description
 
 
 def test_a_test_of_several_models_waits_for_all_of_them(description):
-    """Wrong if it fails: a hub waits for a test that reads it, or a test is before its models."""
+    """A hub waits for a test that reads it, or a test is before its models."""
     tasks = description["dags"]["vault_load"]["tasks"]
     before = {
         name
@@ -127,7 +127,7 @@ def followed(description) -> list[tuple[str, str, list[str]]]:
 
 
 def test_each_task_follows_the_very_nodes_that_its_name_says(description):
-    """Wrong if it fails: a task is green for another node, and a failing test turns nothing red."""
+    """A task is green for another node, and a failing test turns nothing red."""
     tasks = followed(description)
     assert len(tasks) > 100
     for dag_id, name, nodes in tasks:
@@ -147,14 +147,14 @@ def test_each_task_follows_the_very_nodes_that_its_name_says(description):
 
 
 def test_no_two_tasks_of_a_dag_follow_the_same_node(description):
-    """Wrong if it fails: nodes are run and shown twice, and others not at all."""
+    """Nodes are run and shown twice, and others not at all."""
     for dag_id in description["dags"]:
         nodes = [node for dag, _, each in followed(description) if dag == dag_id for node in each]
         assert len(nodes) == len(set(nodes)), dag_id
 
 
 def test_a_build_runs_what_its_tasks_follow_and_nothing_else(description):
-    """Wrong if it fails: a task waits for a node that its build leaves out, and dbt starts once
+    """A task waits for a node that its build leaves out, and dbt starts once
     more for it; or a node is built that no task shows.
     """
     assert len(description["builds"]) == 4
@@ -177,7 +177,7 @@ def test_a_build_runs_what_its_tasks_follow_and_nothing_else(description):
 
 
 def test_every_data_test_is_run_by_a_dag(description):
-    """Wrong if it fails: nobody runs a test of what is loaded, and that may be anything."""
+    """Nobody runs a test of what is loaded, and that may be anything."""
     run = {
         node
         for dag in description["dags"].values()
@@ -194,7 +194,7 @@ def test_every_data_test_is_run_by_a_dag(description):
 
 
 def test_every_run_is_retried_documented_and_has_a_deadline(description):
-    """Wrong if it fails: a passing trouble fails a DAG, or nobody hears that one is late."""
+    """A passing trouble fails a DAG, or nobody hears that one is late."""
     for dag_id, dag in description["dags"].items():
         assert dag["documented"] and dag["deadline"], dag_id
         assert dag["max_active_runs"] == 1 and dag["catchup"] is False, dag_id
@@ -203,7 +203,7 @@ def test_every_run_is_retried_documented_and_has_a_deadline(description):
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
 def test_a_dag_file_is_configuration(file):
-    """Wrong if it fails: SQL, a function or a secret stands in a DAG file."""
+    """SQL, a function or a secret stands in a DAG file."""
     tree = ast.parse(file.read_text())
     assert ast.get_docstring(tree)
     for node in ast.walk(tree):

@@ -102,7 +102,7 @@ def task(postgres_server, tmp_path):
 
 
 def test_what_was_compared_and_is_equal_is_green(task):
-    """Wrong if it fails: nobody sees what was compared, or somebody is called for nothing."""
+    """Nobody sees what was compared, or somebody is called for nothing."""
     error, said = task.run("landed")
     assert error == ""
     assert "seats: 20 rows, in the vault 20; 0 missing" in said
@@ -111,7 +111,7 @@ def test_what_was_compared_and_is_equal_is_green(task):
 
 
 def test_a_table_that_is_not_captured_is_red(task):
-    """Wrong if it fails: the task is green while every change of a table is lost."""
+    """The task is green while every change of a table is lost."""
     task.pair.run(
         task.pair.source,
         "alter publication airline_publication drop table seats; create table lounges (id int)",
@@ -123,7 +123,7 @@ def test_a_table_that_is_not_captured_is_red(task):
 
 
 def test_a_difference_is_red_and_told_without_a_row(task):
-    """Wrong if it fails: a lost row is green, told to nobody, or its key stands in a log."""
+    """A lost row is green, told to nobody, or its key stands in a log."""
     task.pair.run(task.pair.vault, "delete from dwh_business.current_seats where seat_no = '17'")
     error, said = task.run("landed")
     assert "source and vault differ in 1 rows: seats (1 missing)" in error
@@ -135,7 +135,7 @@ def test_a_difference_is_red_and_told_without_a_row(task):
 
 
 def test_where_nobody_can_tell_it_is_red_with_the_reason(task):
-    """Wrong if it fails: Connect or the primary is away, nothing was compared, and it is green."""
+    """Connect or the primary is away, nothing was compared, and it is green."""
     error, _ = task.run()
     assert "Kafka Connect does not answer" in error
     assert "Kafka Connect does not answer" in task.alerts

@@ -42,7 +42,7 @@ print(len(started), len(alive))
 
 @pytest.mark.timeout(1800)
 def test_a_worker_that_does_not_end_holds_nobody_up(tmp_path):
-    """Wrong if it fails: after the database was away the scheduler waits for its worker for ever,
+    """After the database was away the scheduler waits for its worker for ever,
     and no DAG runs; or a task goes on that the next scheduler begins as well.
     """
     settings = Settings.from_environment({**os.environ, "AIRLINE_HOME": str(tmp_path / "home")})

@@ -207,7 +207,7 @@ def tasks_that(report, end: str) -> set[str]:
 
 
 def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(report):
-    """Wrong if it fails: a failing test is shown green, or another one's task is red."""
+    """A failing test is shown green, or another one's task is red."""
     assert tasks_that(report, "failed") == {
         # a generic test of one node; a singular test of one node; a singular test of several
         "repeats.test",
@@ -221,7 +221,7 @@ def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(report)
 
 
 def test_what_is_well_is_green(report):
-    """Wrong if it fails: a warning, an alias, a seed, a snapshot or a source's test is told as a
+    """A warning, an alias, a seed, a snapshot or a source's test is told as a
     failure.
     """
     assert tasks_that(report, "success") == {
@@ -235,7 +235,7 @@ def test_what_is_well_is_green(report):
 
 
 def test_what_was_skipped_is_not_green(report):
-    """Wrong if it fails: what dbt never ran, since what it reads failed, is told as well."""
+    """What dbt never ran, since what it reads failed, is told as well."""
     skipped = tasks_that(report, "alone")
     [of_long_name] = [name for name in skipped if name.startswith("detached_")]
     assert skipped == {
@@ -248,7 +248,7 @@ def test_what_was_skipped_is_not_green(report):
 
 
 def test_each_task_has_its_own_nodes(report):
-    """Wrong if it fails: a version, or a name too long for a task, is another node's."""
+    """A version, or a name too long for a task, is another node's."""
     tasks = report["tasks"]
     assert tasks["thing_v1.run"]["nodes"] == ["model.scratch.thing.v1"]
     assert tasks["thing_v2.run"]["nodes"] == ["model.scratch.thing.v2"]
@@ -261,12 +261,12 @@ def test_each_task_has_its_own_nodes(report):
 
 
 def test_a_node_that_is_gone_is_no_success(report):
-    """Wrong if it fails: dbt finds nothing to do, calls that a success, and the task is green."""
+    """Dbt finds nothing to do, calls that a success, and the task is green."""
     assert report["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
 
 
 def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
-    """Wrong if it fails: a table that nobody asked, or that is late, is called fresh."""
+    """A table that nobody asked, or that is late, is called fresh."""
     fresh = report["fresh"]
     assert fresh["all"] == "success", "a table past its first limit is a warning"
     assert fresh["late"].startswith("failed")

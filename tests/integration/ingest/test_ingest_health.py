@@ -48,7 +48,7 @@ def settings(pipeline, ports, monkeypatch) -> Settings:
 
 
 def test_a_partition_that_nobody_reads_is_said(pipeline, settings, ports):
-    """Wrong if it fails: ingesters that were given nothing to read, or refuse it, are well."""
+    """Ingesters that were given nothing to read, or refuse it, are well."""
     pipeline.create_topic("flights")
     pipeline.create_topic("bookings")
     found = landing.ingesters(settings)
@@ -80,7 +80,7 @@ def test_a_partition_that_nobody_reads_is_said(pipeline, settings, ports):
 
 
 def test_a_topic_that_is_gone_is_said(pipeline, settings):
-    """Wrong if it fails: no lag is shown for what cannot be read at all, and all looks well."""
+    """No lag is shown for what cannot be read at all, and all looks well."""
     pipeline.produce("flights", events(3))
     pipeline.produce("bookings", events(3))
     ingester = pipeline.start()

@@ -38,7 +38,7 @@ def ranges(pipeline) -> list[tuple]:
 
 
 def test_what_the_new_log_has_lands_once_behind_what_landed(pipeline, settings, monkeypatch):
-    """Wrong if it fails: events of the new log are lost or land twice, raw loses its own, or a
+    """Events of the new log are lost or land twice, raw loses its own, or a
     repair that was killed cannot be repeated.
     """
     produce_one_by_one(pipeline, "flights", 0, 30)
@@ -79,7 +79,7 @@ def test_what_the_new_log_has_lands_once_behind_what_landed(pipeline, settings, 
 
 
 def test_a_transaction_whose_end_is_lost_is_ended(pipeline, settings):
-    """Wrong if it fails: nobody reads past it any more, and the log stands still for ever."""
+    """Nobody reads past it any more, and the log stands still for ever."""
     producer = pipeline.producer(transactional_id=pipeline.name)
     producer.init_transactions()
     topic = pipeline.create_topic("flights")
@@ -98,7 +98,7 @@ def test_a_transaction_whose_end_is_lost_is_ended(pipeline, settings):
 
 
 def test_a_topic_that_was_made_again_goes_on_behind_what_landed(pipeline, settings):
-    """Wrong if it fails: only a reset helps, and the history is lost."""
+    """Only a reset helps, and the history is lost."""
     pipeline.produce("flights", events(0, 10))
     pipeline.produce("seats", events(0, 10))
     pipeline.start()
