@@ -99,7 +99,7 @@ def tables_known(dsn: str) -> Iterator[None]:
 def setup(dsn: str) -> list[str]:
     """Creates tables, view, publication and grants; tables that exist are left as they are.
 
-    What change data capture needs of them is made as it must be (infra/source/capture.py). Returns
+    What change data capture needs of them is made as it must be (infra/connect/capture.py). Returns
     what was mended and what could not be done, a line each.
     """
     with transaction(dsn) as connection, connection.cursor() as cursor:

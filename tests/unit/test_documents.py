@@ -1,9 +1,12 @@
-"""The documents: each link leads somewhere, and what is in two languages says the same."""
+"""The documents: what links and comments name is there, and two languages say the same."""
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import subprocess
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -15,11 +18,19 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|<(https?://[^>]+)>")
 CODE = re.compile(r"`([^`]+)`")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 RUSSIAN = ".ru.md"
+# A file, a folder or a page, as texts name it; no pattern such as stg_<table>.
+NAMED = re.compile(
+    r"(?<![\w/.:~<>*{}$-])"
+    r"((?:docs|infra|ingest|macros|models|tests|airflow|benchmarks|requirements|seeds|snapshots)/"
+    r"[\w./-]*[\w/]|[\w-]+(?:\.ru)?\.md\b)(?![\w./-]*[{<*])"
+)
+TEXTS = (".md", ".py", ".sql", ".yml", ".yaml", ".toml", ".properties")
 
 
-def documents() -> list[Path]:
+def tracked(*patterns: str) -> list[Path]:
+    """The project's files, without what git ignores."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -28,6 +39,10 @@ def documents() -> list[Path]:
     return sorted(
         path for name in listed.stdout.split("\0") if name and (path := ROOT / name).exists()
     )
+
+
+def documents() -> list[Path]:
+    return tracked("*.md")
 
 
 def translated() -> list[Path]:
@@ -140,3 +155,49 @@ def test_there_is_a_russian_page_of_all_that_a_readme_tells():
             and (path.parent / target).resolve() != of_english(path)
         ]
         assert english_pages == [], path.name
+
+
+def words_of(path: Path) -> str:
+    """What is written for people: comments and docstrings of Python, else the whole text."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return text
+    comments = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    docstrings = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    ]
+    return "\n".join([*comments, *docstrings])
+
+
+def test_comments_name_files_that_are_there():
+    """Whoever looks up the page or module that a comment cites finds nothing."""
+    files = [path for path in tracked() if path.suffix in TEXTS]
+    pages = {path.name for path in files}
+    gone = []
+    for path in files:
+        if path.is_relative_to(ROOT / "infra" / "dbt_packages"):
+            continue  # its documents are those of another package
+        for name in NAMED.findall(words_of(path)):
+            places = (ROOT / name, path.parent / name, ROOT / f"{name}.py")
+            if name not in pages and not any(place.exists() for place in places):
+                gone.append(f"{path.relative_to(ROOT)}: {name}")
+    assert gone == []
+
+
+def test_every_test_says_what_would_be_wrong():
+    """A test that fails leaves its reader to guess what it is about."""
+    bare = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in tracked("tests/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test_")
+        and (ast.get_docstring(node) or "Wrong if").startswith("Wrong if")
+    ]
+    assert bare == []
