@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
@@ -21,6 +22,21 @@ PATIENCE = 180
 # A failed connector is started again by itself (infra/connect/auto_restart.py). For so long that is
 # waited for, in seconds: several tries of it.
 FAILED_PATIENCE = 30
+
+
+Offsets = dict[tuple[str, int], int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen at one moment: whether Debezium has passed the mark, and (topic, partition) ->
+    offset in Kafka (`ends`, read after that) and in staging (`landed`). `state` asks Connect.
+    """
+
+    passed: bool
+    ends: Offsets
+    landed: Offsets
+    state: Callable[[], connector.State | None]
 
 
 def lag(settings: Settings, seconds: float = 30) -> dict[str, int]:
@@ -62,37 +78,58 @@ def wait_until_landed(
         source_dsn or settings.dsn("primary"),
         "select pg_logical_emit_message(false, 'airline-heartbeat', '', true) - '0/0'::pg_lsn",
     )
-    ends: dict[tuple[str, int], int] = {}
-    passed = False
-    before: object = None
-    deadline = told = time.monotonic()
-    failed_since: float | None = None
-    while True:
-        if not passed:
+
+    def look(before: Look | None) -> Look:
+        if before is None or not before.passed:
             lsn, in_snapshot = connector.position(settings)
             passed = lsn >= int(mark) and not in_snapshot
-            # Asked after the position: when that is past the mark, what came before is in them.
-            # More traffic then does not lengthen the wait.
+            # Read after the position: when that is past the mark, `ends` contain all events before
+            # it. Later traffic does not lengthen the wait.
             ends = Broker(settings).end_offsets(settings.topics)
+        else:
+            passed, ends = True, before.ends
         landed = landed_offsets(settings, warehouse_dsn)
-        done = sum(min(landed.get(key, 0), end) for key, end in ends.items())
-        if passed and done == sum(ends.values()):
-            return sum(landed.values())
-        now = time.monotonic()
-        if (done, ends) != before:
-            before, deadline = (done, dict(ends)), now + PATIENCE
-        if now - told > 5:
-            told = now
-            say(f"landed {done:,} of {sum(ends.values()):,}{'' if passed else ' so far'}")
-        state = connector.state(settings)
+        return Look(passed, ends, landed, lambda: connector.state(settings))
+
+    return follow(look, say, lambda state, passed: _give_up(settings, state, passed))
+
+
+def follow(
+    look: Callable[[Look | None], Look],
+    say: Callable[[str], None],
+    give_up: Callable[[connector.State | None, bool], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Looks until everything before the mark has landed; returns how many offsets have in all.
+
+    `look` gets what was seen before. `give_up` raises an error; it is called when the connector is
+    gone, stopped, or failed for FAILED_PATIENCE, or when nothing has moved for PATIENCE seconds.
+    """
+    seen: Look | None = None
+    before: object = None
+    deadline = reported = clock()
+    failed_since: float | None = None
+    while True:
+        seen = look(seen)
+        done = sum(min(seen.landed.get(key, 0), end) for key, end in seen.ends.items())
+        if seen.passed and done == sum(seen.ends.values()):
+            return sum(seen.landed.values())
+        now = clock()
+        if (done, seen.ends) != before:
+            before, deadline = (done, dict(seen.ends)), now + PATIENCE
+        if now - reported > 5:
+            reported = now
+            say(f"landed {done:,} of {sum(seen.ends.values()):,}{'' if seen.passed else ' so far'}")
+        state = seen.state()
         if state is None or not state.is_failed:
             failed_since = None
         elif failed_since is None:
             failed_since = now
         stays_failed = failed_since is not None and now - failed_since >= FAILED_PATIENCE
         if state is None or stays_failed or state.is_stopped or now > deadline:
-            _give_up(settings, state, passed)
-        time.sleep(0.3)
+            give_up(state, seen.passed)
+        sleep(0.3)
 
 
 def wait_until_staged(
@@ -100,7 +137,7 @@ def wait_until_staged(
 ) -> None:
     """Waits until staging has everything before `ends`; the connector need not run."""
     before = -1
-    deadline = told = time.monotonic()
+    deadline = reported = time.monotonic()
     while True:
         landed = landed_offsets(settings)
         done = sum(min(landed.get(key, 0), end) for key, end in ends.items())
@@ -109,8 +146,8 @@ def wait_until_staged(
         now = time.monotonic()
         if done != before:
             before, deadline = done, now + PATIENCE
-        if now - told > 5:
-            told = now
+        if now - reported > 5:
+            reported = now
             say(f"landed {done:,} of {sum(ends.values()):,}")
         if now > deadline:
             raise _no_progress("staging is behind Kafka", "ingest")

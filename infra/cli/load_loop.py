@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -89,31 +90,55 @@ def main(settings: Settings, arguments: list[str]) -> int:
 
     loader = Loader(settings)
     say("ready")
+    run(
+        loader.load,
+        lambda: is_pending(settings),
+        lambda: read_nothing(settings),
+        lambda seconds: _rest(seconds, stopping),
+        is_stopping=lambda: bool(stopping),
+        once=options.once,
+    )
+    say("stopped")
+    return 0
+
+
+def run(
+    load: Callable[[], None],
+    is_pending: Callable[[], bool],
+    read_nothing: Callable[[], bool],
+    rest: Callable[[float], None],
+    *,
+    is_stopping: Callable[[], bool],
+    once: bool,
+) -> None:
+    """Loads until it is to stop; with `once` until nothing is pending.
+
+    `read_nothing`: whether the batch just loaded had no event, as those that landed wait for the
+    rest of their transaction. After such a batch, and after an error, it rests longer each time.
+    """
     retry = FIRST_RETRY
-    while not stopping:
+    while not is_stopping():
         try:
-            if not is_pending(settings):
-                if options.once:
+            if not is_pending():
+                if once:
                     break
-                _rest(LOOK_EVERY, stopping)
+                rest(LOOK_EVERY)
                 continue
             begun = time.monotonic()
-            loader.load()
+            load()
             say("loaded", seconds=round(time.monotonic() - begun, 2))
-            if read_nothing(settings):
-                # What landed waits for the rest of its transaction, which dbt does not hasten.
+            if read_nothing():
+                # The events wait for the rest of their transaction, which dbt does not hasten.
                 say("held back by a transaction that has not landed whole", in_seconds=retry)
-                _rest(retry, stopping)
+                rest(retry)
                 retry = min(retry * 2, LAST_HELD)
             else:
                 retry = FIRST_RETRY
         except (AirlineError, psycopg2.Error) as error:
             detail = getattr(error, "detail", "") or ""
             say("failed, trying again", error=str(error).strip(), detail=detail, in_seconds=retry)
-            _rest(retry, stopping)
+            rest(retry)
             retry = min(retry * 2, LAST_RETRY)
-    say("stopped")
-    return 0
 
 
 def is_pending(settings: Settings) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from infra.cli import landing
+from infra.cli.landing import Look
 from infra.connect.connector import State
 from infra.errors import AirlineError
 from infra.settings import Settings
@@ -15,61 +15,55 @@ from infra.settings import Settings
 TOPIC = ("airline.public.airports", 0)
 
 
-def test_an_event_that_comes_just_before_the_mark_is_waited_for(monkeypatch):
-    """An audit begins before the last change is in staging, and names it as a
-    difference. The moment is too short to be met on purpose with real servers.
-    """
-    monkeypatch.setattr(landing.time, "sleep", lambda _: None)
-    monkeypatch.setattr(landing, "_ask", lambda *_: [(100,)])
-    running = State("RUNNING", "RUNNING", "")
-    monkeypatch.setattr(landing.connector, "state", lambda _: running)
-    # At the first look Debezium is before the mark; at the second an event and the mark are there.
-    positions = iter([(99, False), (100, False)])
-    monkeypatch.setattr(landing.connector, "position", lambda _: next(positions))
-    ends = iter([{TOPIC: 5}, {TOPIC: 6}])
-    broker = SimpleNamespace(end_offsets=lambda _: next(ends))
-    monkeypatch.setattr(landing, "Broker", lambda _: broker)
-    landed = iter([{TOPIC: 5}, {TOPIC: 5}, {TOPIC: 6}])
-    monkeypatch.setattr(landing, "landed_offsets", lambda *_: next(landed))
-    assert landing.wait_until_landed(Settings.from_environment(), lambda _: None) == 6
+def running() -> State:
+    return State("RUNNING", "RUNNING", "")
 
 
-@pytest.fixture
-def one_event(monkeypatch) -> dict[str, Iterator[State]]:
-    """An event that lands as soon as the connector runs; `states` are those that it is seen in."""
-    seen: dict[str, Iterator[State]] = {}
-    clock = iter(range(1_000_000))
-    now = {"state": State("RUNNING", "FAILED", "killed")}
+def failed() -> State:
+    return State("RUNNING", "FAILED", "no such role")
 
-    def state(_) -> State:
-        now["state"] = next(seen["states"])
-        return now["state"]
 
-    monkeypatch.setattr(landing.time, "sleep", lambda _: None)
-    monkeypatch.setattr(landing.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(landing, "_ask", lambda *_: [(100,)])
-    monkeypatch.setattr(landing.connector, "state", state)
-    monkeypatch.setattr(
-        landing.connector, "position", lambda _: (100 * now["state"].is_running, False)
+def follow(looks: Iterable[Look] | Callable[[Look | None], Look]) -> int:
+    """`landing.follow` over these looks, a second apart."""
+    seconds, settings = iter(range(1_000_000)), Settings.from_environment({})
+    if not callable(looks):
+        rest = iter(looks)
+        looks = lambda _: next(rest)  # noqa: E731
+    return landing.follow(
+        looks,
+        lambda _: None,
+        lambda state, passed: landing._give_up(settings, state, passed),
+        lambda: float(next(seconds)),
+        lambda _: None,
     )
-    broker = SimpleNamespace(end_offsets=lambda _: {TOPIC: 1})
-    monkeypatch.setattr(landing, "Broker", lambda _: broker)
-    monkeypatch.setattr(landing, "landed_offsets", lambda *_: {TOPIC: int(now["state"].is_running)})
-    return seen
 
 
-def test_a_connector_that_is_started_again_is_waited_for(one_event):
-    """An audit right after the primary was restarted ends with an error, though
-    the connector is started again a second later. That second cannot be met on purpose.
+def test_an_event_that_comes_just_before_the_mark_is_waited_for():
+    """An audit begins before the last change is in staging, and names it as a difference. The
+    moment is too short to be met on purpose with real servers.
     """
-    failed, running = State("RUNNING", "FAILED", "killed"), State("RUNNING", "RUNNING", "")
-    one_event["states"] = iter([failed, failed, running])
-    assert landing.wait_until_landed(Settings.from_environment(), lambda _: None) == 1
+    looks = [
+        # At first Debezium is before the mark; then an event and the mark are there.
+        Look(False, {TOPIC: 5}, {TOPIC: 5}, running),
+        Look(True, {TOPIC: 6}, {TOPIC: 5}, running),
+        Look(True, {TOPIC: 6}, {TOPIC: 6}, running),
+    ]
+    assert follow(looks) == 6
 
 
-def test_a_connector_that_stays_failed_is_said(one_event):
+def test_a_connector_that_is_started_again_is_waited_for():
+    """An audit right after the primary was restarted ends with an error, though the connector is
+    started again a second later. That second cannot be met on purpose.
+    """
+    looks = [
+        Look(False, {TOPIC: 1}, {TOPIC: 0}, failed),
+        Look(False, {TOPIC: 1}, {TOPIC: 0}, failed),
+        Look(True, {TOPIC: 1}, {TOPIC: 1}, running),
+    ]
+    assert follow(looks) == 1
+
+
+def test_a_connector_that_stays_failed_is_said():
     """Whoever waits is not told why nothing comes."""
-    failed = State("RUNNING", "FAILED", "no such role")
-    one_event["states"] = iter([failed] * 1_000)
     with pytest.raises(AirlineError, match="failed while events were on their way"):
-        landing.wait_until_landed(Settings.from_environment(), lambda _: None)
+        follow(lambda _: Look(False, {TOPIC: 1}, {TOPIC: 0}, failed))
