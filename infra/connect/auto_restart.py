@@ -1,14 +1,14 @@
-"""`python -m infra.connect.auto_restart`: starts the connector again when it or its task failed.
+"""`python -m infra.connect.auto_restart`: restarts the connector when it or its task failed.
 
-Debezium tries again by itself what broke off while it streamed, but not what failed while it
-started, as when the primary is killed a moment after the connector was registered; and Connect
-leaves a failed task failed for ever. Here it is started again, at first soon and then once a
-minute, for what failed may be for a person to mend. A connector that is stopped or paused is let
-alone: a resync is under way, or somebody wants it so.
+Debezium retries by itself after an interruption of streaming, but not after an error at start (for
+example when the primary is killed right after the connector was registered), and Connect never
+restarts a failed task. This service does, first after a second and later once a minute, because the
+cause may need a person. It does not touch a stopped or paused connector: a resync is in progress,
+or somebody stopped it on purpose.
 
-It also compares the slot with the connector's stored position whenever nobody reads the slot, or a
-new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more. And it
-looks whether every table is published (infra/connect/resync_due.py).
+It also compares the slot with the connector's stored position whenever nothing reads the slot, or a
+new process does (infra/connect/slot_gap.py): a gap is not visible any more once the connector has
+continued. And it checks that every table is published (infra/connect/resync_due.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from infra.settings import Settings
 # How often to look, in seconds.
 LOOK_EVERY = 2.0
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
-# How long Connect may take to answer, and how old the last look may be, in seconds.
+# How long Connect may take to answer, and how old the last check may be, in seconds.
 PATIENCE, TOO_OLD = 10.0, 60.0
 
 
@@ -40,8 +40,8 @@ PATIENCE, TOO_OLD = 10.0, 60.0
 class Patience:
     """When a failed connector is started again. Times are in seconds of a steady clock.
 
-    The wait doubles with each try, and is short again only after the connector ran for as long as
-    the longest wait: one that fails a second after each start is not started every two seconds.
+    The wait doubles with each restart, and becomes short again only after the connector ran for the
+    longest wait: one that fails a second after each start is not restarted every two seconds.
     """
 
     wait: float = FIRST_RETRY
@@ -49,7 +49,7 @@ class Patience:
     running_since: float | None = None
 
     def is_due(self, now: float, *, failed: bool, running: bool) -> bool:
-        """Whether to start it again now, where it has been seen as it is at this time."""
+        """Whether to restart it now, given the state that was seen at this time."""
         if not running:
             self.running_since = None
         elif self.running_since is None:
@@ -64,13 +64,13 @@ class Patience:
 
 
 def looked(settings: Settings) -> Path:
-    """A file that is touched at each look."""
+    """A file that is touched at each check."""
     folder = runtime.make_folder(settings, settings.home / "run", mode=0o700)
     return folder / "auto-restart.looked"
 
 
 def problem(settings: Settings) -> str:
-    """Why it is of no use though its process runs; '' where it looks as it should."""
+    """Why it does not work although its process runs; '' if it does."""
     try:
         age = time.time() - looked(settings).stat().st_mtime
     except FileNotFoundError:
@@ -79,9 +79,9 @@ def problem(settings: Settings) -> str:
 
 
 def main(settings: Settings) -> int:
-    """Looks until SIGTERM or SIGINT. Returns 0."""
+    """Checks until SIGTERM or SIGINT. Returns 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # As the first process of a container it would not be ended by default.
+        # As PID 1 of a container it would ignore these signals by default.
         signal.signal(number, lambda *_: sys.exit(0))
     patience = Patience()
     answered = True
@@ -119,14 +119,14 @@ def main(settings: Settings) -> int:
                 )
                 connector.restart_failed(settings, PATIENCE)
         except AirlineError as error:
-            # The supervisor starts a dead worker again.
+            # A dead worker is restarted by the supervisor.
             if answered:
                 say("Kafka Connect does not do what it is asked", error=str(error))
             answered = False
 
 
 def _look_at_source(settings: Settings, before: list[resync_due.Due]) -> list[resync_due.Due]:
-    """Notes what loses changes; says what was not due `before`. Returns what is."""
+    """Records faults that lose changes; logs those that are new since `before`. Returns all."""
     with suppress(psycopg2.Error, AirlineError, OSError), postgres.patience(PATIENCE):
         resync_due.look(settings)
     due = resync_due.noted(settings)

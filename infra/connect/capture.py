@@ -1,8 +1,8 @@
-"""What change data capture needs of the source's tables: read from its catalogue, and mended.
+"""Checks and repairs what change data capture needs of the source's tables.
 
-A change of a table that is not published as it should be comes in no event, and nothing downstream
-can notice. So the catalogue is asked for each table that the project declares: is it there, is it a
-table, is it published with all rows, columns and operations, does a delete say which row it was.
+Changes of a table that is not published correctly appear in no event, and nothing downstream can
+notice. So the catalogue is read for each declared table: does it exist, is it a table, is it
+published with all rows, columns and operations, does its replica identity identify deleted rows.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ _KINDS = {
     "c": "a composite type",
     "i": "an index",
 }
-# How long a session that holds a table may keep us from altering it.
+# How long to wait for the lock on a table that is to be altered.
 LOCK_TIMEOUT = "20s"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that keeps changes of a table, of all where `table` is None, from being captured.
+    """Why changes of a table (of all tables if `table` is None) are not captured correctly.
 
-    `what` it is and `remedy`, both in words; `loses`: changes made meanwhile are in no event, so
-    the table is to be read anew; `mends`: `mend` can put it right; `blocks`: a fresh reading of the
-    table would go wrong, or would soon be wrong again; `is_harmless`: it costs something, and loses
-    nothing.
+    `what` describes it and `remedy` says what to do. `loses`: changes made meanwhile are in no
+    event, so the table needs a resync. `mends`: `mend` can repair it. `blocks`: a resync of the
+    table would fail or soon be wrong again. `is_harmless`: it has a cost, but loses nothing.
     """
 
     table: str | None
@@ -55,7 +54,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Relation:
-    """What stands under a table's name in the schema public. `columns` as they lie in it."""
+    """The relation with a table's name in the schema public. `columns` in their order there."""
 
     name: str
     oid: int
@@ -63,17 +62,17 @@ class Relation:
     persistence: str
     key: tuple[str, ...]
     columns: tuple[str, ...]
-    # d: the primary key, n: nothing, f: the whole row, i: `identity_columns`.
+    # Replica identity. d: the primary key, n: nothing, f: the whole row, i: `identity_columns`.
     identity: str
     identity_columns: tuple[str, ...]
-    # Partitions without a whole identity of their own.
+    # Partitions whose own replica identity is not sufficient.
     bare_partitions: tuple[str, ...]
-    # The columns that are published; None where the table is not.
+    # The published columns; None if the table is not published.
     published: tuple[str, ...] | None
     is_filtered: bool
     readable: bool
     hides_rows: bool
-    # What is another one after each change: of the publication's entry, of identities, partitions.
+    # Catalogue ids that change with the publication's entry, replica identities and partitions.
     entry: int | None
     identities: Mapping[str, str] = field(default_factory=dict)
     partitions: tuple[int, ...] = ()
@@ -96,11 +95,11 @@ class Publication:
 
 @dataclass(frozen=True)
 class Source:
-    """The source's catalogue as far as it concerns us, of one moment."""
+    """The relevant part of the source's catalogue at one moment."""
 
     publication: Publication | None
     relations: dict[str, Relation]
-    # Tables of the schema that the project does not declare.
+    # Tables in the schema public that the project does not declare.
     others: tuple[str, ...]
 
 
@@ -424,9 +423,10 @@ def _identity(table: declared.Table, now: Relation, fault) -> list[Fault]:
 
 
 def mend(cursor: Cursor, source: Source) -> list[str]:
-    """Puts right what `up` owns: the publication, replica identities. Says what it did.
+    """Repairs what `up` owns: the publication and replica identities. Returns what it did.
 
-    What cannot be published (a view) is left out and stays a fault. As the tables' owner.
+    A relation that cannot be published (a view) is left out and remains a fault. Needs the owner's
+    rights on the tables.
     """
     wrong = [each for each in faults(source) if each.mends]
     done: list[str] = []
@@ -475,8 +475,8 @@ def _is_published_wrong(publication: Publication, now: Relation) -> bool:
 
 
 def let_read(cursor: Cursor, source: Source, roles: tuple[str, ...] = (CDC, AUDIT)) -> None:
-    """Lets Debezium and Airflow's audit, where there are these roles, read the declared tables and
-    no others.
+    """Grants the roles of Debezium and of Airflow's audit, if they exist, SELECT on the declared
+    tables only.
     """
     cursor.execute("select rolname from pg_roles where rolname = any(%s)", (list(roles),))
     there = [sql.Identifier(role) for (role,) in cursor.fetchall()]
@@ -489,7 +489,7 @@ def let_read(cursor: Cursor, source: Source, roles: tuple[str, ...] = (CDC, AUDI
 
 
 def was_published(cursor: Cursor) -> bool:
-    """Whether somebody has read changes of this database before: CDC's slot is there."""
+    """Whether changes of this database were read before: whether CDC's slot exists."""
     cursor.execute(
         "select exists (select from pg_replication_slots"
         " where slot_name = %s and database = current_database())",

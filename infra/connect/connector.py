@@ -1,4 +1,4 @@
-"""The connector `airline-connector`: registers it, and says how it is and how far it has come."""
+"""The connector `airline-connector`: registers, stops and restarts it, and reads its state."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from infra.settings import SLOT as SLOT
 from infra.settings import TABLES, Settings
 
 NAME = "airline-connector"
-# What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
+# Topics of signals to the connector (infra/connect/signals.py), and of its notifications.
 SIGNAL_TOPIC = "airline-signals"
 NOTIFICATION_TOPIC = "airline-notifications"
-# Settings that say what is captured, and in which words.
+# Settings that determine which changes are captured, and their format.
 CAPTURE = frozenset(
     (
         "connector.class",
@@ -40,7 +40,7 @@ CAPTURE = frozenset(
     )
 )
 TEMPLATE = Path(__file__).with_name("connector.json")
-# Debezium's words where the slot begins behind the connector's stored position, or is lost.
+# Debezium's messages when the slot starts after the connector's stored position, or is lost.
 POSITION_GONE = "no longer available on the server"
 LOST_PLACE = (
     "the slot no longer has what comes after the connector's stored position: './airline resync' "
@@ -52,8 +52,8 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class State:
-    """What Connect says of the connector. `task` is None where it has none; `trace` of what
-    failed.
+    """The connector's state in Connect. `task` is None where it has none; `trace` is of the
+    failure.
     """
 
     connector: str
@@ -75,8 +75,8 @@ class State:
 
     @property
     def has_lost_its_place(self) -> bool:
-        """Whether the slot no longer has what comes after the stored position: it stays failed,
-        however often it is started.
+        """Whether the slot no longer has the changes after the stored position: a restart does not
+        help.
         """
         return POSITION_GONE in self.trace
 
@@ -110,7 +110,7 @@ def configuration(settings: Settings) -> dict[str, str]:
 def register(settings: Settings) -> bool:
     """Registers the connector, or again where its configuration changed. Returns whether it did."""
     wanted = configuration(settings)
-    # One partition each: their order counts.
+    # One partition each, because their order matters.
     Broker(settings).make_topics((SIGNAL_TOPIC, NOTIFICATION_TOPIC))
     there = _ask(settings, "GET", "/config", missing=None)
     if there is not None and {key: there[key] for key in there if key != "name"} == wanted:
@@ -121,8 +121,8 @@ def register(settings: Settings) -> bool:
 
 
 def captures_otherwise(settings: Settings, seconds: float = 100) -> list[str]:
-    """Names of its settings by which it captures something else than ours; [] as well where it is
-    not registered. Ports, sizes and the like are not asked for.
+    """Names of its settings that make it capture other changes than ours; [] also if it is not
+    registered. Ports, sizes and the like are not compared.
     """
     there = _ask(settings, "GET", "/config", missing=None, seconds=seconds)
     if there is None:
@@ -140,8 +140,8 @@ def state(settings: Settings, seconds: float = 100) -> State | None:
     """
     reply = _ask(settings, "GET", "/status", missing=None, seconds=seconds)
     if reply is None:
-        # A worker that has just started, or just taken the connector on, has no state of it yet.
-        # Whether it is registered the worker says only once it knows.
+        # A worker that has just started, or has just been assigned the connector, has no state of
+        # it yet, and may not know yet whether it is registered.
         there = _ask(settings, "GET", "", missing=None, seconds=seconds)
         return None if there is None else State("UNASSIGNED", None, "")
     tasks = reply.get("tasks", [])
@@ -189,12 +189,12 @@ def wait_until_running(settings: Settings) -> None:
 
 
 def restart_failed(settings: Settings, seconds: float = 100) -> None:
-    """Starts anew what failed of connector and task; the worker does so when it comes to it."""
+    """Requests a restart of the connector and its task if they failed; done asynchronously."""
     _ask(settings, "POST", "/restart?includeTasks=true&onlyFailed=true", seconds=seconds)
 
 
 def position(settings: Settings) -> tuple[int, bool]:
-    """(LSN up to which all events are in Kafka, whether a snapshot is still under way)."""
+    """(LSN up to which all events are in Kafka, whether a snapshot is in progress)."""
     reply = _ask(settings, "GET", "/offsets", missing={"offsets": []})
     for each in reply["offsets"]:
         offset: dict[str, Any] = each.get("offset") or {}
@@ -204,9 +204,9 @@ def position(settings: Settings) -> tuple[int, bool]:
 
 
 def stop(settings: Settings) -> None:
-    """Ends the connector's task and waits until it is gone; a restarted worker leaves it stopped.
+    """Stops the connector and waits until its task is gone. A worker that restarts leaves it so.
 
-    What the task had in hand is in Kafka whole or not at all.
+    The task's last transaction is in Kafka completely or not at all.
     """
     _ask(settings, "PUT", "/stop")
     deadline = time.monotonic() + PATIENCE
@@ -223,7 +223,7 @@ def stop(settings: Settings) -> None:
 
 
 def resume(settings: Settings) -> None:
-    """Starts a stopped connector again; returns once the worker has taken that up."""
+    """Starts a stopped connector again; returns when the worker has begun to."""
     _ask(settings, "PUT", "/resume")
     deadline = time.monotonic() + PATIENCE
     while (now := state(settings)) is not None and now.is_stopped:
@@ -236,9 +236,9 @@ def resume(settings: Settings) -> None:
 
 
 def forget_position(settings: Settings) -> None:
-    """Makes a stopped connector forget how far it has come: started again, it takes a snapshot.
+    """Deletes the stored position of a stopped connector: at its next start it takes a snapshot.
 
-    Connect fences what may be left of its former task before it does so.
+    Connect fences a former task that may still run before it does so.
     """
     _ask(settings, "DELETE", "/offsets")
 
@@ -248,7 +248,7 @@ def forget(settings: Settings) -> None:
     the worker still knows it after PATIENCE seconds.
     """
     _ask(settings, "DELETE", "", missing=None)
-    # The worker answers before it has read of it: for a moment all looks as if it ran.
+    # The worker answers before it has processed the request, so the connector still seems to run.
     deadline = time.monotonic() + PATIENCE
     while state(settings) is not None:
         if time.monotonic() > deadline:
@@ -265,8 +265,8 @@ def _short(trace: str) -> str:
 
 
 def _is_of_no_worker(answer: requests.Response) -> bool:
-    """Whether only the web server says that there is no such page. It listens before the worker
-    has found its plugins, for a minute on a busy machine; a worker's own 404 is JSON.
+    """Whether this 404 comes from the web server and not from the worker, whose own 404 is JSON.
+    The server listens while the worker still scans its plugins: for a minute on a busy machine.
     """
     kind = answer.headers.get("Content-Type", "")
     return answer.status_code == 404 and not kind.startswith("application/json")
@@ -279,8 +279,8 @@ def _ask(
     body: Any = None,
     *,
     missing: Any = ...,
-    # A worker that has just come back answers when its group has taken it in; it gives up by
-    # itself, with a reason, after 90 s.
+    # A restarted worker answers only after it has joined its group; it gives up by itself, with a
+    # reason, after 90 s.
     seconds: float = 100,
 ) -> Any:
     """The worker's answer. `missing` is returned for a connector that is not there."""

@@ -1,10 +1,10 @@
-"""Tables of which changes may be in no topic, because the stream was broken: resync is asked for.
+"""Records tables whose changes may be missing from Kafka because capture was broken: resync is due.
 
-Whoever looks at the source (`status`, the metrics, auto-restart every two seconds, `up` before it
-mends anything) notes here what loses changes, and so does whoever finds that something was broken
-and mended between two looks: the publication, its entry of a table, the table under a name, its
-unique indexes carry numbers in the catalogue that are others afterwards. A note stays until a
-resync of that table, or of all, has begun to read anew; from then on the resync's own journal asks.
+Every check of the source (`status`, the metrics, auto-restart every two seconds, `up` before it
+repairs anything) records here the faults that lose changes. It also detects a fault that appeared
+and was repaired between two checks: the catalogue ids of the publication, of its entry for a table,
+of the table and of its unique indexes have changed then. A record stays until a resync of that
+table, or of all tables, has begun to read; from then on the resync's own journal requires it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from infra.settings import TABLES, Settings
 
 # In place of a table's name: every table.
 ALL = "all tables"
-# How long another look may take, in seconds.
+# How long to wait for another process that checks, in seconds.
 PATIENCE = 15.0
 
 
 @dataclass(frozen=True)
 class Due:
-    """A resync that is asked for: of which table (or ALL), why, and when that was first seen."""
+    """A resync that is due: of which table (or ALL), why, and when that was first seen."""
 
     table: str
     why: str
@@ -43,7 +43,7 @@ class Due:
 
 
 def look(settings: Settings) -> capture.Source:
-    """Reads the source's catalogue now, and notes what loses changes.
+    """Reads the source's catalogue now, and records faults that lose changes.
 
     Raises psycopg2.Error where the primary does not answer.
     """
@@ -54,9 +54,9 @@ def look(settings: Settings) -> capture.Source:
 
 
 def set_up(settings: Settings) -> list[str]:
-    """Makes what is missing at the source and mends what breaks the stream, as `up` does.
+    """Makes what is missing at the source and repairs capture, as `up` does.
 
-    What was broken until now is noted first. Returns what it did, a line each.
+    Faults are recorded before they are repaired. Returns what it did, a line each.
     """
     # What opens the simulator's modules is for `up` alone.
     from infra import source as booking_system
@@ -67,7 +67,7 @@ def set_up(settings: Settings) -> list[str]:
             _note(settings, before, was_published)
         done = booking_system.setup(settings.dsn("primary"))
         with postgres.reading(settings.dsn("primary")) as cursor:
-            # What we changed ourselves was no break.
+            # Our own changes of the catalogue are no fault.
             after = capture.read(cursor)
             _seen(settings).write(**_marks(after))
     if was_published:
@@ -79,13 +79,13 @@ def set_up(settings: Settings) -> list[str]:
 
 
 def note_configuration(settings: Settings, names: list[str]) -> None:
-    """The connector captured something else by these settings (connector.captures_otherwise)."""
+    """Records that the connector ran with these other settings (connector.captures_otherwise)."""
     if names:
         note(settings, ALL, f"the connector had another configuration: {', '.join(names)}")
 
 
 def noted(settings: Settings) -> list[Due]:
-    """What is asked for, a resync of all tables first."""
+    """The resyncs that are due, that of all tables first."""
     found = []
     for table in (ALL, *TABLES):
         if note := _journal(settings, table).read():
@@ -94,14 +94,14 @@ def noted(settings: Settings) -> list[Due]:
 
 
 def note(settings: Settings, table: str, why: str) -> None:
-    """Asks for a resync of a table, or of ALL. What was noted first stays."""
+    """Records that a resync of a table, or of ALL, is due. An earlier record stays."""
     journal = _journal(settings, table)
     if journal.read() is None:
         journal.write(why=why, since=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def forget(settings: Settings, tables: Iterable[str]) -> None:
-    """They are read anew; ALL among them is only where every table is."""
+    """Removes the records of tables that are being read again; ALL only if every table is."""
     for table in tables:
         _journal(settings, table).end()
 
@@ -120,7 +120,7 @@ def request(found: list[Due]) -> str:
 def _note(settings: Settings, source: capture.Source, was_published: bool) -> None:
     marks, known = _marks(source), _seen(settings).read()
     if known is None and not was_published:
-        # Before the first `up` has made anything no change is missed.
+        # Before the first `up` no change can be missed.
         if not capture.faults(source):
             _seen(settings).write(**marks)
         return
@@ -135,7 +135,7 @@ def _note(settings: Settings, source: capture.Source, was_published: bool) -> No
 
 
 def _marks(source: capture.Source) -> dict[str, Any]:
-    """What tells whether something was broken and mended meanwhile; as JSON has it."""
+    """The catalogue ids that show whether something changed between two checks; for JSON."""
     there = source.publication
     return {
         "publication": [there.oid, there.version] if there else None,
@@ -152,14 +152,14 @@ def _marks(source: capture.Source) -> dict[str, Any]:
 
 
 def _breaks(known: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(table or ALL, what happened between two looks) as far as changes may have been missed."""
+    """(table or ALL, what changed between two checks) where changes may have been missed."""
     if known["publication"] and now["publication"] and known["publication"] != now["publication"]:
         was_made = known["publication"][0] != now["publication"][0]
         yield ALL, "the publication was " + ("dropped and made again" if was_made else "altered")
     for name, before in known["tables"].items():
         after = now["tables"].get(name)
         if after is None:
-            # A fault, and noted as that.
+            # A fault that is recorded by itself.
             continue
         if before["oid"] != after["oid"]:
             yield name, f"another table is in the place of {name}"
@@ -185,7 +185,7 @@ def _journal(settings: Settings, table: str) -> Journal:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """One look at a time: an older one must not be compared with what a newer one has seen."""
+    """Serialises checks: an older result must not be compared with a newer one."""
     folder = runtime.make_folder(settings, settings.home / "data" / "resync-due")
     deadline = time.monotonic() + PATIENCE
     with (folder / "lock").open("a") as lock:

@@ -1,4 +1,4 @@
-"""Signals to the running connector: a fresh snapshot of one table, and word that it is done."""
+"""Signals to the running connector: requests an ad-hoc snapshot, and waits for its notification."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import TOPIC_PREFIX, Settings
 
-# How long the connector may take to begin a snapshot that it was told to take, in seconds.
+# How long the connector may take to begin a requested snapshot, in seconds.
 PATIENCE = 120
 
 
 def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], None]) -> None:
-    """Has the running connector read the tables anew; returns when all their rows are in Kafka.
+    """Has the running connector read the tables again; returns when all their rows are in Kafka.
 
-    Streaming waits meanwhile and goes on from where it was: nothing is missed or repeated.
+    Streaming pauses meanwhile and continues from its position: nothing is missed or repeated.
     """
     before = Broker(settings).end_offsets([NOTIFICATION_TOPIC]).get((NOTIFICATION_TOPIC, 0), 0)
     collections = [f"public.{table}" for table in tables]
@@ -31,7 +31,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
         "type": "execute-snapshot",
         "data": {"data-collections": collections, "type": "BLOCKING"},
     }
-    # The connector listens only to signals with its own name for a key.
+    # The connector accepts only signals whose key is its name (topic prefix).
     Broker(settings).send(SIGNAL_TOPIC, [(TOPIC_PREFIX, signal)])
     begun = False
     deadline = time.monotonic() + PATIENCE
@@ -56,7 +56,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                             say(f"reading {', '.join(collections)} anew")
                         case "COMPLETED" if begun:
                             return
-                        # A connector that starts says as well that it skips its first one.
+                        # A starting connector also reports that it skips its initial snapshot.
                         case "ABORTED" | "SKIPPED" if begun:
                             raise AirlineError(
                                 f"the connector {connector.NAME} gave the snapshot up",

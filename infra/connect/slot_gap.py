@@ -1,13 +1,13 @@
-"""Whether CDC's slot has confirmed more than the connector has stored as its position.
+"""Detects a slot that is ahead of the connector's stored position.
 
-Debezium confirms to PostgreSQL only what Kafka has: events and its own position, which are one
-transaction of Kafka's. So the slot is never ahead of the stored position, unless somebody moved the
-slot, or Kafka lost the end of the topic with the positions. PostgreSQL then streams from where the
-slot is, and Debezium 3.7 (`offset.mismatch.strategy=trust_offset`) says nothing: changes between
-the two may be in no topic.
+Debezium confirms a position to PostgreSQL only after Kafka has stored the events and the
+connector's position, in one Kafka transaction. So the slot is never ahead of the stored position,
+unless somebody moved the slot or Kafka lost the end of the offsets topic. PostgreSQL then streams
+from the slot's position, and Debezium 3.7 (`offset.mismatch.strategy=trust_offset`) does not report
+it: changes between the two may be in no topic.
 
-The two differ only until the connector stores its next position, so what was seen is kept in a file
-until a resync of all tables.
+The difference is visible only until the connector stores its next position, so a gap is kept in a
+file until a resync of all tables.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from infra.settings import Settings
 
 # offset.storage.topic in worker.properties.
 OFFSETS_TOPIC = "airline-connect-offsets"
-# How long Kafka may take for an answer, and a commit of Kafka's until it is seen, in seconds.
+# How long Kafka may take to answer, and until a committed transaction is visible, in seconds.
 PATIENCE, COMMIT_PATIENCE = 5.0, 5.0
-# Offsets read at first from the end of the topic; each further look is at eight times more.
+# Offsets read first from the end of the topic; each further attempt reads eight times as many.
 FIRST_LOOK = 64
-# How often to compare while nobody reads the slot and it does not move, in seconds.
+# How often to compare while nothing reads the slot and it does not move, in seconds.
 COMPARE_EVERY = 10.0
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Positions in the source's log, in bytes: the changes between may be in no topic."""
+    """Positions in the source's log, in bytes: changes between them may be in no topic."""
 
     stored: int
     confirmed: int
@@ -54,14 +54,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Slot:
-    """CDC's slot: the process that sends from it, None where nobody reads, and its position."""
+    """CDC's slot: the pid of its WAL sender, None if nothing reads it, and its position."""
 
     sender: int | None
     confirmed: int
 
 
 def slot(settings: Settings) -> Slot | None:
-    """The slot as it is now, None where there is none. Raises psycopg2.Error."""
+    """The current state of the slot, None if there is none. Raises psycopg2.Error."""
     primary = Server(settings, "primary", settings.home / "data" / "primary", settings.primary_port)
     rows = primary.query(
         "select active_pid, confirmed_flush_lsn - '0/0'::pg_lsn from pg_replication_slots"
@@ -71,17 +71,17 @@ def slot(settings: Settings) -> Slot | None:
 
 
 def look(settings: Settings) -> Gap | None:
-    """Compares slot and stored position now, and keeps a gap. Returns the one that is known.
+    """Compares slot and stored position now, and records a gap. Returns the recorded one.
 
     Raises psycopg2.Error or KafkaError where primary or Kafka does not answer.
     """
     deadline = time.monotonic() + COMMIT_PATIENCE
-    # The slot first: a connector at work stores a position before it confirms it.
+    # The slot is read first: a running connector stores a position before it confirms it.
     while (now := slot(settings)) is not None:
         stored, on_its_way = _stored(settings)
         if stored is None or stored >= now.confirmed:
             break
-        # A transaction is committed for its producer a moment before others can read it.
+        # A transaction is committed for its producer a moment before consumers can read it.
         if on_its_way < now.confirmed:
             if noted(settings) is None:
                 _journal(settings).write(stored=stored, confirmed=now.confirmed)
@@ -93,19 +93,19 @@ def look(settings: Settings) -> Gap | None:
 
 
 def noted(settings: Settings) -> Gap | None:
-    """The first gap that was seen since the last resync of all tables."""
+    """The first gap seen since the last resync of all tables."""
     entry = _journal(settings).read()
     return Gap(entry["stored"], entry["confirmed"]) if entry else None
 
 
 def forget(settings: Settings) -> None:
-    """All rows are read anew."""
+    """Removes the record: all rows are being read again."""
     _journal(settings).end()
 
 
 class Watch:
-    """Looks again and again, and compares when it may have come to a gap: nobody reads the slot, or
-    somebody else than before.
+    """Compares repeatedly, but only when a gap is possible: nothing reads the slot, or another
+    process than before does.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -139,8 +139,8 @@ def _lsn(position: int) -> str:
 
 
 def _stored(settings: Settings) -> tuple[int | None, int]:
-    """(the position that a connector which starts now would go on from, the newest one of Kafka's
-    open transactions or 0). The first is None where there is no position, and in a snapshot.
+    """(the position from which a connector that starts now would continue, the newest position in
+    open Kafka transactions or 0). The first is None if there is none, and during a snapshot.
     """
     newest: dict[str, Any] | None = None
     on_its_way = 0
@@ -180,8 +180,8 @@ def _consumer(settings: Settings, isolation_level: str) -> KafkaConsumer:
 def _newest(
     consumer: KafkaConsumer, partition: TopicPartition, begin: int, end: int
 ) -> dict[str, Any] | None:
-    """What the connector stored last in a partition; {} where it was made to forget that, None
-    where it never stored anything there.
+    """The connector's last stored position in a partition; {} if it was reset, None if it never
+    stored one there.
     """
     count = FIRST_LOOK
     while end > begin:
@@ -214,8 +214,8 @@ def _read(
 
 
 def _reached(offset: dict[str, Any]) -> int:
-    """The newest place in the source's log that a stored position names.
+    """The newest LSN in a stored position.
 
-    Transactions come in the order of their commits: an event may lie before a commit that is done.
+    Transactions arrive in commit order: an event's LSN may be lower than an earlier commit's.
     """
     return max(int(offset.get(key) or 0) for key in ("lsn", "lsn_proc", "lsn_commit"))

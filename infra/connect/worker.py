@@ -1,4 +1,4 @@
-"""The Connect worker: how it is run, and whether it answers."""
+"""The Connect worker: its configuration, command and readiness."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Asks many questions at once, and waits for no answer for ever.
+"""Runs many queries concurrently, each with a time limit.
 
-What hangs (a stopped process, a lock, a connection of which the other end is gone) cannot always
-be ended from here: it is left behind in its thread, and the others answer in time.
+A query that hangs (on a stopped process, a lock, a dead connection) cannot always be cancelled: it
+is left behind in its thread, and the others answer in time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from infra import postgres
 
 
 class Asker:
-    """Asks each question in a thread of its own.
+    """Runs each query in a thread of its own.
 
-    A question that still hangs from an earlier round is not asked again meanwhile, so that a
-    process that asks for days has at most one thread for each.
+    A query that still hangs from an earlier round is not started again, so that a process that runs
+    for days has at most one thread for each.
     """
 
     def __init__(self) -> None:
@@ -27,9 +27,9 @@ class Asker:
     def ask(
         self, questions: Mapping[str, Callable[[], Any]], seconds: float
     ) -> dict[str, tuple[Any] | None]:
-        """Name -> (its answer,), or None where there is none after `seconds`.
+        """Name -> (its answer,), or None if there is none after `seconds`.
 
-        An exception of a question is raised here: questions catch what they expect.
+        An exception of a query is raised here: queries catch the errors that they expect.
         """
         deadline = time.monotonic() + seconds
         answers: dict[str, tuple[Any]] = {}
@@ -37,7 +37,7 @@ class Asker:
 
         def run(name: str, question: Callable[[], Any]) -> None:
             try:
-                # A little less, so that the reason comes from the query.
+                # A little less, so that the query itself reports the timeout.
                 with postgres.patience(seconds * 0.8):
                     answers[name] = (question(),)
             except BaseException as error:
@@ -46,7 +46,7 @@ class Asker:
         for name, question in questions.items():
             if name in self._threads and self._threads[name].is_alive():
                 continue
-            # A daemon: a process that ends does not wait for it.
+            # A daemon thread, so that the process can end without waiting for it.
             thread = threading.Thread(target=run, args=(name, question), name=name, daemon=True)
             self._threads[name] = thread
             thread.start()
@@ -54,7 +54,7 @@ class Asker:
             self._threads[name].join(max(0.0, deadline - time.monotonic()))
         if failures:
             raise failures[0]
-        # What comes after this is for nobody.
+        # An answer that comes later is ignored.
         found = dict(answers)
         return {name: found.get(name) for name in questions}
 

@@ -6,10 +6,10 @@ from infra.cli.services import Primary, Warehouse
 from infra.health.finding import Finding, span
 from infra.settings import Settings
 
-# A wait that is worth a line, in seconds: locks within a build are held for less.
+# Shorter waits are not reported, in seconds: a build holds its locks for less.
 WORTH_A_LINE = 10
 
-# Who waits, and who is at the head of the queue: the one that waits for nobody itself.
+# Waiting sessions, and the session at the head of the queue: the one that waits for no other.
 WAITING = f"""
 with recursive waiting as (
     select pid as waiter, unnest(pg_blocking_pids(pid)) as blocker

@@ -1,4 +1,4 @@
-"""All that is asked of a stack: the one list that `status`, `up`, metrics and alerts share."""
+"""All checks of a stack: the one list that `status`, `up`, metrics and alerts share."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from infra.health.finding import Finding
 from infra.health.last_error import redacted
 from infra.settings import Settings
 
-# How long a check may take, in seconds. All are asked at once, and only of services that answer:
-# what takes long is a lock, or a machine with much else to do.
+# How long a check may take, in seconds. All run concurrently, and only on services that answer:
+# a longer one waits for a lock, or the machine is busy.
 PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of `status`. `needs`: services that must answer, or there is nothing to ask.
-    `settles`: it gets well by itself after `up`; the others are for a person to mend. `part`: a
-    part that not every stack has, without which there is no such line.
+    """One line of `status`. `needs`: services that must answer for the check to run. `settles`: it
+    becomes healthy by itself after `up`; others need a person. `part`: an optional part of the
+    stack, without which the line is left out.
     """
 
     name: str
@@ -92,9 +92,9 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Finding], list[Finding]]:
-    """(the services, everything else) as they are now; for the screen and for the metrics.
+    """(findings of the services, of all other checks); for the screen and for the metrics.
 
-    In containers the services are not `supervised`: then each is asked as if it ran.
+    In containers the services are not `supervised`: each is checked as if its process ran.
     """
     found = services.services(settings) if supervised else []
     answering = {each.name for each in found if each.values["answers"]}
@@ -120,10 +120,11 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
 
 
 def settle(settings: Settings, patience: float = 60) -> list[Finding]:
-    """Waits until all that `up` starts is well; returns what is not after `patience` seconds.
+    """Waits until everything that `up` starts is healthy; returns what is not after `patience`
+    seconds.
 
-    A part that is ready may still be getting over the absence of another: an ingester that
-    outlived Kafka asks for it again after seconds, a replica reconnects.
+    A part that is ready may still be reconnecting to a service that restarted: an ingester to
+    Kafka, a replica to the primary.
     """
     settling = {check.name for check in CHECKS if check.settles}
     deadline = time.monotonic() + patience
@@ -146,5 +147,5 @@ def _ask(settings: Settings, check: Check) -> Finding:
     except (KafkaError, AirlineError, OSError) as error:
         return Finding("", "unknown", (str(error).strip() or type(error).__name__).split("\n")[0])
     except Exception as error:
-        # A check that is wrong must not hide what the others say.
+        # A bug in a check must not hide the results of the others.
         return Finding("", "unknown", f"the check failed: {redacted(repr(error))}")

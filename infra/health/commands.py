@@ -1,4 +1,4 @@
-"""Commands of several steps that were begun and have not ended."""
+"""Commands of several steps (resync, failover, …) that were started and have not finished."""
 
 from __future__ import annotations
 

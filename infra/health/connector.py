@@ -16,7 +16,7 @@ def connector(settings: Settings) -> Finding:
     if state is None:
         return Finding("", "not registered", "'./airline up' registers it")
     others = cdc.captures_otherwise(settings, PATIENCE)
-    # A change may be missed from now on, and `up` makes this look as if nothing had been.
+    # Changes may be missed from now on; recorded, because `up` repairs the configuration.
     resync_due.note_configuration(settings, others)
     problem = _why_not(settings, state)
     if others and not problem:

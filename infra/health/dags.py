@@ -13,15 +13,15 @@ from infra.settings import Settings
 # How long Airflow may take for one answer, in seconds.
 PATIENCE = 7.0
 
-# One login for as long as a process asks.
+# One login per process.
 _apis: dict[str, Api] = {}
 
 
 def dags(settings: Settings) -> Finding:
-    """Whether each DAG file is read, its DAG is on, and its last run that is over succeeded."""
+    """Whether each DAG file is parsed, no DAG is paused, and its last finished run succeeded."""
     known = _apis.pop(settings.airflow_url, None)
     if known is not None:
-        # Its login may have run out, or Airflow was made anew.
+        # The login may have expired, or Airflow's database was made again.
         with contextlib.suppress(AirlineError):
             return _dags(settings, known)
     return _dags(settings, Api(settings, seconds=PATIENCE))

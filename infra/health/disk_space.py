@@ -1,4 +1,4 @@
-"""How much room is left where each server keeps its data: said before a disk is full, and when."""
+"""Free space on the disks of the servers' data: reported before and when a disk is full."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from infra.health.finding import Finding, size
 from infra.settings import SERVERS, Settings
 
-# Too little is what is below both: a share of the file system, and what hours of traffic take.
+# Too little is less than both: a share of the file system, and the size of some hours of traffic.
 LEAST_SHARE = 0.1
 LEAST_BYTES = 2 << 30
-# A segment of PostgreSQL's log: with less than that, nothing can be written soon.
+# The size of a WAL segment: with less than that, PostgreSQL soon cannot write.
 FULL_BYTES = 16 << 20
 
 
@@ -24,7 +24,7 @@ class Disk:
     folders: tuple[str, ...]
     free: int
     size: int
-    # Whether as many files are there as there can be.
+    # Whether the file system has no free inode.
     no_more_files: bool = False
 
     @property
@@ -54,11 +54,11 @@ def disks(settings: Settings) -> list[Disk]:
         statistics = os.statvfs(there[0])
         found.append(
             Disk(
-                # What is below another one of these goes without saying.
+                # Folders within another one of the list are left out.
                 tuple(str(each) for each in there if not set(each.parents) & set(there)),
                 statistics.f_bavail * statistics.f_frsize,
                 statistics.f_blocks * statistics.f_frsize,
-                # Some file systems have no limit, and say 0 of both.
+                # File systems without a limit of inodes report 0 for both.
                 statistics.f_files > 0 and statistics.f_favail == 0,
             )
         )

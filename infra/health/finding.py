@@ -1,4 +1,4 @@
-"""What a check finds, and how it words sizes and times."""
+"""The result of a check, and the format of sizes and times in it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass
 class Finding:
-    """One line of the screen. `values` are for programs, `text` for people; `problem` '' if
-    well.
+    """One line of `status`. `values` are for programs, `text` is for people; `problem` is '' if
+    healthy.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Events on their way from Kafka into `staging`, and the ingesters that bring them."""
+"""Landing: consumer lag, deleted topics, and the health of the ingesters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def consumer_lag(settings: Settings) -> Finding:
             f"Kafka has no topic {', '.join(gone)} any more, of which events have landed: its next "
             "events would get offsets that are taken; './airline reset', then 'up'"
         )
-    # Lag alone is no illness: it is how much there is to do.
+    # Lag alone is no problem: it is the amount of work left.
     return Finding(
         "",
         f"{total:,}{f' ({late})' if late else ''}",
@@ -65,7 +65,7 @@ def landed(settings: Settings) -> Finding:
 
 
 def ingesters(settings: Settings) -> Finding:
-    """What each ingester says of its health, and whether each partition is somebody's."""
+    """The health that each ingester reports, and whether each partition is assigned."""
     urls = {
         each.name: f"http://{settings.host}:{settings.port(each.ports[0])}/health"
         for each in Ingest.instances(settings)
@@ -103,17 +103,17 @@ def ingesters(settings: Settings) -> Finding:
 
 
 def _health(url: str) -> dict[str, Any] | None:
-    """What an ingester says of itself; None where it does not."""
+    """An ingester's answer to /health; None if it does not answer."""
     try:
-        # 503 is an answer too: it says what is wrong.
+        # 503 is a valid answer: it names the problems.
         return requests.get(url, timeout=PATIENCE).json()
     except (requests.RequestException, ValueError):
         return None
 
 
 def _partitions(settings: Settings) -> set[str] | None:
-    """`topic:partition` of all that should be read, as an ingester names them; None where Kafka
-    does not answer.
+    """`topic:partition` of all partitions to be read, in the ingesters' format; None if Kafka does
+    not answer.
     """
     try:
         ends = Broker(settings).end_offsets(settings.topics, PATIENCE)
@@ -125,8 +125,8 @@ def _partitions(settings: Settings) -> set[str] | None:
 def _unread(
     owned: dict[str, set[str]], there: set[str], taken: set[str], ingesters: int
 ) -> list[str]:
-    """What is wrong with who reads what. While a group shares its partitions out anew, for
-    seconds, some are nobody's: then that is said too.
+    """Problems of the assignment: partitions without an ingester, ingesters without a partition.
+    During a rebalance, for seconds, some partitions are unassigned: that is reported too.
     """
     problems = []
     if missing := sorted(there - taken):

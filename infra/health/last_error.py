@@ -1,4 +1,4 @@
-"""The last error that a service logged, in one line without anybody's data.
+"""The last error that a service logged, in one line without personal data.
 
 Services log in different forms: JSON (ours), PostgreSQL's, log4j's, Python's and Airflow's. Of each
 only the error's own first line is taken: what follows it (DETAIL, STATEMENT, parameters, frames of
@@ -11,10 +11,10 @@ import json
 import re
 from pathlib import Path
 
-# How much of a log's end is read, in bytes; how much of an error is said, in characters.
+# How much of a log's end is read, in bytes; how much of an error is shown, in characters.
 END, LONGEST = 256 << 10, 300
 
-# A server's ERROR is a client's mistake; what ends a session or the server is FATAL or PANIC.
+# PostgreSQL logs a client's mistake as ERROR; FATAL and PANIC end a session or the server.
 _POSTGRES = re.compile(r"^\S+ \S+ \w+ \[\d+\] (?:\S+@\S+ )?(?:FATAL|PANIC): +(.*)")
 _POSTGRES_LINE = re.compile(r"^\d{4}-\d\d-\d\d \S+ \w+ \[\d+\] ")
 _LOG4J = re.compile(r"^[\d\-]+[T ][\d:,.]+ (?:ERROR|FATAL) (.*)")
@@ -23,7 +23,7 @@ _PYTHON = re.compile(r"^[\d\s\-+:,.\[\]TZ]*(?:ERROR|CRITICAL)\]?(?::[\w.]+:)?[: 
 _TRACE = "Traceback (most recent call last):"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
-# What may stand in quotes: names of ours and of PostgreSQL's, paths, addresses. All else is data.
+# Quoted text that is kept: our names and PostgreSQL's, paths, addresses. All other is data.
 _NAME = re.compile(
     r"(?:airline|dwh|pg|staging|public)[a-z_./\-]*|/[\w./\-]+|\d{1,3}(?:\.\d{1,3}){3}"
 )
@@ -77,7 +77,7 @@ def _plain(line: str) -> str:
 
 
 def _error(line: str) -> str:
-    """The error that a line tells of, '' where it is another line."""
+    """The error in a line, '' if it has none."""
     if line.startswith("{"):
         return _json_error(line)
     if _POSTGRES_LINE.match(line):

@@ -8,15 +8,15 @@ from infra.cli.services import Warehouse
 from infra.health.finding import Finding, age, span
 from infra.settings import Settings
 
-# An open batch, and events that nobody loads, are said after this many seconds.
+# An open batch, and events that are not loaded, are reported after this many seconds.
 LONG = 3600.0
-# Where Airflow loads, events may wait three times as long as between two loads; this at least, for
-# a load may be long, or wait ten minutes for the rest of a transaction.
+# With Airflow, events may wait three times the interval between loads, but at least this long: a
+# load may take long, or wait ten minutes for the rest of a transaction.
 SOON = 1200.0
 
 
 def load_batch(settings: Settings) -> Finding:
-    """The newest load batch, and whether what landed waits for a load too long."""
+    """The newest load batch, and whether landed events have waited too long for a load."""
     rows = Warehouse(settings).server.query(
         """
         select load_batch_id, opened_at, closed_at, outcome from dwh_control.load_batch
@@ -31,7 +31,7 @@ def load_batch(settings: Settings) -> Finding:
     )
     waiting = age(since) if since else 0.0
     scheduled = "airflow" in parts(settings)
-    # Whoever has the vault loaded seldom, or by hand, knows that events wait.
+    # Without Airflow, loads are started by hand or rarely, so a longer wait is normal.
     limit = (
         max(SOON, 3 * 60.0 * settings.load_minutes)
         if scheduled
@@ -75,7 +75,7 @@ def newest_mart_row(settings: Settings) -> Finding:
     server = Warehouse(settings).server
     [(newest,)] = server.query("select dwh_control.newest_mart_row()", dbname=settings.dwh_db)
     if newest is None:
-        # Tables without such a column: a closed batch is when they were built.
+        # Tables without such a column: the time when their load batch was closed counts.
         [(newest,)] = server.query(
             "select max(closed_at) from dwh_control.load_batch where outcome = 'loaded'",
             dbname=settings.dwh_db,

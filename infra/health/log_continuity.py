@@ -1,4 +1,4 @@
-"""Whether Kafka's logs are the ones that landed: where not, the ingesters land nothing of them."""
+"""Whether Kafka's logs are the ones that landed: if not, the ingesters land nothing of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra.settings import Settings
 
 
 def log_continuity(settings: Settings) -> Finding:
-    """What the ingesters refuse until somebody repairs it; they look again every few seconds."""
+    """Partitions that the ingesters refuse until they are repaired; checked every few seconds."""
     rows = Warehouse(settings).server.query(
         """
         select topic, kafka_partition, refusal, leader_epoch is not null or next_offset = 0
@@ -19,7 +19,7 @@ def log_continuity(settings: Settings) -> Finding:
     refused = {f"{topic}:{number}": why for topic, number, why, _ in rows if why}
     text = f"{len(rows) - len(refused)} of {len(rows)} logs are the ones that landed"
     if unproven := sum(not is_known for *_, is_known in rows):
-        # A position of an earlier version or a person: until events of it land.
+        # Positions stored by an earlier version or a person are unchecked until events land.
         text += f", {unproven} not known yet"
     return Finding(
         "", text, " ".join(refused.values()), {"refused": refused, "count": len(refused)}

@@ -1,4 +1,4 @@
-"""The streaming replica, which CDC waits for and a failover needs."""
+"""The streaming replica: CDC waits for it, and a failover needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a resync is due: the stream was broken, and the tables were not read anew since."""
+"""Whether a resync is due: capture was broken, and the tables were not read again since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra.settings import Settings
 
 
 def due(settings: Settings) -> Finding:
-    """Of which tables a resync is asked for, and why."""
+    """The tables of which a resync is due, and why."""
     found = resync_due.noted(settings)
     return Finding(
         "",

@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 
 def services(settings: Settings) -> list[Finding]:
-    """One finding for each service; `values["answers"]` says whether others can be asked of it."""
+    """One finding per service; `values["answers"]`: whether checks that need it can run."""
     supervisor = Supervisor(settings)
     try:
         states = supervisor.states()
@@ -71,7 +71,7 @@ def _finding(
     if state is not None and state.is_flapping:
         often = f"ended {len(state.exits)} times in the last {EXITS_COUNT_FOR / 60:.0f} minutes"
         problem = f"{often}; {problem}" if problem else often
-    # What was stopped on purpose did not end by its last error.
+    # A service stopped on purpose did not end because of its last error.
     if problem and state is not None and state.state != "STOPPED":
         said = last_error(supervisor.log(service.name))
     port = settings.port(service.ports[0]) if service.ports else None
@@ -96,7 +96,7 @@ def _probe(service: Service) -> str:
     try:
         return service.problem()
     except Exception as error:
-        # A probe that is wrong must not hide what the others say.
+        # A bug in a probe must not hide the results of the others.
         return f"its probe failed: {redacted(repr(error))}"
 
 

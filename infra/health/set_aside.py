@@ -9,10 +9,10 @@ from infra.warehouse import set_aside as events
 
 
 def set_aside(settings: Settings) -> Finding:
-    """How many events wait for somebody's decision, by table."""
+    """How many events wait for a decision, by table."""
     server = Warehouse(settings).server
     [(made,)] = server.query(events.MADE, dbname=settings.dwh_db)
-    # Before the first load that knows how to set aside there is nothing.
+    # The first load makes the table; before that no event is set aside.
     tables = dict(server.query(events.WAITING, dbname=settings.dwh_db)) if made else {}
     count = sum(tables.values())
     text = ", ".join(f"{table} {number:,}" for table, number in tables.items())

@@ -1,4 +1,4 @@
-"""CDC's replication slot: whether somebody reads it, and how near it is to being lost."""
+"""CDC's replication slot: whether it is active, and how close it is to being lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from infra.connect import connector
 from infra.health.finding import Finding, size
 from infra.settings import Settings
 
-# A slot that keeps this share of max_slot_wal_keep_size is said before it is lost.
+# A slot that retains this share of max_slot_wal_keep_size is reported.
 ALARMING_SHARE = 0.5
 
 

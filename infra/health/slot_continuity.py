@@ -8,11 +8,11 @@ from infra.settings import Settings
 
 
 def slot_continuity(settings: Settings) -> Finding:
-    """What was seen since the last resync of all tables; `missed_bytes` of the source's log."""
+    """The gap seen since the last resync of all tables; `missed_bytes` of the source's log."""
     gap = slot_gap.noted(settings)
     if gap is None:
         now = slot_gap.slot(settings)
-        # Of a slot that is read the service auto-restart has compared the two when that began.
+        # For an active slot, the service auto-restart compared the two when it became active.
         if now is not None and now.sender is None:
             gap = slot_gap.look(settings)
     if gap is None:

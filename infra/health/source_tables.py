@@ -9,7 +9,7 @@ from infra.settings import Settings
 
 
 def source_tables(settings: Settings) -> Finding:
-    """The source's catalogue against the declared tables; what loses changes is noted as well."""
+    """Compares the catalogue with the declared tables; records faults that lose changes."""
     source = resync_due.look(settings)
     faults = capture.faults(source)
     ill = {each.table for each in faults}

@@ -1,4 +1,4 @@
-"""Of which version of the product the warehouse's tables are."""
+"""The version of the product that made the warehouse's tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra.warehouse import layout
 
 
 def version(settings: Settings) -> Finding:
-    """The version that is noted, which is to be the one that this code works with."""
+    """Whether the recorded version is the one that this code works with."""
     with postgres.reading(settings.dsn("dwh")) as cursor:
         found = layout.recorded(cursor)
         by = ""

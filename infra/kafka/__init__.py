@@ -1,1 +1,1 @@
-"""Apache Kafka: its jars, its configuration, and what the broker says about itself."""
+"""Apache Kafka: its jars, its configuration, and queries to the broker."""

@@ -34,7 +34,7 @@ ATTEMPTS = 4
 
 
 def _folder(settings: Settings) -> Path:
-    # A changed lock is a new folder: a running stack keeps the jars it was started with.
+    # Each lock has its own folder, so that a running stack keeps its jars when the lock changes.
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
     return settings.cache / f"kafka-{digest}"
 
@@ -50,10 +50,10 @@ def plugin_path(settings: Settings) -> Path:
 
 
 def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) -> bool:
-    """Fetches what the cache lacks; every file is checked against the lock. Returns whether it had
-    to.
+    """Fetches files that the cache lacks; each is checked against the lock. Returns whether any was
+    fetched.
 
-    Raises AirlineError where a repository cannot be reached or delivers something else.
+    Raises AirlineError if a repository cannot be reached or delivers another file.
     """
     folder = _folder(settings)
     if (folder / "complete").exists():
@@ -61,7 +61,7 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) ->
     lock = tomllib.loads(LOCK.read_text())
     jars = runtime.make_folder(settings, folder / "jars")
     runtime.make_folder(settings, folder / "plugins")
-    # Stacks may share a cache: one of them fetches at a time.
+    # Stacks may share a cache, so only one of them fetches at a time.
     with (folder / "lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
         if (folder / "complete").exists():

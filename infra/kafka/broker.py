@@ -1,4 +1,4 @@
-"""The broker: how it is run, formatted and asked."""
+"""The broker: its command, configuration, storage and topics."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from infra.settings import Settings
 
 HERE = Path(__file__).parent
 HEAP = "512m"
-# Java decodes names of files by the language of its process: in C it finds no path in Cyrillic.
+# Java decodes file names by the process's locale: with C it does not find paths in Cyrillic.
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
 
 
 def java_command(settings: Settings, heap: str, main_class: str, *arguments: str) -> list[str]:
-    """Runs `main_class` of the fetched jars, at most `heap` of heap."""
+    """The command that runs `main_class` of the fetched jars with this maximum heap."""
     return [
         str(runtime.java(settings)),
         f"-Xms{heap}",
@@ -30,8 +30,7 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
         "-XX:+UseG1GC",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
-        # A file of ours, handed over by path: the servers' user may not be able to read the
-        # project.
+        # A copy in the stack's folder: the servers' user may not be able to read the project.
         f"-Dlog4j2.configurationFile={settings.home / 'config' / 'log4j2.properties'}",
         "-cp",
         artifacts.class_path(settings),
@@ -41,7 +40,7 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
 
 
 def write_configuration(settings: Settings, name: str, text: str) -> bool:
-    """Writes a file of properties that the servers' user reads. Returns whether it changed."""
+    """Writes a properties file that the servers' user can read. Returns whether it changed."""
     text = "".join(map(_escaped, text))
     file = runtime.make_folder(settings, settings.home / "config") / name
     if file.exists() and file.read_text() == text:
@@ -55,7 +54,7 @@ def write_configuration(settings: Settings, name: str, text: str) -> bool:
 
 
 def _escaped(character: str) -> str:
-    """A character as Java reads it in a file of properties, which it takes for ISO 8859-1."""
+    """A character escaped for a properties file, which Java reads as ISO 8859-1."""
     if character.isascii():
         return character
     units = character.encode("utf-16-be")
@@ -146,8 +145,8 @@ class Broker:
     def make_topics(
         self, names: Iterable[str], partitions: Mapping[str, int] | None = None
     ) -> None:
-        """Makes topics that keep everything, those that are not there; of one partition unless
-        `partitions` says more.
+        """Creates missing topics with unlimited retention; one partition each unless `partitions`
+        says more.
         """
         from kafka import KafkaAdminClient
         from kafka.admin import NewTopic
@@ -158,14 +157,14 @@ class Broker:
                 NewTopic(name, (partitions or {}).get(name, 1), 1)
                 for name in set(names) - set(admin.list_topics())
             ]
-            # Another command may be faster.
+            # Another command may have created it meanwhile.
             with suppress(TopicAlreadyExistsError):
                 if missing:
                     admin.create_topics(missing)
                     admin.wait_for_topics([each.name for each in missing])
 
     def limit_messages(self, prefix: str) -> None:
-        """Sets how large a message may be in the topics that exist and whose names begin so."""
+        """Sets the largest message size of the existing topics with this prefix."""
         from kafka import KafkaAdminClient
         from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -180,8 +179,8 @@ class Broker:
                 admin.alter_configs(topics)
 
     def send(self, topic: str, messages: Iterable[tuple[Any, Any]]) -> None:
-        """Writes each (key, value) into the topic, one after the other; a key that is no text as
-        JSON, like every value. Raises AirlineError at the first that the broker does not take.
+        """Writes each (key, value) to the topic in order; values, and keys that are no text, as
+        JSON. Raises AirlineError at the first that the broker does not accept.
         """
         from kafka import KafkaProducer
         from kafka.errors import KafkaError

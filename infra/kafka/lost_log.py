@@ -1,12 +1,12 @@
-"""Logs that lost their end, and how landing goes on without another offset being used twice.
+"""Repairs logs that lost their end, so that landing continues without using an offset twice.
 
-What had landed stays in raw under its offsets, as the history that it is. The log hands the same
-offsets out again, so it is filled up to where the warehouse stands, and what it has in place of the
-lost events is written once more behind that: there it lands, in order, at offsets of its own.
-Nothing in raw is touched, and offsets stay the order of landing.
+Landed events stay in raw under their offsets, as history. The log assigns the same offsets again,
+so it is filled with marked messages up to the stored position, and the events that it has in place
+of the lost ones are written again after that: there they land, in order, at new offsets. Nothing in
+raw changes, and offsets remain the order of landing.
 
-Every step can be repeated after a kill: what an attempt wrote is marked, and lies before where the
-next attempt has landing go on.
+Every step can be repeated after a kill: messages of an attempt are marked, and lie before the
+offset from which the next attempt lets landing continue.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ from ingest.continuity import Log, Position, breaks
 from ingest.encode import timestamp_ms
 from ingest.land import stored_positions
 
-# Marks what a repair wrote; its value is the position that was repaired.
+# The header of messages written by a repair; its value is the repaired position.
 HEADER = "airline-repair"
 # As in missed_deletes: the one that writes into the topics while the connector is stopped.
 TRANSACTIONAL_ID = "airline-resync"
-# Offsets compared at first, from the position backwards; each further look is at four times more.
+# Offsets compared first, backwards from the position; each further attempt compares four times as
+# many.
 FIRST_LOOK = 1000
-# Messages that are on their way at once.
+# Messages in flight at the same time.
 AT_ONCE = 5000
-# What the broker allows: there may be many events.
+# The broker's maximum transaction time: there may be many events.
 TRANSACTION_MS = 900_000
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A partition that must not be read on from `position`, as `reason` says."""
+    """A partition that must not be read from `position`, for `reason`."""
 
     partition: TopicPartition
     position: Position
@@ -57,7 +58,7 @@ class Lost:
 
 
 def find(settings: Settings) -> list[Lost]:
-    """Asks Kafka and the warehouse now, whatever the ingesters have noticed yet.
+    """Queries Kafka and the warehouse now, independent of what the ingesters have noticed.
 
     Raises AirlineError if Kafka does not answer.
     """
@@ -84,8 +85,8 @@ def _positions(settings: Settings) -> dict[TopicPartition, Position]:
 
 
 def make_missing_topics(settings: Settings) -> None:
-    """Makes topics again that have landed and were deleted: the connector would make them with
-    offsets from 0, which are used.
+    """Creates deleted topics of which events have landed. The connector would create them with
+    offsets from 0, which are used already.
     """
     with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
         ask.execute(
@@ -97,10 +98,10 @@ def make_missing_topics(settings: Settings) -> None:
 
 
 def repair(settings: Settings, say: Callable[[str], None]) -> int:
-    """Has landing go on in every log that is lost; returns how many were.
+    """Repairs every lost log; returns how many there were.
 
-    The connector must be stopped, and `make_missing_topics` done. What only Kafka had is lost: the
-    source has it.
+    The connector must be stopped, and `make_missing_topics` done. Events that only Kafka had are
+    lost; a resync reads their rows from the source.
     """
     lost = find(settings)
     if lost:
@@ -122,12 +123,12 @@ def _write_on(settings: Settings, lost: Lost) -> tuple[int, int, int]:
     """(first offset that differs from raw, where landing is to go on, events written again)."""
     partition, position, log = lost.partition, lost.position, lost.log
     if position.offset < log.first:
-        # Retention of Kafka's: nothing collides.
+        # Removed by Kafka's retention: no offset is used twice.
         return position.offset, log.first, 0
     first = _first_difference(settings, lost)
     header = (HEADER, str(position.offset).encode())
     topic, number = partition
-    # An offset each. Nobody reads them: they lie before where landing goes on.
+    # One offset each. They are not read: landing continues after them.
     fillers = ({"value": b"", "headers": [header]} for _ in range(log.end, position.offset))
     with closing(_producer(settings)) as producer:
         filled = _send(producer, topic, number, fillers)
@@ -186,7 +187,7 @@ def _send(
 
 
 def _go_on(settings: Settings, lost: Lost, first: int, to_offset: int) -> None:
-    """Moves the stored position, if nobody has, and notes what is not in the topic any more."""
+    """Moves the stored position, unless it was moved meanwhile, and records the lost range."""
     with closing(ingest_broker.Broker(settings.kafka_bootstrap)) as broker:
         [(_, _, epoch)] = broker.bounds([lost.partition]).values()
     with (
@@ -214,15 +215,15 @@ def _go_on(settings: Settings, lost: Lost, first: int, to_offset: int) -> None:
 
 
 def _first_difference(settings: Settings, lost: Lost) -> int:
-    """The first offset from which on the topic is another log than the one in raw.
+    """The first offset at which the topic differs from raw.
 
-    Where raw has nothing left to compare it is taken from what Kafka knows of its leaders, and else
-    the first offset that has not landed: then nothing of the topic is written again.
+    If raw has nothing left to compare, it is taken from Kafka's leader epochs; if these do not tell
+    either, it is the first offset that has not landed, and no event is written again.
     """
     partition, position, log = lost.partition, lost.position, lost.log
     if position.topic_id not in (None, log.topic_id):
         return log.first
-    # Before where an earlier repair had landing go on, raw and the topic differ for good.
+    # Before the end of an earlier repair, raw and the topic always differ.
     bottom = max(log.first, _repaired_before(settings, partition))
     high, look, compared = min(position.offset, log.end), FIRST_LOOK, False
     while high > bottom:
@@ -249,7 +250,7 @@ def _first_difference(settings: Settings, lost: Lost) -> int:
 
 
 def _repaired_before(settings: Settings, partition: TopicPartition) -> int:
-    """Where the newest repair of this log had landing go on; 0 where there was none."""
+    """The offset from which landing continued after the newest repair of this log, or 0."""
     with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
         ask.execute(
             "select coalesce(max(to_offset), 0) from staging.lost_log"
@@ -277,7 +278,7 @@ def _raw(
 
 
 def _parsed(text: bytes | None) -> Any:
-    """As jsonb has it; what is no JSON is like nothing in raw."""
+    """The value as jsonb stores it; text that is no JSON equals nothing in raw."""
     if text is None:
         return None
     try:
@@ -312,7 +313,7 @@ def _records(
 
 
 def _end_open_transactions(settings: Settings) -> None:
-    """Ends transactions of Kafka's whose end was lost: nobody would ever read past them."""
+    """Ends Kafka transactions whose end marker was lost: consumers would never read past them."""
     with closing(KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)) as admin:
         there = set(admin.list_topics())
         partitions = [each for each in _positions(settings) if each.topic in there]
@@ -324,7 +325,7 @@ def _end_open_transactions(settings: Settings) -> None:
                             partition,
                             producer.producer_id,
                             producer.producer_epoch,
-                            # As the coordinator that wrote here last, or the broker refuses it.
+                            # With the epoch of the last coordinator, or the broker refuses it.
                             max(producer.coordinator_epoch, 0),
                         )
                     )

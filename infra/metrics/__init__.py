@@ -1,1 +1,1 @@
-"""Everything that can be seen of a stack on one Prometheus endpoint, and the rules for alerts."""
+"""All metrics of a stack on one Prometheus endpoint, and the alert rules."""

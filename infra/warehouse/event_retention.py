@@ -1,12 +1,11 @@
 """Retention: drops raw events and load batches that were loaded long ago.
 
-The vault keeps the history; raw keeps the means to make the vault again. So this is for when raw
-has grown past what that is worth: nothing is dropped while it is small, nothing that was loaded
-lately, nothing that an open or unread batch needs, nor the newest batch, which tests read. What
-was dropped is noted in `staging.removed_event`, and dbt then refuses a full refresh unless told
-that history may be lost.
+The vault keeps the history; raw events are needed only to build the vault again. So nothing is
+dropped while raw is small, nor what was loaded recently, what an open or unread batch needs, or the
+newest batch, which tests read. `staging.removed_event` records what was dropped, and dbt then
+refuses a full refresh unless a variable accepts the loss of history.
 
-Two roles do it, each with its own: the ingester's drops events, dbt's knows the batches.
+Two roles are used: the ingester's drops events, dbt's reads and drops load batches.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from infra.settings import TABLES
 from infra.warehouse import load_batch_readers
 
 LANDED = (*TABLES, "transaction")
-# Offsets per statement: what waits for the locks of one is landed a moment later.
+# Offsets per delete statement: small, so that landing does not wait long for its locks.
 CHUNK = 100_000
 # What an event takes beside key and value: the row's header, its other columns, the index's entry.
 OVERHEAD = 80
@@ -107,7 +106,7 @@ def drop(
     """Drops what may go; returns how many raw events. With `dry_run` only counts them.
 
     `landing` and `warehouse` are connections of the ingester's and of dbt's role, both with
-    autocommit: each step stands by itself, and a run that was cut off is done by the next one.
+    autocommit: each step is independent, and the next run completes an interrupted one.
     Raises AirlineError where nothing was ever loaded.
     """
     with landing.cursor() as events, warehouse.cursor() as batches:
@@ -136,8 +135,8 @@ def drop(
 def raw_gb(cursor: Any) -> float:
     """What the landed events take, in GB: their number times the mean of the newest of each table.
 
-    Not the size of the files: what is dropped leaves room in them for what lands, and they stay as
-    large as they were.
+    Not the size of the files: deleted rows leave room in them for new ones, and the files do not
+    shrink.
     """
     size = 0.0
     for name in LANDED:
@@ -167,7 +166,7 @@ def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: b
     count, first = cursor.fetchone()
     if not count or dry_run:
         return count
-    # Noted first: whatever ends this half-way, a full refresh knows.
+    # Recorded first, so that a full refresh is refused even if the deletion is interrupted.
     cursor.execute(REMOVED)
     cursor.execute(
         "insert into staging.removed_event as known (topic, kafka_partition, below_offset)"
@@ -189,7 +188,7 @@ def _drop_events(cursor: Any, topic: str, partition: int, below: int, dry_run: b
 
 
 def _forget_events(cursor: Any, topic: str, partition: int, below: int) -> None:
-    """Drops what loading noted about events that are gone."""
+    """Drops control rows about events that are gone."""
     for table, bound in (
         ("landed_lsn", f"(chunk + 1) * {LANDED_LSN_CHUNK} <= %s"),
         ("repeated_event", "kafka_offset < %s"),

@@ -1,7 +1,7 @@
-"""Source transactions that load batches took although events of them had not landed.
+"""Source transactions that load batches included although some of their events had not landed.
 
-Opening a batch notes them (macros/load_batch/note_incomplete_transactions.sql), and settles those
-whose events arrive after all. The others stay open until somebody has looked at the tables.
+Opening a batch records them (macros/load_batch/note_incomplete_transactions.sql), and settles those
+whose events arrive later. The others stay open until an audit or a resync has compared the tables.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from infra.settings import TOPIC_PREFIX
 
 TABLE = "dwh_control.incomplete_transaction"
-# The last part of the topic of an END that did not come: any table may lack events then.
+# The last part of the transaction topic: an END is missing, so any table may lack events.
 ANY = "transaction"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is open: how many transactions, the tables they lack events of, since when."""
+    """The open ones: how many transactions, in which tables events are missing, since when."""
 
     transactions: int
     # ANY is among them where an END is missing.
@@ -29,7 +29,7 @@ class Summary:
 
 
 def summary(cursor: Any) -> Summary:
-    """What is open now. The role must be allowed to read the schema dwh_control."""
+    """The open ones. The role must be allowed to read the schema dwh_control."""
     if not _is_made(cursor):
         return Summary(0, [], None)
     cursor.execute(
@@ -64,10 +64,10 @@ def loaded_offsets(cursor: Any) -> dict[tuple[str, int], int]:
 
 
 def settle(cursor: Any, tables: Iterable[str], load_batch: int, by: str) -> int:
-    """Settles what is open of these source tables, as far as batches up to `load_batch` took it.
+    """Settles the open ones of these source tables that batches up to `load_batch` included.
 
-    `by` is 'audit' or 'resync'; with ANY among the tables it was of all of them. The role must be
-    allowed to update the table, as its owner is, dbt's role. Returns how many rows it settled.
+    `by` is 'audit' or 'resync'; ANY among the tables means all of them. The role must be allowed to
+    update the table: dbt's role owns it. Returns how many rows it settled.
     """
     if not _is_made(cursor):
         return 0
@@ -84,6 +84,6 @@ def settle(cursor: Any, tables: Iterable[str], load_batch: int, by: str) -> int:
 
 
 def _is_made(cursor: Any) -> bool:
-    """Whether a load has made the table: the first one does, or the first of this version."""
+    """Whether the table exists: the first load of this version makes it."""
     cursor.execute("select to_regclass(%s) is not null", (TABLE,))
     return cursor.fetchone()[0]

@@ -1,8 +1,8 @@
-"""The version of what a stack keeps in its warehouse (staging, control tables, vault), and the
-migrations that bring an older one up.
+"""The version of a warehouse's tables (staging, control tables, vault), and the migrations of older
+ones.
 
-Ingester and dbt make tables that are missing, always as they are now. What changes tables that are
-there is a migration: a file in migrations/, applied once by `up`, noted in dwh_control.migration.
+Ingester and dbt create missing tables in their current form. Existing tables are changed by
+migrations: files in migrations/, applied once by `up` and recorded in dwh_control.migration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from infra.settings import ROOT
 from ingest import schema
 
 FOLDER = Path(__file__).with_name("migrations")
-# Serialises two `up`; an arbitrary number of our own.
+# Advisory lock that serialises migrations; an arbitrary number.
 LOCK = 7_203_115_641
 # How long a migration waits for a table that somebody else's session holds, in seconds.
 PATIENCE = 60
@@ -40,8 +40,8 @@ class Migration:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a warehouse says of itself. `version` is None where nothing is noted, and `is_made`
-    tells whether `up` has made its schemas: then it is from before versions were noted.
+    """The recorded version of a warehouse, None if there is no record. `is_made`: `up` has made its
+    schemas; without a record they are older than versioning.
     """
 
     version: int | None
@@ -75,14 +75,14 @@ def version() -> int:
 
 
 def recorded(cursor: Any) -> Recorded:
-    """What the warehouse of this cursor says."""
+    """The version recorded in the warehouse of this cursor."""
     return Recorded(*schema.noted_version(cursor))
 
 
 def recorded_in(dsn: str) -> Recorded:
-    """Of a warehouse that may not be there, or not answer yet: then nothing is noted."""
+    """The same for a warehouse that may not exist or answer yet: no record then."""
     try:
-        # A server that hangs is found by what `up` does next.
+        # The next step of `up` reports a server that hangs.
         with postgres.patience(10), postgres.reading(dsn) as cursor:
             return recorded(cursor)
     except psycopg2.OperationalError:
@@ -103,19 +103,19 @@ def refuse_newer(found: Recorded, known: int | None = None) -> None:
 
 
 def hold(cursor: Any) -> None:
-    """Until the transaction ends no other one migrates; it waits for whoever does."""
+    """Locks migrations until the transaction ends; waits for another one that migrates."""
     cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
 
 
 def migrate(
     cursor: Any, found: Recorded, steps: Sequence[Migration] | None = None
 ) -> list[Migration]:
-    """Applies and notes what is missing, in the transaction of the caller, which holds the lock and
-    has made the schemas. Returns what it applied. In a new warehouse there is nothing to change,
-    and each is noted all the same.
+    """Applies and records missing migrations in the caller's transaction, which holds the lock and
+    has made the schemas. Returns those applied. In a new warehouse there is nothing to change, and
+    all are recorded.
 
-    Raises AirlineError for a newer warehouse, for one that holds tables locked, and for a migration
-    that fails; the caller's transaction is to be rolled back then.
+    Raises AirlineError for a newer warehouse, for a table that another session keeps locked, and
+    for a migration that fails; the caller then rolls back.
     """
     steps = migrations() if steps is None else steps
     refuse_newer(found, len(steps))

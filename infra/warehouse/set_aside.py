@@ -1,6 +1,6 @@
 """Events that landed and cannot be loaded: `dwh_control.set_aside_event`, which dbt writes.
 
-The events themselves are in `staging`. Each is read by a load only after somebody had it replayed.
+The events themselves are in `staging`. A load reads one of them only after it was replayed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ order by topic
 
 
 def exists(cursor: Any) -> bool:
-    """Whether dbt has loaded here since it knows how to set aside."""
+    """Whether the table exists: the first load of a version that sets events aside makes it."""
     cursor.execute(MADE)
     return bool(cursor.fetchone()[0])
 
@@ -39,7 +39,7 @@ def waiting(cursor: Any) -> dict[str, int]:
 
 
 def letters(cursor: Any) -> list[Letter]:
-    """All that was set aside and that no load has taken since, or that is discarded, as letters."""
+    """All events set aside and not loaded since, discarded ones included, as letters."""
     if not exists(cursor):
         return []
     cursor.execute("select distinct topic from dwh_control.set_aside_event order by topic")
@@ -69,7 +69,7 @@ def letters(cursor: Any) -> list[Letter]:
 
 
 def edit(cursor: Any, letter: Letter, key: bytes | None, value: bytes | None) -> None:
-    """Puts another key or value in the event's place; what came from Kafka is kept beside.
+    """Replaces the event's key or value; the original from Kafka is kept in staging.dead_letter.
 
     Raises psycopg2.Error where jsonb refuses them.
     """
@@ -97,7 +97,7 @@ def edit(cursor: Any, letter: Letter, key: bytes | None, value: bytes | None) ->
 
 
 def decide(cursor: Any, events: Sequence[Event], resolution: str) -> None:
-    """Notes what a person wants: 'replayed' or 'discarded'. What a load has taken stays so."""
+    """Records a decision: 'replayed' or 'discarded'. Events loaded already do not change."""
     for event in events:
         cursor.execute(
             "update dwh_control.set_aside_event"
@@ -108,7 +108,7 @@ def decide(cursor: Any, events: Sequence[Event], resolution: str) -> None:
 
 
 def answer(cursor: Any, event: Event) -> tuple[str | None, str, int | None]:
-    """(resolution, column and reason, offset of the later version that is loaded) of an event."""
+    """(resolution, column and reason, offset of a later loaded version) of an event."""
     cursor.execute(
         "select resolution, concat_ws(' ', column_name, reason), newer_offset"
         " from dwh_control.set_aside_event"

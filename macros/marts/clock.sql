@@ -22,8 +22,8 @@
 
 
 {% macro iso_date_var(name) -%}
-    {#- YAML on the command line turns 2026-01-31 into a date, Airflow passes a string: take both,
-        and refuse anything else here, where the message can name the variable. -#}
+    {#- YAML on the command line turns 2026-01-31 into a date, Airflow passes a string: both are accepted.
+        Anything else is refused here, where the message can name the variable. -#}
     {%- set value = var(name, none) -%}
     {%- if not value -%}
         {{ return(none) }}

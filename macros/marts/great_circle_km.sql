@@ -1,7 +1,6 @@
 {% macro great_circle_km(origin, target) -%}
-    {#- Haversine, exact also for places close to each other. The distance is written as an arctangent of
-        two sides, because rounding can ask an arcsine for 1.0000000000000002 between antipodes, and
-        least(1, …) would make an unknown place an antipode. -#}
+    {#- The haversine formula, exact also for short distances. With atan2, because between antipodes rounding may give
+        asin() an argument of 1.0000000000000002, and least(1, …) would turn NULL for an unknown place into 1. -#}
     {%- set from_lat, to_lat = plausible_degrees(origin ~ '.coordinates_lat', 90), plausible_degrees(target ~ '.coordinates_lat', 90) -%}
     {%- set from_lon, to_lon = plausible_degrees(origin ~ '.coordinates_lon', 180), plausible_degrees(target ~ '.coordinates_lon', 180) -%}
     {%- set latitude = 'radians(' ~ to_lat ~ ' - ' ~ from_lat ~ ') / 2' -%}

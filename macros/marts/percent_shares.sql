@@ -1,7 +1,6 @@
 {% macro percent_shares(relation, key, value) %}
-    {#- Rounding each share by itself makes them sum to 99.98 or 100.03. So every row gets its share
-        cut down to a hundredth of a percent, and the hundredths left over go, one each, to the rows
-        that lost most (largest remainder). -#}
+    {#- Shares that are rounded one by one sum to 99.98 or 100.03. So each share is rounded down to a hundredth of a
+        percent, and the remaining hundredths go, one each, to the rows with the largest remainders. -#}
     select
         {{ key }},
         cast(

@@ -1,8 +1,8 @@
-{#- What of the source's values the marts count with: decided here and in the variable `plausible`. What is left out is in
-    implausible_values. No bound follows the clock: a value that counted once counts for ever. -#}
+{#- Which values of the source the marts use: decided here and in the variable `plausible`. Values that are left out are
+    in implausible_values. No bound depends on the current time: a value that counted once always counts. -#}
 
-{#- The moment, or NULL where it is none that a timetable has. A CASE is computed before what is around it, so arithmetic
-    with what it gives never overflows. -#}
+{#- The moment, or NULL where no timetable can have it. A CASE is evaluated before the expression around it, so arithmetic
+    with its result never overflows. -#}
 {% macro plausible_moment(moment) -%}
     case
         when
@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 
-{#- The moment, or NULL where it lies too far from the timetable's. -#}
+{#- The actual moment, or NULL where it is too far from the scheduled one. -#}
 {% macro near_timetable(actual, scheduled) -%}
     case
         when
@@ -31,13 +31,14 @@
 {%- endmacro %}
 
 
-{#- The degrees, or NULL where they are beyond what a sphere has. Rounded to more than a double can tell: 1e-400 is none. -#}
+{#- The degrees, or NULL where they are out of range. Rounded to more digits than a double has, because a numeric such as
+    1e-400 cannot be cast to double precision. -#}
 {% macro plausible_degrees(degrees, most) -%}
     case when {{ degrees }} between -{{ most }} and {{ most }} then cast(round({{ degrees }}, 15) as double precision) end
 {%- endmacro %}
 
 
-{#- Minutes behind the timetable; 0 for an early flight, NULL where the two moments cannot belong together. -#}
+{#- Minutes behind schedule; 0 for an early flight, NULL where the two moments cannot belong together. -#}
 {% macro minutes_late(actual, scheduled) -%}
     case
         when {{ near_timetable(actual, scheduled) | indent(8) }} is not null

@@ -1,5 +1,5 @@
-{#- The window of the dwh_marts views: the last 30 days up to now. Open at its beginning, so that a
-    daily flight falls into it 30 times and not 31. -#}
+{#- The window of the dwh_marts views: the last 30 days up to now. Its start is excluded, so that a
+    daily flight is in it 30 times and not 31. -#}
 
 {% macro window_start() -%}
     {#- Hours, because PostgreSQL's "day" has 23 or 25 of them where the session's time zone has

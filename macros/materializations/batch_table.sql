@@ -1,6 +1,6 @@
-{#- A table that holds the newest batch: emptied and filled again in one transaction. dbt's `table` makes another
-    one, renames both and drops the old, which costs more than a small batch and churns the catalog at every load.
-    Made anew where the columns changed, or by --full-refresh. -#}
+{#- A table that holds the newest batch: truncated and filled in one transaction. dbt's `table` creates another one,
+    renames both and drops the old one, which costs more than a small batch and bloats the catalog at every load.
+    It is created again if its columns changed, or by --full-refresh. -#}
 {% materialization batch_table, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set columns = none -%}

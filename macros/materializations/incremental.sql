@@ -1,6 +1,6 @@
-{#- Appending to a table that is there, or keeping it current: one statement. dbt makes a temporary table first, and
-    asks the catalog about it four times over: for a small batch into 35 tables that is most of a load, and in
-    continuous loading it bloats the catalog. Everything else is dbt's own. -#}
+{#- The strategies append and keep_current in one statement. dbt creates a temporary table first and queries the catalog
+    about it four times: for a small batch into 35 tables that is most of a load, and continuous loading bloats the
+    catalog. Everything else is dbt's own. -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set strategy = config.get('incremental_strategy') -%}
@@ -47,7 +47,7 @@
 {% endmaterialization %}
 
 
-{#- Upserts what is there now, deletes what is gone. See _materializations__macros.yml. -#}
+{#- Upserts current rows and deletes rows that are gone. See _materializations__macros.yml. -#}
 {% macro get_incremental_keep_current_sql(arg_dict) %}
 {%- set target_relation, key, columns = arg_dict['target_relation'], arg_dict['unique_key'], arg_dict['columns'] -%}
 {%- set values = columns | reject('equalto', key) | list -%}
@@ -59,7 +59,7 @@ gone as (
     delete from {{ target_relation }}
     where
         ctid = any(array(
-            -- by index, whatever the statistics say
+            -- offset 0 forces an index look-up, independent of statistics
             select kept.row_place
             from computed
             cross join lateral (

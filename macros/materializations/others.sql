@@ -1,8 +1,8 @@
-{#- Other people's sessions and objects at what dbt builds. See _materializations__macros.yml. -#}
+{#- Sessions, grants and objects of others on the relations that dbt builds. See _materializations__macros.yml. -#}
 
-{#- A block of PL/pgSQL: runs the caller's statement, which locks everybody else out of `relation`, as soon as nobody
-    is in it. Each try waits a second, so that those who come to read meanwhile do not wait behind it for long. Gives
-    up after the variable lock_patience, with the sessions that are in it. -#}
+{#- A block of PL/pgSQL: runs the caller's statement, which takes an exclusive lock on `relation`, when no session uses it.
+    Each attempt waits a second, so that new readers do not queue behind it for long. Gives up after the time in the
+    variable lock_patience, with an error that names the sessions. -#}
 {% macro patiently(relation) %}
 declare
     give_up_at timestamptz := clock_timestamp() + interval '{{ var('lock_patience') }}';
@@ -40,7 +40,7 @@ end;
 {% endmacro %}
 
 
-{#- dbt renames a table that it has made anew into its place, while others may read the old one. -#}
+{#- dbt renames a new table into the place of the old one, which others may be reading. -#}
 {% macro postgres__rename_relation(from_relation, to_relation) %}
     {% call statement('rename_relation') -%}
         do $rename$
@@ -52,7 +52,7 @@ end;
 {% endmacro %}
 
 
-{#- Grants as dbt has them, and those that somebody gave on the table whose place this one takes. -#}
+{#- dbt's grants, and those that others made on the table that this one replaces. -#}
 {% macro postgres__apply_grants(relation, grant_config, should_revoke=true) %}
     {%- do dbt.default__apply_grants(relation, grant_config, should_revoke) -%}
     {%- set backup = "to_regclass('" ~ make_backup_relation(relation, 'table') ~ "')" -%}
@@ -68,8 +68,8 @@ end;
 {% endmacro %}
 
 
-{#- An array of statements: they make the grants on a relation again on the one that is called `name` then. Both are
-    expressions of SQL; of no relation there are none. -#}
+{#- An array of statements that repeat the grants of a relation on the relation `name`. Both arguments are SQL
+    expressions; empty if there is no such relation. -#}
 {% macro grants_of(oid, name) -%}
 array(
     select format('grant %s on %s to %s', given.privilege, {{ name }}, {{ grantee_of('given') }})
@@ -107,15 +107,15 @@ foreach command in array {{ commands }} loop
     begin
         execute command;
     exception when undefined_column then
-        -- The grant went with its column.
+        -- The column of this grant does not exist any more.
         null;
     end;
 end loop;
 {%- endmacro %}
 
 
-{#- Ends the build with a clear error where dropping `relation` would take objects with it that this project has not
-    made. Call it before anything is dropped. -#}
+{#- Ends the build with an error if dropping `relation` would drop objects that this project has not made. Must be called
+    before anything is dropped. -#}
 {% macro refuse_to_drop(relation) %}
 {%- if execute and relation is not none -%}
     {%- set found = run_query(objects_of_others(relation))[0][0] -%}
@@ -141,7 +141,7 @@ with recursive project (oid) as (
 
 ),
 
--- views, policies, triggers and functions; what the relation is made of itself goes with it and is nobody's
+-- views, policies, triggers and functions; the relation's own parts (types, defaults) do not count
 built_on (classid, objid) as (
 
     select
@@ -174,6 +174,6 @@ left join pg_proc as function on built_on.classid = 'pg_proc'::regclass and func
 where
     built_on.objid <> to_regclass('{{ relation }}')::oid
     and built_on.objid not in (select project.oid from project where project.oid is not null)
-    -- time travel (as_of_function), which is made anew with its model
+    -- time-travel functions (as_of_function), which are made again with their model
     and not coalesce(function.proname like '%\_as\_of' and function.proowner = current_user::regrole, false)
 {%- endmacro %}

@@ -1,23 +1,22 @@
 {#- post-hook: time travel for the model just built. See _time_travel__macros.yml.
 
-    What was known at a moment is what the vault's satellites had by then, for they only ever grow. So the
-    function's body is the model's own SQL over shorter satellites: there is no second definition of a mart
-    that could say something else. Relations are exchanged as dbt rendered them, quotes and all, so no other
-    text can be meant. -#}
+    Satellites are insert-only, so what was known at a moment is the versions loaded by then. The function's body is
+    therefore the model's own SQL over satellites limited to them: there is no second definition of a mart that could
+    differ. Relation names are replaced as dbt rendered them, with their quotes, so that no other text matches. -#}
 {% macro as_of_function() %}
 {%- if execute and has_as_of_function(model) and not is_incremental() -%}
     {%- set body = namespace(sql=sql | replace('current_timestamp', '$1')) -%}
     {%- for id in model.depends_on.nodes -%}
         {%- set input = graph.nodes.get(id) or graph.sources.get(id) -%}
         {%- if input.relation_name not in body.sql -%}
-            {#- read by incremental runs alone -#}
+            {#- read by incremental runs only -#}
             {%- set then = input.relation_name -%}
         {%- elif has_as_of_function(input) -%}
             {%- set then = as_of_function_name(input) ~ '($1)' -%}
         {%- elif input.original_file_path.startswith('models/raw_vault/satellites/') -%}
             {%- set then = '(select * from ' ~ input.relation_name ~ ' where load_date <= $1)' -%}
         {%- elif input.resource_type == 'seed' or input.original_file_path.startswith('models/raw_vault/') -%}
-            {#- hubs and links are keys and relations without a state; whether they hold is the satellites' to say -#}
+            {#- hubs and links have no versions; status satellites tell whether their rows are valid -#}
             {%- set then = input.relation_name -%}
         {%- else -%}
             {{ exceptions.raise_compiler_error(
@@ -29,7 +28,7 @@
         {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
     {%- endfor -%}
     {%- set function = as_of_function_name(model) -%}
--- In place, so that what is built on it stays, but where a table was made anew: that is another type.
+-- Replaced in place, so that dependent objects stay; dropped only if its row type is another one.
 do $drop_of_another_type$
 begin
     if exists (
@@ -46,7 +45,7 @@ $drop_of_another_type$;
 create or replace function {{ function }}(known_at timestamptz) returns setof {{ this }}
 language sql stable parallel safe
 {%- if model.access == 'public' %}
--- Who may read the mart may ask it about then, and still not read the vault.
+-- A reader of the mart may call the function without rights on the vault.
 security definer
 set search_path = ''
 {%- endif %}

@@ -6,8 +6,8 @@ select
     batch.opened_at,
     batch.closed_at,
     coalesce(batch.outcome = 'loaded', false) as is_closed,
-    -- Load dates of a partition go on strictly after the batch before. What a batch did not read
-    -- (an empty range) did not change; a range without a date before it changed everything.
+    -- Load dates of a partition are strictly later than those of the previous batch. A partition with an
+    -- empty range did not change; in one without an earlier load date everything is a change.
     (
         select min(coalesce(changed.from_load_date, timestamptz '-infinity'))
         from {{ load_batch_relation('load_batch_range') }} as changed

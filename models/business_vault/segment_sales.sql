@@ -4,7 +4,7 @@ select
     flight.flight_id,
     ticket.ticket_no,
     case
-        -- there as soon as its booking was: sold with it, also where both came with the vault's first load
+        -- A segment that exists since its booking was sold with it, also if both came with the vault's first load.
         when booked_then.load_date is not null then booking.book_date
         else presence.load_date
     end as sold_at,

@@ -35,16 +35,15 @@
 
 {% macro flow_days_to_compute() %}
     {#- Incremental runs only. The interval's days; every day between the table's newest and the
-        interval (runs that never happened); and each earlier day touched by a change that the table
+        interval (runs that did not happen); and each earlier day touched by a change that the table
         may not include.
 
-        A row of day D was written by a run that made every day up to D right as of the row's
-        load_batch_id. So the newest load_batch_id among the rows at or after the interval's last day
-        (or at the table's newest day, if that is earlier) holds for all days this run is about.
-        What came with a later batch is found by commit time: every change of a batch is later than the
-        batch's changes_after. Batches rather than commit times are the mark to remember, because topics
-        land at different speeds: a segment committed before a flight's change can arrive in a batch
-        after it. -#}
+        A run that wrote a row of day D computed every day up to D from the vault as it was after the
+        row's load_batch_id. So the newest load_batch_id among the rows at or after the interval's last
+        day (or at the table's newest day, if that is earlier) holds for all days of this run. Changes
+        of later batches are found by commit time: all changes of a batch are later than its
+        changes_after. The table remembers a batch and not a commit time, because topics land at
+        different speeds: a segment committed before a flight's change can arrive in a later batch. -#}
     {%- set first_day, last_day = flow_interval() -%}
     with built as (
         select max(flow.flight_date) as newest_day

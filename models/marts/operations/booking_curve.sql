@@ -24,8 +24,8 @@ flights as (
 
 ),
 
--- What happened between two of a flight's measurements counts at the later one. A seat sold longer ago than seats are on
--- sale has no day: its flight's curve would be as long as the mistake.
+-- A sale between two measurements of a flight counts at the later one. A seat sold before seats can be on sale gets no
+-- day: the date is an error, and the flight's curve would start there.
 movements as (
 
     select
@@ -70,7 +70,7 @@ curves as (
 
 ),
 
--- what has no day happened before the curve, and is in it when it begins
+-- sales without a day count as earlier than the curve, and are included at its start
 by_day as (
 
     select

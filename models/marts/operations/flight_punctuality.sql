@@ -8,7 +8,7 @@ flights as (
         flights.status = 'Cancelled' as is_cancelled,
         {{ has_flown('flights') }} as is_flown,
         flights.status = 'Arrived' as is_arrived,
-        -- early is not late: a flight that came before its time does not make up for another one
+        -- an early flight counts as 0 minutes, so that it does not offset a late one
         case when {{ has_flown('flights') }} then
             {{ minutes_late('flights.actual_departure', 'flights.scheduled_departure') | indent(12) }}
         end as departure_delay,
