@@ -1,7 +1,7 @@
-"""`python -m infra.metrics`: answers on /metrics until it is stopped.
+"""`python -m infra.metrics`: serves /metrics until it is stopped.
 
-It logs in as a role that reads figures and no rows: `infra/cli/services.py` gives it that role in
-the admin's place, so that it asks by the same code as `./airline status`.
+It uses the code of `./airline status`, but logs in as a role that can read figures and no rows:
+its service passes that role in place of the admin.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from prometheus_client.core import Metric
 from infra.metrics.exporter import collect, examined
 from infra.settings import Settings
 
-# Between two rounds of questions, in seconds. A scrape gets the answers of the last one.
+# Seconds between two rounds of checks. A scrape returns the results of the last round.
 PAUSE = 10
 
 
 class Latest:
-    """The newest answers, for any number of scrapes."""
+    """The results of the last round, shared by all scrapes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Latest:
             try:
                 self._metrics = collect(self._settings)
             except Exception:
-                # airline_examined_timestamp_seconds grows old: an alert says so.
+                # airline_examined_timestamp_seconds stays old, and an alert fires.
                 traceback.print_exc()
             stopping.wait(PAUSE)
 

@@ -1,4 +1,4 @@
-"""What `./airline status` asks, and what each ingester says of itself, as Prometheus metrics."""
+"""The checks of `./airline status`, and the ingesters' own metrics, as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PATIENCE = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """One number of a finding: which finding's, its metric's name, its meaning, and where it is in
-    the finding's values.
+    """A metric from a finding: the finding's name, the metric's name and help text, and where its
+    value is in the finding.
     """
 
     check: str
@@ -52,7 +52,7 @@ def _count(key: str) -> Callable[[dict[str, Any]], float | None]:
 
 
 def _age(*keys: str) -> Callable[[dict[str, Any]], float | None]:
-    """Seconds since the first of these moments that there is."""
+    """Seconds since the first of these moments that is not None."""
 
     def read(values: dict[str, Any]) -> float | None:
         for key in keys:
@@ -276,11 +276,11 @@ READINGS = (
 
 
 def collect(settings: Settings) -> list[Metric]:
-    """Everything as it is now."""
+    """Runs all checks and collects all metrics."""
     try:
         supervised = Supervisor(settings).is_alive()
     except AirlineError:
-        # There, and does not answer: each service is told as ill.
+        # The supervisor exists and does not answer: each service counts as unhealthy.
         supervised = True
     services, findings = checks.examine(settings, supervised=supervised)
     return [
@@ -292,7 +292,7 @@ def collect(settings: Settings) -> list[Metric]:
 
 
 def examined() -> Metric:
-    """When everything was asked last; at first, when the asking began."""
+    """The time of the last complete round of checks; before the first, the time of the start."""
     return GaugeMetricFamily(EXAMINED, "When all this was asked", value=time.time())
 
 

@@ -1,4 +1,4 @@
-"""The service that answers for all others."""
+"""The service `metrics`: the Prometheus endpoint of the stack."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.cli.services import Service
 from infra.cli.supervision import Program
 
 EXAMINED = "airline_examined_timestamp_seconds"
-# How old its answers may be, in seconds; the alert NotExamined says the same.
+# The greatest age of its results in seconds; the same as in the alert NotExamined.
 TOO_OLD = 120
 
 
 class Metrics(Service):
-    """Everything that can be seen, on one endpoint."""
+    """Serves all metrics on one endpoint."""
 
     name = "metrics"
     needs = ("primary", "dwh")
@@ -25,7 +25,7 @@ class Metrics(Service):
 
     def program(self) -> Program:
         environment = self.settings.environment()
-        # It asks by the code of `status`, but as a role that reads figures and no rows.
+        # It runs the checks of `status` as a role that can read figures and no rows.
         environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
         environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
         return self.module(environment, "infra.metrics")
@@ -37,7 +37,7 @@ class Metrics(Service):
             return False
 
     def problem(self) -> str:
-        """Whether it answers, and has asked the others lately."""
+        """Whether it answers, and its last round of checks is recent."""
         try:
             answer = requests.get(self.address(), timeout=5)
         except requests.RequestException:

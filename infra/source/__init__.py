@@ -1,4 +1,4 @@
-"""The booking system: its tables, a history for them, CSV files into them, live traffic on them."""
+"""The source's booking system: its tables, a generated history, CSV loads and live traffic."""
 
 from infra.source.command import main
 from infra.source.csv_load import load_csv

@@ -1,4 +1,4 @@
-"""Eight CSV files in place of what the booking system holds: all of them, or nothing changes."""
+"""Replaces the booking system's data by eight CSV files, in one transaction."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def load_csv(
 ) -> dict[str, int]:
     """Replaces the content of all eight tables by that of the CSV files; returns rows per table.
 
-    `directory` holds `<table>.csv` for each table, with a header of the table's columns in their
-    order; a tar archive of them will do. One transaction. Raises AirlineError that names file, line
-    and reason, with nothing changed.
+    `directory`, or a tar archive, holds `<table>.csv` for each table, with a header of the table's
+    columns in their order. One transaction. Raises AirlineError that names file, line and reason;
+    nothing is changed then.
     """
     files = CsvFiles(Path(directory))
     counts: dict[str, int] = {}
@@ -139,7 +139,7 @@ def _copy(table: str) -> str:
 
 
 def _explained(error: psycopg2.Error, files: CsvFiles, table: str) -> AirlineError:
-    """What PostgreSQL said about a COPY, with the place in the file."""
+    """An error of COPY, with the place in the file."""
     diagnostics = error.diag
     reason = diagnostics.message_primary or str(error).strip()
     if diagnostics.message_detail and not diagnostics.message_detail.startswith("Failing row"):

@@ -1,4 +1,4 @@
-"""The source database: connecting to it, creating what belongs in it, whether it holds anything."""
+"""The source database: connections, creation of its tables, whether it has data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMNS = {
 }
 _HERE = Path(__file__).parent
 _OF_A_TABLE = re.compile(r"^CREATE TABLE", re.MULTILINE)
-# Any number, the same for everybody who sets up or fills this database.
+# Advisory lock of everything that sets up or fills this database; an arbitrary number.
 _LOCK = 5_432_001
 
 
@@ -74,9 +74,9 @@ def connect(dsn: str, application: str = "airline source") -> Connection:
 
 @contextmanager
 def transaction(dsn: str) -> Iterator[Connection]:
-    """A connection whose work is committed as a whole or, after an error, not at all.
+    """A connection with one transaction: committed at the end, rolled back after an error.
 
-    Only one at a time works on a database through this, so that two loads cannot mix.
+    An advisory lock serialises these transactions, so that two loads cannot interleave.
     """
     with closing(connect(dsn)) as connection, tables_known(dsn), connection:
         with connection.cursor() as cursor:
@@ -86,7 +86,7 @@ def transaction(dsn: str) -> Iterator[Connection]:
 
 @contextmanager
 def tables_known(dsn: str) -> Iterator[None]:
-    """Says what to do where the tables are missing."""
+    """Raises AirlineError that says what to do if the tables are missing."""
     try:
         yield
     except psycopg2.errors.UndefinedTable as error:
@@ -99,8 +99,8 @@ def tables_known(dsn: str) -> Iterator[None]:
 def setup(dsn: str) -> list[str]:
     """Creates tables, view, publication and grants; tables that exist are left as they are.
 
-    What change data capture needs of them is made as it must be (infra/connect/capture.py). Returns
-    what was mended and what could not be done, a line each.
+    The publication and replica identities are made by infra/connect/capture.py. Returns what was
+    repaired and what could not be done, a line each.
     """
     with transaction(dsn) as connection, connection.cursor() as cursor:
         said = []
@@ -116,8 +116,8 @@ def setup(dsn: str) -> list[str]:
 
 
 def _run(cursor: Cursor, statement: str) -> list[str]:
-    """Runs one statement of ours. Where somebody has changed a table its comments, indexes and
-    views may not fit any more, and nothing depends on them: then it says so.
+    """Runs one statement of the schema. If somebody has changed a table, its comments, indexes and
+    views may fail; nothing depends on them, so the failure is returned as text.
     """
     cursor.execute("SAVEPOINT statement")
     try:
@@ -145,14 +145,14 @@ def is_empty(dsn: str) -> bool:
 
 
 def truncate(connection: Connection) -> None:
-    """Empties all eight tables in the caller's transaction; change data capture sees it as that."""
+    """Truncates all eight tables in the caller's transaction; CDC captures the truncation."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(COLUMNS)} RESTART IDENTITY")
 
 
 def finish_load(connection: Connection) -> None:
-    """After rows with numbers of their own: new flights go on from the highest, and the planner
-    knows the tables.
+    """After rows with explicit numbers were loaded: sets the sequence of flights to the highest
+    number, and analyses the tables.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The flights of a history: what the timetable flew up to now, and what is on sale."""
+"""The flights of a generated history: past flights of the timetable, and flights on sale."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Flights:
         rows: list[tuple[int, str, int, str, str, Aircraft, int]] = []
         for line in timetable(rng, scale):
             hub, spoke = line.route.hub.code, line.route.spoke.code
-            # A day by the hub's clock may begin on the day before by UTC.
+            # A day in the hub's local time may begin on the previous UTC day.
             for day in range(first_day, last_day + 2):
                 if day % 7 not in line.days:
                     continue
@@ -66,7 +66,7 @@ class Flights:
         return len(self.number)
 
     def _fly(self, i: int, rng: Random) -> str:
-        """Draws how flight i went, and returns its status as of now."""
+        """Draws delays and cancellation of flight i, and returns its status at present."""
         scheduled, now = self.departure[i], self.now
         is_cancelled = rng.random() < _CANCELLED_SHARE
         took_off = scheduled + _delay(rng)

@@ -24,9 +24,9 @@ def block_minutes(distance: int, speed: int) -> int:
 
 
 def solar_offset_minutes(lon: float) -> int:
-    """Minutes that local time is ahead of UTC by the sun.
+    """Solar time's offset from UTC in minutes.
 
-    The timetable only needs departures at a decent hour; time-zone rules change between machines,
-    the sun does not, and a history must be the same everywhere.
+    The timetable only needs departures at reasonable hours. Time-zone rules differ between
+    machines, solar time does not, and a history must be the same everywhere.
     """
     return round(lon / 15) * 60

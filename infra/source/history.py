@@ -1,4 +1,4 @@
-"""A booking system's past up to now and what is on sale, written by COPY."""
+"""Generates a booking system's past and its flights on sale, and writes them by COPY."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.source.people import contact, family_name, full_name, passenger_id, s
 from infra.source.reference_data import aircrafts, airports
 from infra.source.trips import HOUSEHOLDS, Household, Trip, households
 
-# Rows are handed on when so many of them are ready: memory does not grow with the history.
+# Rows per chunk: rows are written in chunks, so that memory does not grow with the history.
 CHUNK_ROWS = 50_000
 _FIRST_TICKET = 5_432_000_000
 _BOOK_REFS = 36**6
@@ -81,7 +81,7 @@ def load_history(
 
 
 def history_rows(*, scale: float, seed: int, now: datetime) -> Iterator[Chunk]:
-    """(table, lines in COPY's text format) chunk by chunk; a row never before one it refers to."""
+    """(table, lines in COPY's text format) in chunks; a row comes after the rows it refers to."""
     if scale <= 0:
         raise AirlineError(f"the scale is {scale}", "give one above 0, 1 is about 300,000 rows")
     rng = Random(f"{seed}")
@@ -131,8 +131,8 @@ def _flight_rows(flights: Flights) -> Iterator[Chunk]:
 
 
 def seat_orders(rng: Random) -> dict[tuple[str, str], list[tuple[str, ...]]]:
-    """(aircraft, cabin) -> orders in which its seats are given out: row by row, so that a party
-    sits together, the rows mixed.
+    """(aircraft, cabin) -> orders in which its seats are assigned: row by row, so that a party sits
+    together, with the rows shuffled.
     """
     orders = {}
     for aircraft in aircrafts():

@@ -24,7 +24,7 @@ def pick(rng: Random, items: list[str]) -> str:
 
 
 def script(rng: Random, country: str) -> str:
-    """In which script a family of that country writes its name."""
+    """The script in which a family of that country writes its name."""
     mostly = "Cyrillic" if country in _CYRILLIC else "Latin"
     if rng.random() < 0.93:
         return mostly

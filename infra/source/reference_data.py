@@ -1,4 +1,4 @@
-"""Airports, aircraft types and names: what the simulated booking system is made of."""
+"""Reference data of the simulated booking system: airports, aircraft types and names."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The files under infra/superset/assets: read, written and told apart in one form.
+"""Reads, writes and compares the files under infra/superset/assets.
 
-One file per database connection, dataset, chart and dashboard, as Superset exports them, less what
-is default or differs from machine to machine: so a change in the UI is a small change of a file.
-Everything refers to everything by uuid. Only PyYAML is needed here, no Superset.
+One file per database connection, dataset, chart and dashboard, in Superset's export format without
+defaults and machine-specific values, so that a change in the UI is a small change of a file. Files
+refer to each other by uuid. Needs only PyYAML, not Superset.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ VERSION = "1.0.0"
 # Stands for the password, here as in Superset's own exports.
 MASK = "X" * 10
 
-# What Superset takes a missing field for. Left out of the files, given back at an import: a field
-# that is deleted from a file must not keep its old value.
+# Superset's defaults. Left out of the files and added at an import, because a field that is missing
+# in an import keeps its old value.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "databases": {
         "cache_timeout": None,
@@ -189,7 +189,7 @@ def with_defaults(kind: str, asset: Asset) -> Asset:
 
 
 def canonical(kind: str, asset: Asset) -> Asset:
-    """The asset as it stands in a file: no defaults, nothing volatile, charts by stable numbers."""
+    """The asset in the files' form: without defaults and volatile values, with stable chart ids."""
     lean = _without(asset, DEFAULTS[kind])
     for name in VOLATILE[kind]:
         lean.pop(name, None)
@@ -214,7 +214,7 @@ def canonical(kind: str, asset: Asset) -> Asset:
 
 
 def chart_number(uuid: str) -> int:
-    """What stands for a chart's id in the files: Superset's own differ from one to the next."""
+    """A stable number for a chart's id in the files: Superset's ids differ between instances."""
     return int(uuid.replace("-", "")[:7], 16)
 
 
@@ -250,7 +250,7 @@ def uri(settings: Settings | None) -> str:
 
 
 def for_import(bundle: Bundle, settings: Settings) -> dict[str, str]:
-    """What Superset's ImportAssetsCommand takes: texts by file name."""
+    """The input of Superset's ImportAssetsCommand: texts by file name."""
     contents = {
         "metadata.yaml": yaml.safe_dump(
             {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"}
@@ -270,8 +270,8 @@ def for_import(bundle: Bundle, settings: Settings) -> dict[str, str]:
 def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> list[str]:
     """Writes an export of ExportAssetsCommand over the files in `folder`.
 
-    Takes what hangs on our connection only; a file keeps its name, also when its title changed. A
-    file whose object is gone from Superset is removed. Returns the paths that changed.
+    Only objects that use our connection are written; a file keeps its name when its title changes.
+    A file whose object does not exist in Superset any more is removed. Returns the changed paths.
     """
     there = {path: yaml.safe_load(path.read_text()) for path in files(folder)}
     # Into an empty folder it goes under the project's own names.
@@ -297,7 +297,7 @@ def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> 
 
 
 def digest(settings: Settings, folder: Path = FOLDER) -> str:
-    """Changes with every file, and with the address that they are shown from."""
+    """A digest of all files and of the warehouse's address."""
     found = hashlib.sha256(uri(settings).encode())
     for path in [*files(folder), folder / ROLES]:
         found.update(f"{path.relative_to(folder).as_posix()}\0".encode())

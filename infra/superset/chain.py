@@ -1,7 +1,7 @@
-"""Dashboard → chart → dataset → dbt model and column, checked from the files alone.
+"""Checks the references dashboard → chart → dataset → dbt model and column, from the files only.
 
-Superset drops a chart whose uuid does not fit in silence, and shows an error in place of one whose
-column is gone. Here both are a line that names the chart.
+Superset silently drops a chart with a wrong uuid, and shows an error instead of a chart whose
+column is gone. Here both give a line that names the chart.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from infra.superset import assets, clicks
 from infra.superset.assets import Asset, Bundle
 
-# What the connection's role may read.
+# The schemas that the connection's role may read.
 SCHEMAS = ("dwh_marts", "presentation")
 # Parts of a chart's parameters that name columns.
 COLUMN_KEYS = (
@@ -70,7 +70,7 @@ class Model:
 
 
 def problems(bundle: Bundle, root: Path, folder: Path = assets.FOLDER) -> list[str]:
-    """What does not hold together, a line each; [] if all does.
+    """Broken references, a line each; [] if there are none.
 
     `root` is the dbt project, `folder` where roles.yml is.
     """
@@ -86,7 +86,7 @@ def problems(bundle: Bundle, root: Path, folder: Path = assets.FOLDER) -> list[s
 
 
 def models(root: Path) -> dict[str, Model]:
-    """The marts: name → schema and columns. dbt itself holds them to their YAML (contracts)."""
+    """The marts: name → schema and columns, from their YAML, which dbt enforces (contracts)."""
     found = {}
     for path in sorted((root / "models" / "marts").rglob("*.yml")):
         for each in (yaml.safe_load(path.read_text()) or {}).get("models", []):
@@ -174,7 +174,7 @@ class Chain:
                 )
 
     def charts(self) -> Iterator[str]:
-        """Each chart has its dataset, and asks it only for columns and metrics that it has."""
+        """Each chart has its dataset, and uses only columns and metrics that it has."""
         placed = {
             each
             for board in self._by_uuid["dashboards"].values()
@@ -195,7 +195,7 @@ class Chain:
                 yield f"{title} asks {dataset['table_name']} for metric {wanted}, which it has not"
 
     def dashboards(self) -> Iterator[str]:
-        """Each place on a dashboard has its chart, and each filter its dataset and column."""
+        """Each chart placed on a dashboard exists, and so do each filter's dataset and column."""
         for name, board in assets.of_kind(self.bundle, "dashboards").items():
             title = f"{name}: dashboard «{board['dashboard_title']}»"
             placed = list(assets.charts_of(board))
@@ -284,7 +284,7 @@ def used_metrics(params: Any) -> set[str]:
 
 
 def _in_cross_filters(metadata: Asset) -> set[int]:
-    """The numbers of the charts that a click is said to filter from or to leave alone."""
+    """The ids of the charts that the cross-filter settings name."""
     each_chart = metadata.get("chart_configuration") or {}
     scopes = [
         (metadata.get("global_chart_configuration") or {}).get("scope"),

@@ -1,8 +1,8 @@
-"""What a click on a chart filters, where Superset is known to filter something else.
+"""Finds charts whose cross-filter is known to use a wrong value.
 
-With cross-filters on, a click on a mark filters the other charts of the dashboard. Some kinds of
-chart take the wrong value for it, and every chart that has the column is empty then. Nothing on the
-chart's side turns that off, so such a chart is refused here, with what to do in its place.
+With cross-filters on, a click on a mark filters the other charts of the dashboard. Some chart types
+filter by a wrong value, so that every chart with that column becomes empty. A chart cannot turn
+this off, so such charts are refused here, with an alternative.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from infra.superset.assets import Asset, Bundle
 
 
 def problems(bundle: Bundle) -> Iterator[str]:
-    """A line for each chart on a dashboard with cross-filters whose click is known to be wrong."""
+    """A line for each chart on a dashboard with cross-filters that is known to filter wrongly."""
     datasets = {each["uuid"]: each for each in assets.of_kind(bundle, "datasets").values()}
     clicked = {
         uuid
@@ -31,7 +31,7 @@ def problems(bundle: Bundle) -> Iterator[str]:
 
 
 def wrong(chart: Asset, dataset: Asset) -> str:
-    """Why a click on `chart` filters something else than what was clicked; '' if it does not."""
+    """Why a click on `chart` filters by a wrong value; '' if it does not."""
     kind, params = chart["viz_type"], chart["params"]
     if (
         kind.startswith("echarts_timeseries")

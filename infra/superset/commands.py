@@ -1,4 +1,4 @@
-"""Superset's own environment: where its programs are, and what they run with."""
+"""Superset's virtual environment: its programs and their environment variables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.cli import venv
 from infra.errors import AirlineError
 from infra.settings import Settings
 
-# Its metadata's database, in the warehouse's server.
+# Its metadata database, on the warehouse's server.
 DATABASE = "superset"
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What Superset runs with: the stack's settings without the databases' admin."""
+    """Superset's environment variables: the stack's settings without the databases' admin."""
     variables = settings.environment()
     del variables["AIRLINE_ADMIN_PASSWORD"]
     return variables | {
@@ -27,7 +27,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRLINE_SUPERSET_DB_PASSWORD": settings.secret(roles.SUPERSET),
         # No count of page views is sent anywhere.
         "SCARF_ANALYTICS": "false",
-        # Its warnings about optional parts are nothing that a reader of the log can act on.
+        # A reader of the log can do nothing about its warnings on optional parts.
         "PYTHONWARNINGS": "ignore",
     }
 

@@ -1,4 +1,4 @@
-"""Brings the files into Superset, and what was changed in the UI back into the files."""
+"""Imports the files into Superset, and exports changes made in the UI back into the files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Say = Callable[[str], None]
 
 
 def bring(settings: Settings, say: Say, *, always: bool = False) -> bool:
-    """Imports the files unless Superset shows them as they are. Returns whether it imported.
+    """Imports the files unless Superset has them already. Returns whether it imported.
 
-    Raises AirlineError, before anything is touched, where a chart asks for what no mart has.
+    Raises AirlineError, before anything is changed, if a chart uses a column that no mart has.
     """
     before = _brought(settings)
     digest = assets.digest(settings)

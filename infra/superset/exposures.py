@@ -1,4 +1,4 @@
-"""models/exposures.yml: to dbt, who reads the marts. Written from the dashboards' files."""
+"""Generates models/exposures.yml (to dbt: who reads the marts) from the dashboards' files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What needs Superset's own code: `python -m infra.superset.inside setup|import|export`.
+"""Commands that need Superset's code: `python -m infra.superset.inside setup|import|export`.
 
-Runs in Superset's environment (commands.run_inside), not in that of ./airline. Files go in and out
-through a folder as infra/superset/assets.py reads and writes it.
+Runs in Superset's environment (commands.run_inside), not in that of ./airline. Files are exchanged
+through a folder in the format of infra/superset/assets.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra.superset import assets
 
 
 def setup(settings: Settings) -> None:
-    """Tables of the metadata, permissions, the built-in roles and the admin. Again: no harm."""
+    """Makes the metadata's tables, permissions, built-in roles and the admin. Idempotent."""
     import superset
     from flask_migrate import upgrade
     from superset import appbuilder, db, security_manager
@@ -64,7 +64,7 @@ def bring_in(settings: Settings, folder: Path) -> None:
 
 
 def _remove(uuids: list[str]) -> None:
-    """Removes objects that were in the files once and are not any more; dashboards first."""
+    """Removes objects that were in the files earlier and are not any more; dashboards first."""
     from superset import db
     from superset.connectors.sqla.models import SqlaTable
     from superset.models.dashboard import Dashboard
@@ -78,7 +78,7 @@ def _remove(uuids: list[str]) -> None:
 
 
 def _grant(roles: dict[str, assets.Role], bundle: assets.Bundle) -> None:
-    """Gives each role of roles.yml exactly what stands there."""
+    """Gives each role of roles.yml exactly the permissions listed there."""
     from superset import db, security_manager
     from superset.connectors.sqla.models import SqlaTable
     from superset.models.core import Database

@@ -57,7 +57,7 @@ class Superset(Service):
             return False
 
     def problem(self) -> str:
-        """Whether it shows a page for which it asks its database, not only that a worker lives."""
+        """Whether it serves a page that needs its database, not only whether a worker runs."""
         url = f"{self.settings.superset_url}/login/"
         try:
             answer = requests.get(url, timeout=8, allow_redirects=False)

@@ -24,24 +24,24 @@ SQLALCHEMY_DATABASE_URI = URL.create(
     database=os.environ["AIRLINE_SUPERSET_DB"],
 ).render_as_string(hide_password=False)
 
-# What a dashboard shows is what the marts hold now: no copy of an answer is kept.
+# Query results are not cached, so that a dashboard always shows the marts' current rows.
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 
-# One process on a machine of one's own: limits are counted in its memory. Only the log-in form has
-# one, against guessing.
+# Rate limits are counted in the memory of the one process. Only the log-in form has one, against
+# password guessing.
 RATELIMIT_STORAGE_URI = "memory://"
 
-# Nobody gets in without logging in, and nobody makes an account for himself.
+# No anonymous access and no self-registration.
 AUTH_USER_REGISTRATION = False
-# Users and their roles by REST too, for admins: what a company's own tooling and the tests use.
+# Admins can manage users and roles by REST too, as other tools and the tests do.
 FAB_ADD_SECURITY_API = True
-# By default every query's text may be seen by whoever may see a chart; roles.yml says who here.
+# By default everybody who can see a chart can see its query; here roles.yml decides.
 FEATURE_FLAGS = {
     "DASHBOARD_VIRTUALIZATION": True,
     "DRILL_TO_DETAIL": True,
     "DRILL_BY": True,
-    # Alerts and reports want a message broker, and the stack has none for them.
+    # Alerts and reports need a message broker, which this stack does not have.
     "ALERT_REPORTS": False,
 }
 # Longer than any chart here takes; the connection's own statement_timeout is shorter.
@@ -74,7 +74,7 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = CATEGORICAL_SCHEMES
 CURRENCIES = CURRENCY_CODES
 # As Russian readers write them: 1 234 567,8.
 D3_FORMAT = {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", "\u00a0₽"]}
-# The base map and the colours are for a light page.
+# The base map and the colours are made for a light background.
 THEME_DARK = None
 LANGUAGES = {
     "en": {"flag": "us", "name": "English"},

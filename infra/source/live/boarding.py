@@ -13,7 +13,7 @@ _MAX_DUE = 3000
 
 
 def due(s: Session) -> list[Flight]:
-    """Flights for which the clock has come: to open check-in, to leave, to land. Earliest first."""
+    """Flights that are due: to open check-in, to depart, to land. Earliest first."""
     flights = (
         Flight(*row)
         for row in s.rows(
@@ -38,8 +38,8 @@ def _is_due(s: Session, flight: Flight) -> bool:
 
 
 def flown(s: Session, flight: Flight) -> tuple[datetime, datetime]:
-    """When the flight takes off and lands: drawn from the seed and the flight alone, so that every
-    look at it sees the same.
+    """When the flight departs and lands: drawn from the seed and the flight only, so that each call
+    gives the same times.
     """
     rng = Random(f"{s.seed}/{flight.flight_id}/{flight.scheduled_departure.timestamp()}")
     short, long = rng.random(), rng.random()
@@ -78,9 +78,9 @@ def by_the_clock(s: Session, flight: Flight) -> str:
 
 
 def _finish_boarding(s: Session, flight: Flight) -> None:
-    """The last ones check in and everybody boards who is there.
+    """The last passengers check in, and all who are present board.
 
-    Who is still on another flight is unloaded; a few do not show up.
+    A passenger who is still on another flight is removed; a few do not show up.
     """
     elsewhere = _elsewhere(s, flight)
     for ticket in _without_pass(s, flight.flight_id):

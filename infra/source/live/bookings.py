@@ -1,4 +1,4 @@
-"""What customers do: they book, cancel and move to another flight."""
+"""Operations of customers: bookings, refunds and rebookings."""
 
 from __future__ import annotations
 

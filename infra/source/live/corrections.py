@@ -1,4 +1,4 @@
-"""What was wrong and is put right: names, contacts and keys."""
+"""Corrections of names, contacts and keys."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def correct_ticket_no(s: Session) -> None:
 
 
 def correct_passenger(s: Session) -> None:
-    """A document was read wrongly: all tickets of the passenger get another one."""
+    """A document number was wrong: all tickets of the passenger get another one."""
     ticket = s.ticket()
     if ticket is None:
         return

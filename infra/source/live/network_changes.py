@@ -1,4 +1,4 @@
-"""What the airline does: flights on sale, delays, cancellations, other times, other aircraft."""
+"""Operations of the airline: new flights, delays, cancellations, changed times and aircraft."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Timetable:
             " SELECT f.flight_no, f.scheduled_departure + %s, f.scheduled_arrival + %s,"
             " f.departure_airport, f.arrival_airport, 'Scheduled', f.aircraft_code"
             " FROM flights AS f WHERE f.scheduled_departure >= %s AND f.scheduled_departure < %s"
-            # Extra flights were for once.
+            # Extra flights are not repeated.
             " AND f.flight_no NOT LIKE 'PX%%' AND f.scheduled_departure + %s > %s"
             " ORDER BY f.flight_id ON CONFLICT (flight_no, scheduled_departure) DO NOTHING",
             weeks * _WEEK,

@@ -1,4 +1,4 @@
-"""Live traffic: which operation comes next, at what rate, and what happens when the line is cut."""
+"""Live traffic: the choice of operations, their rate, and reconnection."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ OPERATIONS: tuple[tuple[str, Callable[[Session], None], float], ...] = (
 )
 CLOCK_KINDS = ("check-in opened", "departed", "landed", "day put on sale")
 _SUMS = list(accumulate(weight for _, _, weight in OPERATIONS))
-# What the clock brings is done at once, but not before this share of other work: a backlog of
-# flights must not stop the sales.
+# Due flights are processed at once, but this share of the work remains for other operations, so
+# that a backlog of flights does not stop sales.
 _CLOCK_SHARE = 0.5
 # After so many operations the flights that are due are looked up again.
 _LOOK_EVERY = 40
@@ -92,7 +92,7 @@ def simulate(
     progress: Callable[[str], object] = print,
     stop: threading.Event | None = None,
 ) -> Summary:
-    """Goes on with the bookings in the database, one transaction at a time.
+    """Continues with the bookings in the database, one transaction at a time.
 
     Until `changes` rows were changed, `duration` seconds have passed or `stop` is set, otherwise
     without end; `rate` in changed rows per second, 0 as fast as it goes. The same data, seed and
@@ -153,7 +153,7 @@ class _Run:
         )
 
     def _step(self) -> None:
-        """One operation in one transaction; what cannot be done leaves nothing behind."""
+        """One operation in one transaction; an operation that is not possible changes nothing."""
         session = self._session
         session.now, session.changes = self._clock.now(), 0
         try:

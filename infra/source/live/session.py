@@ -1,4 +1,4 @@
-"""What every operation of the live traffic works with: the database, the draw and the clock."""
+"""The session of the live traffic's operations: database connection, random draws and clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.source.database import COLUMNS, connect, tables_known
 from infra.source.geography import distance_km
 
 ON_SALE = ("Scheduled", "On Time", "Delayed")
-# For airports that the reference data does not know.
+# Defaults for airports that are not in the reference data.
 _USUAL_KM = 1500
 
 
@@ -46,7 +46,7 @@ class RealClock:
 
 
 class SteppingClock:
-    """A clock of its own, `step` seconds further after each operation: the same at each run."""
+    """A clock that advances `step` seconds after each operation, so that runs are repeatable."""
 
     def __init__(self, start: datetime, step: float) -> None:
         self._now = start
@@ -76,7 +76,7 @@ class Session:
             self.refresh()
 
     def refresh(self) -> None:
-        """Reads again what is kept in memory: after another program replaced the data."""
+        """Reads the cached data again, after another program has replaced it."""
         self._seats: dict[str, dict[str, list[str]]] = {}
         for aircraft, seat, cabin in self.rows(
             "SELECT aircraft_code, seat_no, fare_conditions FROM seats ORDER BY 1, 2"
