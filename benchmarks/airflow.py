@@ -15,8 +15,9 @@ from typing import Any
 
 from benchmarks import report
 from infra.airflow.api import Api
-from infra.cli import catch_up, landing
 from infra.errors import AirlineError
+from infra.loading import landing
+from infra.parts import running
 from infra.settings import ROOT, Settings
 
 DAG = "vault_load"
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="loads each way (3)")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    catch_up.refuse_down(settings)
+    running.refuse_down(settings)
     api = Api(settings)
 
     def change() -> None:

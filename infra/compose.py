@@ -9,17 +9,22 @@ from __future__ import annotations
 import os
 import sys
 
-from infra import roles, runtime, source
-from infra.cli import catch_up, home, packages, venv
-from infra.cli.progress import Progress
-from infra.cli.registry import PARTS
-from infra.cli.services import Primary, Service, Warehouse
+from infra import source
 from infra.connect import connector, resync_due
 from infra.connect.worker import Worker
+from infra.dbt import packages
 from infra.errors import AirlineError
 from infra.kafka import artifacts
 from infra.kafka.broker import Broker
+from infra.loading import catch_up
+from infra.parts.registry import PARTS
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.source.servers import Primary
+from infra.stack import home, runtime, venv
+from infra.stack.progress import Progress
+from infra.stack.service import Service
+from infra.warehouse.service import Warehouse
 
 
 def configure(settings: Settings, progress: Progress) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from infra.airflow import config
 from infra.airflow.api import Api
-from infra.cli.progress import Progress
 from infra.errors import AirlineError
 from infra.settings import Settings
+from infra.stack.progress import Progress
 
 # Timeouts in seconds: for Airflow to parse the DAG files, and for a run to end.
 PATIENCE = 300

@@ -21,7 +21,7 @@ from cosmos.operators.local import (
 )
 
 from infra.airflow import build_log, warehouse
-from infra.project import site
+from infra.dbt import site
 from infra.settings import Settings
 
 # Unit tests check code, not data: they run when the code changes, not at each load.

@@ -9,28 +9,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra import caller, runtime, warehouse
+from infra import warehouse
 from infra.airflow import command as airflow_command
-from infra.cli import (
-    audit,
-    bench,
-    catch_up,
-    dbt,
-    dead_letters,
-    evolve,
-    failover,
-    home,
-    packages,
-    resync,
-    status,
-    testing,
-    up,
-)
-from infra.cli.progress import Progress, complain
-from infra.cli.registry import PARTS, registry
-from infra.cli.supervision import Supervisor
+from infra.audit import audit
+from infra.cli import bench, status, up
+from infra.dbt import packages, runner
 from infra.errors import MAKE_ROOM, AirlineError
+from infra.evolve import command
+from infra.loading import catch_up
+from infra.parts import running
+from infra.parts.registry import PARTS, registry
+from infra.repair import dead_letters, failover, resync
 from infra.settings import SERVERS, Settings
+from infra.stack import caller, home, runtime
+from infra.stack.progress import Progress, complain
+from infra.stack.supervision import Supervisor
+from infra.testing import suites
 
 # Verbs whose arguments are another program's.
 PASSED_THROUGH = (
@@ -134,7 +128,7 @@ def parser() -> argparse.ArgumentParser:
     verb("env", 'print this stack\'s settings as shell exports: eval "$(./airline env)"')
     verb("docs", "make the docs site anew, with lineage and ER diagrams, and say where it is")
     each = verb("test", "lint and test, on ports and a folder of its own; more goes to pytest")
-    for suite in ("lint", *testing.SUITES):
+    for suite in ("lint", *suites.SUITES):
         each.add_argument(f"--{suite}", action="store_true", help=f"only {suite}")
     each.add_argument(
         "--long",
@@ -187,7 +181,7 @@ def main(argv: list[str]) -> int:
         case "resync":
             return resync.resync(settings, options.table, yes=options.yes)
         case "evolve":
-            return evolve.evolve(settings, apply=options.apply)
+            return command.evolve(settings, apply=options.apply)
         case "failover":
             return failover.failover(settings, yes=options.yes, discard=options.discard)
         case "env":
@@ -197,7 +191,7 @@ def main(argv: list[str]) -> int:
         case "docs":
             return _docs(settings)
         case "test":
-            return testing.test(settings, options, further)
+            return suites.test(settings, options, further)
     raise ValueError(f"no such verb: {options.verb}")
 
 
@@ -206,7 +200,7 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
         # `dbt deps` is how a person mends packages: it must not ask for mended ones.
         if "deps" not in arguments:
             packages.put_in_place(complain)
-        return dbt.call(settings, arguments)
+        return runner.call(settings, arguments)
     if verb == "airflow":
         return airflow_command.call(settings, arguments)
     if verb == "simulate":
@@ -218,7 +212,7 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
     if verb == "dead-letters":
         return dead_letters.main(settings, arguments)
     if verb == "load-loop":
-        from infra.cli import load_loop
+        from infra.loading import load_loop
 
         return load_loop.main(settings, arguments)
     if verb == "retention":
@@ -235,14 +229,14 @@ def _pass_through(settings: Settings, verb: str, arguments: list[str]) -> int:
 
 
 def _bring_through(settings: Settings, quietly: bool) -> None:
-    catch_up.refuse_down(settings)
+    running.refuse_down(settings)
     packages.put_in_place(complain)
     catch_up.bring_through(settings, Progress(quiet=quietly), complain)
 
 
 def _docs(settings: Settings) -> int:
-    from infra.project import site
-    from infra.project.service import Docs
+    from infra.dbt import site
+    from infra.dbt.service import Docs
 
     progress = Progress()
     site.build(settings, progress.say)

@@ -7,10 +7,10 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
-from infra.cli import packages
-from infra.cli.progress import aligned
-from infra.cli.registry import registry
+from infra.dbt import packages
+from infra.parts.registry import registry
 from infra.settings import Settings
+from infra.stack.progress import aligned
 
 SCHEMAS = ("dwh_marts", "presentation")
 ROWS = 3

@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from infra.cli import packages
-from infra.cli.progress import aligned
+from infra.dbt import packages
 from infra.health import checks
 from infra.health.finding import Finding, span
 from infra.settings import Settings
+from infra.stack.progress import aligned
 
 
 def status(settings: Settings, *, as_json: bool) -> int:

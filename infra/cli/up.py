@@ -5,25 +5,31 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 from kafka.errors import KafkaError
 
-from infra.cli import catch_up, home, packages, plan, ports, report, venv
-from infra.cli.journal import refuse_unfinished
-from infra.cli.plan import Step
-from infra.cli.progress import Progress
-from infra.cli.registry import choose, instances, registry
-from infra.cli.services import Postgres, Service, Warehouse, bring_up
-from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
-from infra.connect import capture, connector, resync_due, slot_gap
+from infra.cli import report
+from infra.connect import connector, resync_due, slot_gap
+from infra.dbt import packages
 from infra.errors import AirlineError
 from infra.health import checks
 from infra.kafka import artifacts
+from infra.loading import catch_up
+from infra.parts import running
+from infra.parts.registry import choose, instances, registry
+from infra.parts.stopping import end_orphans, stop
+from infra.postgres.service import Postgres
 from infra.settings import Settings
+from infra.source import capture
+from infra.stack import home, plan, ports, venv
+from infra.stack.journal import refuse_unfinished
+from infra.stack.plan import Step
+from infra.stack.progress import Progress
+from infra.stack.service import Service, bring_up
+from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor
 from infra.warehouse import layout
+from infra.warehouse.service import Warehouse
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -96,7 +102,7 @@ def load(settings: Settings, folder: Path) -> int:
     from infra import source
 
     progress = Progress()
-    catch_up.refuse_down(settings)
+    running.refuse_down(settings)
     with home.alone(settings, progress.say):
         with progress.step("load"):
             source.load_csv(settings.dsn("primary"), folder, progress.say)
@@ -118,28 +124,6 @@ def down(settings: Settings) -> int:
         stop(settings, progress.say)
         progress.say("nothing runs; the data is kept")
     return 0
-
-
-def stop(settings: Settings, say: Callable[[str], None]) -> None:
-    """Stops what runs, orphans of a killed supervisord included. Says what it stopped."""
-    supervisor = Supervisor(settings)
-    states = supervisor.states()
-    for service in reversed(registry(settings)):
-        state = states.get(service.name)
-        if state is not None and state.state in (RUNNING, STARTING, BACKOFF):
-            supervisor.halt(service.name)
-            say(f"{service.name} stopped")
-    supervisor.stop()
-    end_orphans(supervisor, say)
-
-
-def end_orphans(supervisor: Supervisor, say: Callable[[str], None]) -> None:
-    """Ends services that outlived a killed supervisord."""
-    for orphan in supervisor.orphans():
-        # One may end by itself meanwhile.
-        with suppress(psutil.NoSuchProcess):
-            say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
-            end(orphan)
 
 
 def reset(settings: Settings, *, yes: bool) -> int:

@@ -23,11 +23,12 @@ from pathlib import Path
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra import postgres, runtime
 from infra.connect import connector, resync_due, slot_gap
 from infra.errors import AirlineError
-from infra.log import say
+from infra.postgres import sessions
 from infra.settings import Settings
+from infra.stack import runtime
+from infra.stack.log import say
 
 # How often to look, in seconds.
 LOOK_EVERY = 2.0
@@ -93,7 +94,7 @@ def main(settings: Settings) -> int:
         time.sleep(LOOK_EVERY)
         try:
             # Before anything is started again.
-            with postgres.patience(PATIENCE):
+            with sessions.patience(PATIENCE):
                 before, gap = gap, watch.look()
             if gap is not None and before is None:
                 say("changes were skipped", error=str(gap))
@@ -127,7 +128,7 @@ def main(settings: Settings) -> int:
 
 def _look_at_source(settings: Settings, before: list[resync_due.Due]) -> list[resync_due.Due]:
     """Notes what loses changes; says what was not due `before`. Returns what is."""
-    with suppress(psycopg2.Error, AirlineError, OSError), postgres.patience(PATIENCE):
+    with suppress(psycopg2.Error, AirlineError, OSError), sessions.patience(PATIENCE):
         resync_due.look(settings)
     due = resync_due.noted(settings)
     for each in due:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra import postgres, runtime
-from infra.cli.journal import Journal
-from infra.connect import capture
 from infra.errors import AirlineError
+from infra.postgres import sessions
 from infra.settings import TABLES, Settings
+from infra.source import capture
+from infra.stack import runtime
+from infra.stack.journal import Journal
 
 # In place of a table's name: every table.
 ALL = "all tables"
@@ -47,7 +48,7 @@ def look(settings: Settings) -> capture.Source:
 
     Raises psycopg2.Error where the primary does not answer.
     """
-    with _alone(settings), postgres.reading(settings.dsn("primary")) as cursor:
+    with _alone(settings), sessions.reading(settings.dsn("primary")) as cursor:
         source = capture.read(cursor)
         _note(settings, source, capture.was_published(cursor))
         return source
@@ -62,11 +63,11 @@ def set_up(settings: Settings) -> list[str]:
     from infra import source as booking_system
 
     with _alone(settings):
-        with postgres.reading(settings.dsn("primary")) as cursor:
+        with sessions.reading(settings.dsn("primary")) as cursor:
             before, was_published = capture.read(cursor), capture.was_published(cursor)
             _note(settings, before, was_published)
         done = booking_system.setup(settings.dsn("primary"))
-        with postgres.reading(settings.dsn("primary")) as cursor:
+        with sessions.reading(settings.dsn("primary")) as cursor:
             # What we changed ourselves was no break.
             after = capture.read(cursor)
             _seen(settings).write(**_marks(after))

@@ -22,10 +22,10 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from infra.cli.journal import Journal
 from infra.connect import connector
-from infra.postgres import Server
+from infra.postgres.server import Server
 from infra.settings import Settings
+from infra.stack.journal import Journal
 
 # offset.storage.topic in worker.properties.
 OFFSETS_TOPIC = "airline-connect-offsets"

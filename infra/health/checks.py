@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra import postgres
-from infra.cli.registry import parts, registry
 from infra.errors import AirlineError
 from infra.health import (
     blocking,
@@ -34,8 +32,10 @@ from infra.health import (
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
-from infra.health.last_error import redacted
+from infra.parts.registry import parts, registry
+from infra.postgres import sessions
 from infra.settings import Settings
+from infra.stack.redaction import redacted
 
 # How long a check may take, in seconds. All are asked at once, and only of services that answer:
 # what takes long is a lock, or a machine with much else to do.
@@ -142,7 +142,7 @@ def _ask(settings: Settings, check: Check) -> Finding:
     except psycopg2.errors.UndefinedTable:
         return Finding("", "nothing yet", "its tables are not made: './airline up'")
     except psycopg2.Error as error:
-        return Finding("", "unknown", postgres.reason(error))
+        return Finding("", "unknown", sessions.reason(error))
     except (KafkaError, AirlineError, OSError) as error:
         return Finding("", "unknown", (str(error).strip() or type(error).__name__).split("\n")[0])
     except Exception as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.cli import landing
-from infra.cli.registry import parts
-from infra.cli.services import Warehouse
 from infra.health.finding import Finding, age, span
+from infra.loading import landing
+from infra.parts.registry import parts
 from infra.settings import Settings
+from infra.warehouse.service import Warehouse
 
 # An open batch, and events that nobody loads, are said after this many seconds.
 LONG = 3600.0

@@ -7,9 +7,9 @@ import time
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra import roles
-from infra.cli.services import Service
-from infra.cli.supervision import Program
+from infra.postgres import roles
+from infra.stack.service import Service
+from infra.stack.supervision import Program
 
 EXAMINED = "airline_examined_timestamp_seconds"
 # How old its answers may be, in seconds; the alert NotExamined says the same.
@@ -28,7 +28,7 @@ class Metrics(Service):
         # It asks by the code of `status`, but as a role that reads figures and no rows.
         environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
         environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
-        return self.module(environment, "infra.metrics")
+        return self.module(environment, "infra.health")
 
     def answers(self) -> bool:
         try:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg2
 
-from infra import roles
-from infra.cli.supervision import RUNNING, Supervisor
 from infra.errors import AirlineError
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack.supervision import RUNNING, Supervisor
 from infra.superset import assets, chain, commands
 
 Say = Callable[[str], None]

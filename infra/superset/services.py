@@ -7,13 +7,14 @@ from pathlib import Path
 
 import requests
 
-from infra import roles
-from infra.cli import venv
-from infra.cli.progress import Progress
-from infra.cli.services import Service, Warehouse
-from infra.cli.supervision import Program
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack import venv
+from infra.stack.progress import Progress
+from infra.stack.service import Service
+from infra.stack.supervision import Program
 from infra.superset import commands, dashboards
+from infra.warehouse.service import Warehouse
 
 
 class Superset(Service):

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from infra import roles
-from infra.postgres import Server
+from infra.postgres import roles
+from infra.postgres.server import Server
 from infra.settings import Settings
 from infra.warehouse import layout
 

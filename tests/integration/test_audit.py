@@ -9,9 +9,9 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from infra.cli import audit
+from infra.audit import audit
+from infra.dbt import declared
 from infra.errors import AirlineError
-from infra.project import declared
 
 # The source's tables as they are declared, without what holds among them.
 SOURCE = """

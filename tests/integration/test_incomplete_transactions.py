@@ -12,11 +12,12 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from infra import roles
 from infra import warehouse as infra_warehouse
-from infra.cli import audit, cut_transactions, resync
+from infra.audit import audit
 from infra.cli import retention as retention_command
 from infra.health import incomplete_transactions as health
+from infra.postgres import roles
+from infra.repair import cut_transactions, resync
 from infra.settings import Settings
 from infra.warehouse import incomplete_transactions as noted
 from tests.integration.conftest import PATIENCE

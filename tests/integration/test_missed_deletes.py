@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from infra import source
-from infra.cli import missed_deletes, retention
+from infra.cli import retention
 from infra.errors import AirlineError
+from infra.repair import missed_deletes
 from infra.settings import Settings
 from tests.support.events import airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse

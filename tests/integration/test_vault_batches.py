@@ -8,9 +8,11 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from infra import roles
-from infra.cli import cut_transactions, dead_letters, load_loop, retention
+from infra.cli import retention
 from infra.health import loading
+from infra.loading import load_loop
+from infra.postgres import roles
+from infra.repair import cut_transactions, dead_letters
 from infra.settings import Settings
 from infra.warehouse import event_retention
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket

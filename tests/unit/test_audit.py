@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli import audit
+from infra.audit import audit
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import compose, forward, roles, runtime
-from infra.cli import venv
-from infra.cli.services import REPLICA_SLOT, Primary, Warehouse
+from infra import compose, forward
+from infra.postgres import roles
 from infra.settings import ROOT, Settings
+from infra.source.servers import REPLICA_SLOT, Primary
+from infra.stack import runtime, venv
+from infra.warehouse.service import Warehouse
 
 FILE = ROOT / "infra" / "compose.yaml"
 # The services that the file has, as settings.PORTS names them.
@@ -190,7 +192,13 @@ def test_the_copy_of_the_clone_holds_what_runs(services, tmp_path):
     text = script(services["project"]).replace("/clone", str(ROOT)).rpartition("python ")[0]
     done = subprocess.run(["sh", "-euc", text], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for path in ("infra/cli/venv.py", "requirements/core.txt", "models", "ingest", "packages.yml"):
+    for path in (
+        "infra/stack/venv.py",
+        "requirements/core.txt",
+        "models",
+        "ingest",
+        "packages.yml",
+    ):
         assert (tmp_path / path).exists(), path
     names = {path.name for path in tmp_path.iterdir()}
     assert not names & {".git", ".venv", ".airline", "target", "left from before"}

@@ -1,0 +1,36 @@
+"""The broker as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.kafka.broker import LANGUAGE, Broker
+from infra.settings import Settings
+from infra.stack.service import Service
+from infra.stack.supervision import Program
+
+
+class Kafka(Service):
+    name = "kafka"
+    ports = ("kafka", "kafka controller")
+    after_steps = ("jars",)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.broker = Broker(settings)
+
+    def program(self) -> Program:
+        return Program(self.name, self.broker.command, Path("/"), LANGUAGE, stop_seconds=90)
+
+    def prepare(self) -> bool:
+        changed = self.broker.configure()
+        self.broker.make()
+        return changed
+
+    def answers(self) -> bool:
+        return self.broker.answers()
+
+    def problem(self) -> str:
+        return (
+            "" if self.broker.answers(4) else f"does not answer on {self.settings.kafka_bootstrap}"
+        )

@@ -1,0 +1,46 @@
+"""What primary, replica and warehouse have in common as services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from infra.postgres.server import Server
+from infra.settings import Settings
+from infra.stack.service import Service
+from infra.stack.supervision import Program
+
+
+class Postgres(Service):
+    """What primary, replica and warehouse have in common."""
+
+    parameters: ClassVar[dict[str, str | int]] = {}
+    # Roles of services that write into it.
+    writers: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ports = (self.name,)
+        self.server = Server(
+            settings, self.name, settings.home / "data" / self.name, settings.port(self.name)
+        )
+
+    def program(self) -> Program:
+        return Program(
+            self.name,
+            self.server.command,
+            Path("/"),
+            # Fast shutdown: a client that stays connected does not hold it up.
+            stop_signal="INT",
+            stop_seconds=120,
+        )
+
+    def prepare(self) -> bool:
+        self.server.make()
+        return self.server.configure(self.parameters)
+
+    def answers(self) -> bool:
+        return self.server.answers()
+
+    def problem(self) -> str:
+        return self.server.problem(standby=False, writers=self.writers)

@@ -1,0 +1,390 @@
+"""supervisord: one per stack, restarts what dies and keeps the logs. Asked over a private
+socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from infra.errors import AirlineError
+from infra.settings import ROOT, Settings
+from infra.stack import runtime
+from infra.stack.supervisord import LONGEST_WAIT
+
+# A socket's path may have 107 characters (103 on macOS); supervisord adds its pid for a moment.
+LONGEST_SOCKET_PATH = 90
+# BACKOFF: it ended at once, and waits for its next try.
+RUNNING, STARTING, BACKOFF = "RUNNING", "STARTING", "BACKOFF"
+# A service that ended by itself so often in the last minutes (in seconds) is not well, until it has
+# run for longer than it did in between, and for so many seconds at least.
+EXITS_COUNT_FOR, MANY_EXITS, STEADY = 300.0, 3, 30.0
+# How long supervisord may take to say how its programs are, in seconds.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What supervisord is told of a service."""
+
+    name: str
+    command: list[str]
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 60
+    as_servers: bool = True
+
+
+@dataclass(frozen=True)
+class ProgramState:
+    """What supervisord says of a service. `uptime` in seconds; 0 while it does not run. `exits`:
+    how many seconds ago it ended by itself, the newest last; those of the last minutes alone.
+    """
+
+    name: str
+    state: str
+    pid: int
+    uptime: float
+    restarts: int
+    problem: str
+    exits: tuple[float, ...] = ()
+
+    @property
+    def is_flapping(self) -> bool:
+        """Whether it ends again and again: often, and it has not run longer than between ends."""
+        if len(self.exits) < MANY_EXITS:
+            return False
+        gaps = [older - newer for older, newer in itertools.pairwise(self.exits)]
+        return self.state != RUNNING or self.uptime < max(STEADY, 2 * max(gaps))
+
+
+class _Transport(SupervisorTransport):
+    """Gives up after so many seconds: a supervisord that was stopped accepts connections still."""
+
+    def __init__(self, url: str, seconds: float | None) -> None:
+        super().__init__(None, None, url)
+        connect = self._get_connection
+
+        def limited() -> Any:
+            connection = connect()
+            connection.connect()
+            connection.sock.settimeout(seconds)
+            return connection
+
+        self._get_connection = limited
+
+
+class Supervisor:
+    """The supervisord of the stack in `settings.home`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.logs = settings.home / "logs"
+        self._configuration = settings.home / "run" / "supervisord.conf"
+        self._log = self.logs / "supervisord.log"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def is_alive(self) -> bool:
+        """Raises AirlineError where it is there and does not answer."""
+        try:
+            return self._proxy(PATIENCE).supervisor.getState()["statename"] == "RUNNING"
+        except TimeoutError:
+            raise self._hangs() from None
+        except (OSError, xmlrpc.client.Error):
+            return False
+
+    def start(self, programs: Iterable[Program]) -> None:
+        """Starts supervisord, or tells a running one what changed; starts no program.
+
+        A program whose definition changed is stopped.
+        """
+        changed = self._write(list(programs))
+        if self.is_alive():
+            if changed:
+                self._reload()
+            return
+        for orphan in self.orphans():
+            end(orphan)
+        with (self.logs / "supervisord.out").open("ab") as output:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "infra.stack.supervisord",
+                    "--nodaemon",
+                    "--configuration",
+                    str(self._configuration),
+                ],
+                # Where the module is found.
+                cwd=ROOT,
+                # Nothing of the caller's environment (PG*, JAVA_*) reaches the services.
+                env={
+                    name: os.environ[name]
+                    for name in ("PATH", "HOME", "TMPDIR")
+                    if name in os.environ
+                }
+                # Its log is read: times must mean the same to whoever reads.
+                | {"TZ": "UTC"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 30
+        while not self.is_alive():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AirlineError(
+                    "supervisord, which runs the services, did not start",
+                    f"see {self._log}",
+                    tail(self.logs / "supervisord.out", 10),
+                )
+            time.sleep(0.05)
+
+    def run(self, name: str) -> None:
+        """Starts a program, unless it runs; does not wait until it is ready."""
+        try:
+            self._proxy().supervisor.startProcess(name, False)
+        except xmlrpc.client.Fault as fault:
+            # One that ended at once is started again by supervisord: its state says how that goes.
+            if not fault.faultString.startswith(("ALREADY_STARTED", "SPAWN_ERROR")):
+                raise AirlineError(
+                    f"{name} cannot be started ({fault.faultString})",
+                    f"see {self._log}",
+                    tail(self._log, 5),
+                ) from None
+
+    def halt(self, name: str) -> None:
+        """Stops a program and waits until it is gone."""
+        try:
+            self._proxy().supervisor.stopProcess(name, True)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString and "BAD_NAME" not in fault.faultString:
+                raise
+
+    def states(self) -> dict[str, ProgramState]:
+        """What runs, by name; {} where supervisord itself does not. Raises AirlineError where it is
+        there and does not answer.
+        """
+        try:
+            told: list[dict[str, Any]] = self._proxy(PATIENCE).supervisor.getAllProcessInfo()
+        except TimeoutError:
+            raise self._hangs() from None
+        except (OSError, xmlrpc.client.Error):
+            return {}
+        exits = self._exits()
+        now = time.time()
+        return {
+            each["name"]: ProgramState(
+                each["name"],
+                each["statename"],
+                each["pid"],
+                each["now"] - each["start"] if each["pid"] else 0,
+                len(exits.get(each["name"], ())),
+                each["spawnerr"],
+                tuple(now - at for at in exits.get(each["name"], ()) if now - at < EXITS_COUNT_FOR),
+            )
+            for each in told
+        }
+
+    def stop(self) -> None:
+        """Ends supervisord; whatever program still runs is stopped first."""
+        if not self.is_alive():
+            return
+        # Somebody else may be ending it: then it goes away in the middle of an answer.
+        with contextlib.suppress(psutil.NoSuchProcess, OSError, xmlrpc.client.Error):
+            pid = self._proxy().supervisor.getPID()
+            self._proxy().supervisor.shutdown()
+            psutil.Process(pid).wait(120)
+
+    def orphans(self) -> list[psutil.Process]:
+        """Services that outlived a killed supervisord: they carry the mark of this stack."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                marks = process.environ()
+                is_ours = marks.get("AIRLINE_SERVICE") and marks.get("AIRLINE_HOME") == str(
+                    self.settings.home
+                )
+            except (psutil.Error, OSError):
+                continue
+            if is_ours:
+                found.append(process)
+        for pid_file in (self.settings.home / "data").glob("*/postmaster.pid"):
+            # PostgreSQL overwrites its environment; its first line here is its pid.
+            try:
+                process = psutil.Process(int(pid_file.read_text().split()[0]))
+                if str(pid_file.parent) in process.cmdline() and process not in found:
+                    found.append(process)
+            except (psutil.Error, OSError, ValueError, IndexError):
+                continue
+        return found
+
+    def _write(self, programs: list[Program]) -> bool:
+        runtime.make_folder(self.settings, self.logs)
+        runtime.make_folder(self.settings, self._configuration.parent, mode=0o700)
+        user = self.settings.service_user if runtime.servers_as(self.settings) else None
+        sections = [
+            "[supervisord]",
+            f"logfile={_value(self._log)}",
+            "logfile_maxbytes=10MB",
+            "logfile_backups=1",
+            f"pidfile={_value(self._configuration.with_name('supervisord.pid'))}",
+            "nodaemon=true",
+            "umask=022",
+            *(["user=root"] if os.geteuid() == 0 else []),
+            "[unix_http_server]",
+            f"file={_value(self._socket())}",
+            "chmod=0700",
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        ]
+        for program in programs:
+            marks = {"AIRLINE_SERVICE": program.name, "AIRLINE_HOME": str(self.settings.home)}
+            variables = {"LC_ALL": "C", **program.environment, **marks}
+            sections += [
+                f"[program:{program.name}]",
+                f"command={_value(shlex.join(program.command))}",
+                f"directory={_value(program.directory)}",
+                "environment=" + ",".join(f'{key}="{_value(variables[key])}"' for key in variables),
+                *([f"user={user}"] if user and program.as_servers else []),
+                # `up` starts them in order; after that supervisord starts them again.
+                "autostart=false",
+                "autorestart=true",
+                "startsecs=2",
+                # More than there are in a row: infra/stack/supervisord.py never gives up.
+                f"startretries={LONGEST_WAIT + 1}",
+                f"stopsignal={program.stop_signal}",
+                f"stopwaitsecs={program.stop_seconds}",
+                "redirect_stderr=true",
+                f"stdout_logfile={_value(self.log(program.name))}",
+                "stdout_logfile_maxbytes=20MB",
+                "stdout_logfile_backups=3",
+            ]
+        text = "\n".join([*sections, ""])
+        if self._configuration.exists() and self._configuration.read_text() == text:
+            return False
+        self._configuration.touch(mode=0o600)
+        self._configuration.write_text(text)
+        return True
+
+    def _reload(self) -> None:
+        supervisor = self._proxy().supervisor
+        [[added, changed, removed]] = supervisor.reloadConfig()
+        for name in (*changed, *removed):
+            supervisor.stopProcessGroup(name, True)
+            supervisor.removeProcessGroup(name)
+        for name in (*added, *changed):
+            supervisor.addProcessGroup(name)
+
+    def _socket(self) -> Path:
+        path = self._configuration.with_name("supervisor.sock")
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        mark = hashlib.sha256(str(self.settings.home).encode()).hexdigest()[:10]
+        folder = Path(tempfile.gettempdir()) / f"airline-{os.geteuid()}-{mark}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if (
+            not stat.S_ISDIR(status.st_mode)
+            or status.st_uid != os.geteuid()
+            or stat.S_IMODE(status.st_mode) != 0o700
+        ):
+            raise AirlineError(
+                f"{folder} is not a private folder of yours",
+                "remove it, or move the stack to a shorter path with AIRLINE_HOME",
+            )
+        return folder / "supervisor.sock"
+
+    def _proxy(self, seconds: float | None = None) -> Any:
+        transport = _Transport(f"unix://{self._socket()}", seconds)
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+
+    def _hangs(self) -> AirlineError:
+        try:
+            pid = self._configuration.with_name("supervisord.pid").read_text().strip()
+        except OSError:
+            pid = "unknown"
+        return AirlineError(
+            f"supervisord (process {pid}), which runs the services, does not answer",
+            f"if it was stopped, 'kill -CONT {pid}' lets it go on; else 'kill -9 {pid}', then "
+            "'./airline up'",
+        )
+
+    def _exits(self) -> dict[str, list[float]]:
+        """Name -> when it ended by itself since supervisord runs, as time.time() counts."""
+        exits: dict[str, list[float]] = {}
+        try:
+            lines = self._log.read_text(errors="replace").splitlines()
+        except OSError:
+            return {}
+        for line in lines:
+            if "supervisord started with pid" in line:
+                exits = {}
+            moment, found, rest = line.partition(" exited: ")
+            if found:
+                exits.setdefault(rest.split(" ", 1)[0], []).append(_moment(moment))
+        return exits
+
+
+def _moment(line: str) -> float:
+    """The time at the begin of a line of supervisord's log, which is in UTC; 0 if unreadable."""
+    try:
+        return datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    if any(part in text for part in ('"', "\n", " ;", " #")):
+        raise AirlineError(
+            f"supervisord cannot be given the value {text!r}",
+            "use paths without quotes, semicolons and number signs",
+        )
+    return text.replace("%", "%%")
+
+
+def end(process: psutil.Process, seconds: float = 60) -> None:
+    """Ends a process cleanly, or by force after `seconds`."""
+    try:
+        # SIGINT is PostgreSQL's fast shutdown; SIGTERM waits for every client.
+        if process.name() == "postgres":
+            process.send_signal(2)
+        else:
+            process.terminate()
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+    except psutil.NoSuchProcess:
+        pass
+
+
+def tail(file: Path, lines: int) -> str:
+    """The last lines of a log; '' where there is none."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - 400 * lines))
+            return "\n".join(opened.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
