@@ -355,11 +355,11 @@ def _ingesters(settings: Settings, services: Iterable[str]) -> Iterator[Metric]:
         try:
             url = f"http://{settings.host}:{settings.port(f'{name} metrics')}/metrics"
             answer = requests.get(url, timeout=PATIENCE)
-            families = list(text_string_to_metric_families(answer.text)) if answer.ok else []
+            published = list(text_string_to_metric_families(answer.text)) if answer.ok else []
         except requests.RequestException:
-            families = []
-        up.add_metric([name], float(bool(families)))
-        for family in families:
+            published = []
+        up.add_metric([name], float(bool(published)))
+        for family in published:
             merged = families.setdefault(
                 family.name, Metric(family.name, family.documentation, family.type)
             )
