@@ -82,7 +82,7 @@ def problem(settings: Settings) -> str:
 def main(settings: Settings) -> int:
     """Looks until SIGTERM or SIGINT. Returns 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # As the first process of a container it would not be ended by default.
+        # An end that was asked for is no failure.
         signal.signal(number, lambda *_: sys.exit(0))
     patience = Patience()
     answered = True

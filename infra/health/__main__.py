@@ -1,7 +1,7 @@
-"""`python -m infra.metrics`: answers on /metrics until it is stopped.
+"""`python -m infra.health`: answers on /metrics until it is stopped.
 
-It logs in as a role that reads figures and no rows: `infra/metrics/service.py` gives it that role in
-the admin's place, so that it asks by the same code as `./airline status`.
+It logs in as a role that reads figures and no rows: `infra/metrics/service.py` gives it that role
+in the admin's place, so that it asks by the same code as `./airline status`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import psycopg2
@@ -32,7 +32,7 @@ from infra.health import (
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
-from infra.parts.registry import parts, registry
+from infra.parts.registry import parts
 from infra.postgres import sessions
 from infra.settings import Settings
 from infra.stack.redaction import redacted
@@ -91,21 +91,21 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Finding], list[Finding]]:
-    """(the services, everything else) as they are now; for the screen and for the metrics.
-
-    In containers the services are not `supervised`: then each is asked as if it ran.
-    """
-    found = services.services(settings) if supervised else []
+def examine(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+    """(the services, everything else) as they are now; for the screen and for the metrics."""
+    found = services.services(settings)
     answering = {each.name for each in found if each.values["answers"]}
-    if not supervised:
-        answering = {each.name for each in registry(settings)}
+    return found, findings(settings, answering)
+
+
+def findings(settings: Settings, answering: Set[str]) -> list[Finding]:
+    """What each check says, where the services named `answering` can be asked."""
     checks = [check for check in CHECKS if check.part in parts(settings)]
     asked = {check.name: check for check in checks if check.needs <= answering}
     answers = ASKER.ask(
         {name: functools.partial(_ask, settings, check) for name, check in asked.items()}, PATIENCE
     )
-    findings = []
+    found = []
     for check in checks:
         if answer := answers.get(check.name):
             [finding] = answer
@@ -115,8 +115,8 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
             missing = ", ".join(sorted(check.needs - answering))
             finding = Finding("", "unknown", f"{missing} not running or not answering")
         finding.name = check.name
-        findings.append(finding)
-    return found, findings
+        found.append(finding)
+    return found
 
 
 def settle(settings: Settings, patience: float = 60) -> list[Finding]:
@@ -128,8 +128,8 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
     settling = {check.name for check in CHECKS if check.settles}
     deadline = time.monotonic() + patience
     while True:
-        found, findings = examine(settings)
-        wanted = found + [each for each in findings if each.name in settling]
+        found, others = examine(settings)
+        wanted = found + [each for each in others if each.name in settling]
         unwell = [each for each in wanted if each.problem]
         if not unwell or time.monotonic() > deadline:
             return unwell

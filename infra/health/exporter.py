@@ -12,13 +12,12 @@ import requests
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.errors import AirlineError
 from infra.health import checks
 from infra.health.finding import Finding
 from infra.loading.ingesters import Ingest
 from infra.metrics.service import EXAMINED
 from infra.settings import Settings
-from infra.stack.supervision import RUNNING, Supervisor
+from infra.stack.supervision import RUNNING
 
 # How long an ingester may take to answer, in seconds.
 PATIENCE = 2
@@ -277,12 +276,7 @@ READINGS = (
 
 def collect(settings: Settings) -> list[Metric]:
     """Everything as it is now."""
-    try:
-        supervised = Supervisor(settings).is_alive()
-    except AirlineError:
-        # There, and does not answer: each service is told as ill.
-        supervised = True
-    services, findings = checks.examine(settings, supervised=supervised)
+    services, findings = checks.examine(settings)
     return [
         *_services(services),
         *_findings(findings),
