@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import asdict
 from typing import Any
@@ -13,12 +14,12 @@ from infra.settings import Settings
 from infra.stack.progress import aligned
 
 
-def status(settings: Settings, *, as_json: bool) -> int:
+def status(settings: Settings, options: argparse.Namespace) -> int:
     """Prints the state of everything; returns 1 where anything is unhealthy."""
     services, findings = checks.examine(settings)
     findings.append(Finding("AutomateDV", packages.in_use(), values={"in_use": packages.in_use()}))
     healthy = not any(each.problem for each in (*services, *findings))
-    if as_json:
+    if options.json:
         print(
             json.dumps(
                 {

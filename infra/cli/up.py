@@ -1,11 +1,9 @@
-"""`up`, `load`, `down`, `reset`: brings a stack up and data through it, and takes it down."""
+"""`up`: brings a stack up and data through it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from kafka.errors import KafkaError
 
@@ -16,9 +14,8 @@ from infra.errors import AirlineError
 from infra.health import checks
 from infra.kafka import artifacts
 from infra.loading import catch_up
-from infra.parts import running
 from infra.parts.registry import choose, instances, registry
-from infra.parts.stopping import end_orphans, stop
+from infra.parts.stopping import end_orphans
 from infra.postgres.service import Postgres
 from infra.settings import Settings
 from infra.source import capture
@@ -91,58 +88,6 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     due = resync_due.request(resync_due.noted(settings))
     for line in [*map(str, faults), *([due] if due else [])]:
         print(f"\nnot well: {line}")
-    return 0
-
-
-def load(settings: Settings, folder: Path) -> int:
-    """Replaces the source's rows by those of the CSV files, and brings them through.
-
-    `folder` may also be a tar archive of the files.
-    """
-    from infra import source
-
-    progress = Progress()
-    running.refuse_down(settings)
-    with home.alone(settings, progress.say):
-        with progress.step("load"):
-            source.load_csv(settings.dsn("primary"), folder, progress.say)
-        with progress.step("landing"):
-            catch_up.land(settings, progress)
-        catch_up.build(settings, progress, always=True)
-    print(report.marts(settings))
-    progress.print_steps()
-    return 0
-
-
-def down(settings: Settings) -> int:
-    """Stops every service, the primary last; keeps the data."""
-    progress = Progress()
-    if not settings.home.exists():
-        print(f"there is no stack in {settings.home}")
-        return 0
-    with home.alone(settings, progress.say):
-        stop(settings, progress.say)
-        progress.say("nothing runs; the data is kept")
-    return 0
-
-
-def reset(settings: Settings, *, yes: bool) -> int:
-    """Stops everything and removes data, slots and topics. Keeps the fetched jars."""
-    if not settings.home.exists():
-        print(f"there is no stack in {settings.home}")
-        return 0
-    if not yes:
-        print(f"This removes all data of the stack in {settings.home}.")
-        if not sys.stdin.isatty():
-            raise AirlineError("reset asks before it removes data", "say './airline reset --yes'")
-        if input("Type yes to go on: ").strip().lower() != "yes":
-            print("nothing removed")
-            return 1
-    progress = Progress()
-    with home.alone(settings, progress.say):
-        stop(settings, progress.say)
-        home.remove(settings)
-        progress.say(f"data removed from {settings.home}")
     return 0
 
 

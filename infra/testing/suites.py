@@ -45,12 +45,13 @@ FOR_TESTS = ("AIRLINE_TEST_SEED", "AIRLINE_TEST_FAULTS")
 KEPT = "kept-offset"
 
 
-def test(settings: Settings, options: argparse.Namespace, arguments: list[str]) -> int:
+def test(settings: Settings, options: argparse.Namespace) -> int:
     """Runs what `options` name; lint and the usual suites without what is slow if none, all suites
     with `--long`.
 
-    `arguments` go to pytest. Returns an exit code.
+    What the command line has beside them (`further`) goes to pytest. Returns an exit code.
     """
+    arguments: list[str] = options.further
     # Whatever ends the tests, what they started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [folder for suite, folder in SUITES.items() if getattr(options, suite)]

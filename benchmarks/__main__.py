@@ -1,20 +1,22 @@
-"""`bench`: one of the benchmarks in benchmarks/, by its name."""
+"""`python -m benchmarks NAME`: one of the benchmarks in this folder; `./airline bench` is that."""
 
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 
 from infra.errors import AirlineError
-from infra.settings import ROOT
+from infra.stack.failures import explained
 
-FOLDER = ROOT / "benchmarks"
 # What the benchmarks share.
-HELPERS = ("__init__", "report", "server")
+HELPERS = ("__init__", "__main__", "report", "server")
 
 
 def main(arguments: list[str]) -> int:
     """Runs the benchmark named first with the rest of the arguments; returns its exit code."""
-    names = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem not in HELPERS)
+    folder = Path(__file__).parent
+    names = sorted(file.stem for file in folder.glob("*.py") if file.stem not in HELPERS)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(
             f"usage: airline bench NAME [--help | arguments]\n\nNAME is one of: {', '.join(names)}"
@@ -25,3 +27,7 @@ def main(arguments: list[str]) -> int:
             f"there is no benchmark {arguments[0]!r}", f"name one of {', '.join(names)}"
         )
     return importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(explained(lambda: main(sys.argv[1:])))
