@@ -28,9 +28,9 @@ def airflow(settings: Settings, arguments: list[str]) -> int:
 
 
 def simulate(_settings: Settings, arguments: list[str]) -> int:
-    from infra import source
+    from infra.source import command
 
-    return source.main(["simulate", *arguments], prog="./airline")
+    return command.main(["simulate", *arguments], prog="./airline")
 
 
 def load_loop(settings: Settings, arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from infra.cli import report
 from infra.loading import catch_up
 from infra.parts import running
 from infra.settings import Settings
+from infra.source.csv_load import load_csv
 from infra.stack import home
 from infra.stack.progress import Progress
 
@@ -17,13 +18,11 @@ def load(settings: Settings, options: argparse.Namespace) -> int:
 
     Their folder may also be a tar archive of them.
     """
-    from infra import source
-
     progress = Progress()
     running.refuse_down(settings)
     with home.alone(settings, progress.say):
         with progress.step("load"):
-            source.load_csv(settings.dsn("primary"), options.folder, progress.say)
+            load_csv(settings.dsn("primary"), options.folder, progress.say)
         with progress.step("landing"):
             catch_up.land(settings, progress)
         catch_up.build(settings, progress, always=True)

@@ -1,32 +1,22 @@
-"""`up`: brings a stack up and data through it."""
+"""`up`: brings up what does not run, and data through it."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from kafka.errors import KafkaError
-
 from infra.cli import report
-from infra.connect import connector, resync_due, slot_gap
-from infra.dbt import packages
 from infra.errors import AirlineError
 from infra.health import checks
-from infra.kafka import artifacts
-from infra.loading import catch_up
-from infra.parts.registry import choose, instances, registry
+from infra.parts.registry import choose, registry
 from infra.parts.stopping import end_orphans
-from infra.postgres.service import Postgres
 from infra.settings import Settings
-from infra.source import capture
 from infra.stack import home, plan, ports, venv
 from infra.stack.journal import refuse_unfinished
 from infra.stack.plan import Step
 from infra.stack.progress import Progress
-from infra.stack.service import Service, bring_up
+from infra.stack.service import Service, Up, bring_up
 from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor
-from infra.warehouse import layout
-from infra.warehouse.service import Warehouse
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -41,52 +31,27 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     with home.alone(settings, progress.say):
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
-        # Where the stack runs this is before anything is told anything; where it does not, the
-        # warehouse comes first and says the same.
-        found = layout.recorded_in(settings.dsn("dwh"))
-        layout.refuse_newer(found)
+        # Where the stack runs this is before anything is told anything; where it does not, what
+        # comes first says the same.
+        is_older = any([each.is_of_older_version() for each in registry(settings)])
         supervisor = Supervisor(settings)
         choose(settings, options.only)
         services = registry(settings)
         _clear_the_way(settings, supervisor, services, progress.say)
-        if found.is_older:
+        if is_older:
             _end_older(supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
-        built: list[bool] = []
-        steps = [
-            *(_packages_step(lock) for lock in _locks(services)),
-            Step("AutomateDV", lambda: packages.put_in_place(progress.say)),
-            Step("jars", lambda: _fetch(settings, progress)),
-            *(_service_step(service, supervisor, progress) for service in services),
-            Step("slot", lambda: _look_for_a_gap(settings, progress), ("primary", "kafka")),
-            Step("source tables", lambda: _make_source(settings, progress), ("primary",)),
-        ]
-        loaded = "source tables"
-        if not options.no_data:
-            loaded = "history"
-            history = lambda: _load_history(settings, options, progress.say)  # noqa: E731
-            steps.append(Step("history", history, ("source tables",)))
-        steps += [
-            Step("connector", lambda: _register(settings, progress), ("connect", loaded)),
-            Step(
-                "landing",
-                lambda: catch_up.land(settings, progress),
-                ("connector", *(each.name for each in instances("core", settings))),
-            ),
-            Step("marts", lambda: built.append(catch_up.build(settings, progress)), ("landing",)),
-            *(_fill_step(service, progress) for service in services if _fills(service)),
-        ]
-        plan.run(steps, progress)
+        asked = Up(settings, progress, services, options.scale, options.seed, options.no_data)
+        plan.run(_steps(asked, supervisor), progress)
         for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
-        faults = capture.faults(resync_due.look(settings))
+        warnings = [line for service in services for line in service.warnings()]
     print(report.marts(settings))
-    if any(built):
+    if asked.has_loaded:
         progress.print_steps()
     print(report.addresses(settings))
     # Last of all, for it is to be read.
-    due = resync_due.request(resync_due.noted(settings))
-    for line in [*map(str, faults), *([due] if due else [])]:
+    for line in warnings:
         print(f"\nnot well: {line}")
     return 0
 
@@ -111,8 +76,8 @@ def _clear_the_way(
             supervisor.halt(service.name)
         if state is None or state.state not in (RUNNING, STARTING):
             wanted += service.ports
-        elif isinstance(service, Postgres):
-            service.answers()
+        else:
+            service.refuse_if_strange()
     ports.refuse_taken(settings, wanted)
 
 
@@ -128,14 +93,31 @@ def _end_older(supervisor: Supervisor, services: list[Service], say: Callable[[s
             say(f"{service.name} stopped: it runs the version before")
 
 
-def _service_step(service: Service, supervisor: Supervisor, progress: Progress) -> Step:
+def _steps(up: Up, supervisor: Supervisor) -> list[Step]:
+    """The plan: packages, every service, what each kind of service adds, what is put into them."""
+    first = tuple(each.name for each in up.services if each.comes_first)
+    kinds = dict.fromkeys(type(service) for service in up.services)
+    return [
+        *(_packages_step(lock) for lock in _locks(up.services)),
+        *(_service_step(each, first, supervisor, up.progress) for each in up.services),
+        *(step for kind in kinds for step in kind.steps(up)),
+        *(_fill_step(service, up.progress) for service in up.services if _fills(service)),
+    ]
+
+
+def _service_step(
+    service: Service, first: tuple[str, ...], supervisor: Supervisor, progress: Progress
+) -> Step:
     packages = (_packages(service.lock),) if service.lock in _locks([service]) else ()
-    # Nothing else runs before the warehouse has been brought up to this version, or has refused.
-    first = () if service.name == Warehouse.name else (Warehouse.name,)
     return Step(
         service.name,
         lambda: bring_up(service, supervisor, progress),
-        (*first, *service.needs, *service.after_steps, *packages),
+        (
+            *(() if service.comes_first else first),
+            *service.needs,
+            *service.after_steps,
+            *packages,
+        ),
     )
 
 
@@ -167,45 +149,3 @@ def _packages_step(lock: str) -> Step:
             )
 
     return Step(_packages(lock), install)
-
-
-def _fetch(settings: Settings, progress: Progress) -> None:
-    if artifacts.fetch(settings, progress.say):
-        progress.say("jars fetched")
-
-
-def _make_source(settings: Settings, progress: Progress) -> None:
-    for line in resync_due.set_up(settings):
-        progress.say(line)
-
-
-def _load_history(
-    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
-) -> None:
-    from infra import source
-
-    dsn = settings.dsn("primary")
-    if not source.is_empty(dsn):
-        return
-    seed = {} if options.seed is None else {"seed": options.seed}
-    source.load_history(dsn, scale=options.scale, progress=say, **seed)
-
-
-def _look_for_a_gap(settings: Settings, progress: Progress) -> None:
-    """Before Connect starts: when the connector goes on, nothing shows any more."""
-    try:
-        gap = slot_gap.look(settings)
-    except KafkaError as error:
-        raise AirlineError(
-            f"Kafka does not say what the connector's position is ({error})",
-            "see './airline logs kafka'; './airline up' tries again",
-        ) from None
-    if gap:
-        progress.say(str(gap))
-
-
-def _register(settings: Settings, progress: Progress) -> None:
-    resync_due.note_configuration(settings, connector.captures_otherwise(settings))
-    if connector.register(settings):
-        progress.say(f"{connector.NAME} registered")
-    connector.wait_until_running(settings)

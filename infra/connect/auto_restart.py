@@ -8,7 +8,7 @@ alone: a resync is under way, or somebody wants it so.
 
 It also compares the slot with the connector's stored position whenever nobody reads the slot, or a
 new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more. And it
-looks whether every table is published (infra/connect/resync_due.py).
+looks whether every table is published (infra/source/resync_due.py).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from pathlib import Path
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra.connect import connector, resync_due, slot_gap
+from infra.connect import connector, slot_gap
 from infra.errors import AirlineError
 from infra.postgres import sessions
 from infra.settings import Settings
+from infra.source import resync_due
 from infra.stack import runtime
 from infra.stack.log import say
 

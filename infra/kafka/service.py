@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from infra.kafka import artifacts
 from infra.kafka.broker import LANGUAGE, Broker
 from infra.settings import Settings
-from infra.stack.service import Service
+from infra.stack.plan import Step
+from infra.stack.service import Service, Up
 from infra.stack.supervision import Program
 
 
@@ -18,6 +20,17 @@ class Kafka(Service):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.broker = Broker(settings)
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        def fetch() -> None:
+            if artifacts.fetch(up.settings, up.progress.say):
+                up.progress.say("jars fetched")
+
+        return [Step("jars", fetch)]
+
+    def address(self) -> str:
+        return self.settings.kafka_bootstrap
 
     def program(self) -> Program:
         return Program(self.name, self.broker.command, Path("/"), LANGUAGE, stop_seconds=90)

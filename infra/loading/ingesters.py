@@ -6,9 +6,12 @@ import os
 
 import requests
 
+from infra.dbt import packages
+from infra.loading import catch_up
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack.service import Service
+from infra.stack.plan import Step
+from infra.stack.service import Service, Up
 from infra.stack.supervision import Program
 from infra.warehouse.service import Warehouse
 
@@ -26,6 +29,18 @@ class Ingest(Service):
     @classmethod
     def instances(cls, settings: Settings) -> list[Service]:
         return [cls(settings, number) for number in range(1, settings.ingesters + 1)]
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        """What the ingesters land is waited for and loaded, with dbt's packages in place."""
+        # The replica has what CDC may read, and a connector that failed is started again.
+        needs = ("connector", "replica", "auto-restart")
+        ingesters = (each.name for each in up.services if isinstance(each, cls))
+        return [
+            Step("AutomateDV", lambda: packages.put_in_place(up.progress.say)),
+            Step("landing", lambda: catch_up.land(up.settings, up.progress), (*needs, *ingesters)),
+            Step("marts", lambda: _build(up), ("landing", "AutomateDV")),
+        ]
 
     def program(self) -> Program:
         environment = ingest_environment(self.settings)
@@ -60,3 +75,7 @@ def ingest_environment(settings: Settings) -> dict[str, str]:
     # Its own settings (flush sizes, limits) are no part of Settings.
     own = {name: os.environ[name] for name in os.environ if name.startswith("AIRLINE_INGEST_")}
     return own | environment
+
+
+def _build(up: Up) -> None:
+    up.has_loaded = catch_up.build(up.settings, up.progress)

@@ -35,6 +35,15 @@ class Postgres(Service):
             stop_seconds=120,
         )
 
+    def refuse_if_strange(self) -> None:
+        # Another password than ours.
+        self.answers()
+
+    def address(self) -> str:
+        settings = self.settings
+        where = f"{settings.host}:{self.server.port}/{settings.database(self.name)}"
+        return f"postgresql://{settings.admin_user}@{where}"
+
     def prepare(self) -> bool:
         self.server.make()
         return self.server.configure(self.parameters)

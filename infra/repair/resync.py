@@ -21,7 +21,7 @@ import psycopg2
 
 from infra import warehouse
 from infra.audit import audit
-from infra.connect import connector, resync_due, signals, slot_gap
+from infra.connect import connector, signals, slot_gap
 from infra.dbt import packages
 from infra.errors import AirlineError
 from infra.kafka import lost_log
@@ -31,7 +31,7 @@ from infra.parts import running
 from infra.parts.registry import registry
 from infra.repair import cut_transactions, missed_deletes
 from infra.settings import TABLES, TOPIC_PREFIX, Settings
-from infra.source import capture
+from infra.source import capture, resync_due
 from infra.source.servers import Primary
 from infra.stack import home
 from infra.stack.journal import Journal, refuse_unfinished

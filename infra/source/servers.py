@@ -8,11 +8,16 @@ from typing import ClassVar
 from infra.postgres import roles
 from infra.postgres.server import Server
 from infra.postgres.service import Postgres
+from infra.source import capture, resync_due
+from infra.stack.plan import Step
+from infra.stack.service import Up
 
 REPLICA_SLOT = "airline_replica"
 
 
 class Primary(Postgres):
+    """The booking system's server, with its tables and a history in them."""
+
     name = "primary"
     parameters: ClassVar[dict[str, str | int]] = {
         "wal_level": "logical",
@@ -27,6 +32,19 @@ class Primary(Postgres):
         "checkpoint_timeout": "15min",
         "random_page_cost": 1.1,
     }
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        return [
+            Step("source tables", lambda: _make_tables(up), ("primary",)),
+            Step("history", lambda: _load_history(up), ("source tables",)),
+        ]
+
+    def warnings(self) -> list[str]:
+        """What keeps changes from being captured, and what resync is due."""
+        faults = capture.faults(resync_due.look(self.settings))
+        due = resync_due.request(resync_due.noted(self.settings))
+        return [*map(str, faults), *([due] if due else [])]
 
     def furnish(self) -> list[str]:
         roles.make(self.settings, "primary", self.server.dsn())
@@ -80,3 +98,21 @@ class Replica(Postgres):
         primary.query(f"select pg_drop_replication_slot('{REPLICA_SLOT}')")
         primary.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
         return True
+
+
+def _make_tables(up: Up) -> None:
+    for line in resync_due.set_up(up.settings):
+        up.progress.say(line)
+
+
+def _load_history(up: Up) -> None:
+    """Fills tables that are empty."""
+    # The simulator's modules are for who needs a history.
+    from infra.source.database import is_empty
+    from infra.source.history import load_history
+
+    dsn = up.settings.dsn("primary")
+    if up.no_data or not is_empty(dsn):
+        return
+    seed = {} if up.seed is None else {"seed": up.seed}
+    load_history(dsn, scale=up.scale, progress=up.progress.say, **seed)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from infra.stack.progress import Progress
 
@@ -25,9 +26,11 @@ def run(steps: Iterable[Step], progress: Progress) -> None:
     When one fails no further one begins; those under way are waited for and the first failure is
     raised. Raises ValueError for steps that wait for each other or for one that is not there.
     """
-    waiting = {step.name: step for step in steps}
-    _refuse_circles(waiting)
-    done: set[str] = set()
+    named = {step.name: step for step in steps}
+    if missing := {need for step in named.values() for need in step.needs} - set(named):
+        raise ValueError(f"steps wait for some that are not there: {', '.join(sorted(missing))}")
+    order = TopologicalSorter({step.name: step.needs for step in named.values()})
+    order.prepare()
     under_way = 0
     failure: BaseException | None = None
     ended: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
@@ -41,32 +44,18 @@ def run(steps: Iterable[Step], progress: Progress) -> None:
             error = caught
         ended.put((step.name, error))
 
-    while waiting or under_way:
-        ready = [step for step in waiting.values() if done.issuperset(step.needs)]
-        for step in ready if failure is None else ():
-            del waiting[step.name]
+    while order.is_active():
+        for name in order.get_ready() if failure is None else ():
             under_way += 1
             # Daemons: Ctrl-C ends `up` without waiting for a service.
-            threading.Thread(target=work, args=(step,), name=step.name, daemon=True).start()
+            threading.Thread(target=work, args=(named[name],), name=name, daemon=True).start()
         if not under_way:
             break
         name, error = ended.get()
         under_way -= 1
         if error is None:
-            done.add(name)
+            order.done(name)
         else:
             failure = failure or error
     if failure is not None:
         raise failure
-
-
-def _refuse_circles(steps: dict[str, Step]) -> None:
-    done: set[str] = set()
-    left = dict(steps)
-    while left:
-        free = [name for name, step in left.items() if done.issuperset(step.needs)]
-        if not free:
-            raise ValueError(f"steps that can never begin: {', '.join(sorted(left))}")
-        for name in free:
-            done.add(name)
-            del left[name]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 
 from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.settings import Settings
+from infra.stack.plan import Step
 from infra.stack.progress import Progress
 from infra.stack.supervision import RUNNING, STARTING, Program, ProgramState, Supervisor, tail
 
@@ -18,6 +20,22 @@ from infra.stack.supervision import RUNNING, STARTING, Program, ProgramState, Su
 PATIENCE = 180
 MOST_TRIES = 5
 ALIVE = (RUNNING, STARTING)
+
+
+@dataclass
+class Up:
+    """What `up` was asked for, and what its steps leave behind."""
+
+    settings: Settings
+    progress: Progress
+    # All services of the stack.
+    services: list[Service]
+    # Size of the history, and its seed; `no_data`: tables without rows.
+    scale: float = 1.0
+    seed: int | None = None
+    no_data: bool = False
+    # Whether anything was loaded.
+    has_loaded: bool = False
 
 
 class Service:
@@ -31,6 +49,8 @@ class Service:
     after_steps: tuple[str, ...] = ()
     # The lock of infra/stack/venv.py whose packages it runs on; `up` installs them.
     lock = "core"
+    # Whether `up` begins with it, and with no other service before it is ready.
+    comes_first = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -39,6 +59,11 @@ class Service:
     def instances(cls, settings: Settings) -> list[Service]:
         """The processes of this kind that the stack runs."""
         return [cls(settings)]
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        """What this kind of service adds to `up`, once, besides being made, run and filled."""
+        return []
 
     def program(self) -> Program:
         raise NotImplementedError
@@ -55,6 +80,18 @@ class Service:
             as_servers=False,
             **options,
         )
+
+    def is_of_older_version(self) -> bool:
+        """Whether a version before this one made what it holds: then services that run write what
+        that version knows. Raises AirlineError where a newer one did. Asked before `up` changes
+        anything, and whether or not it runs.
+        """
+        return False
+
+    def refuse_if_strange(self) -> None:
+        """Raises AirlineError where it runs and will not do what this stack asks of it. Asked
+        before any service is told anything new.
+        """
 
     def prepare(self) -> bool:
         """Makes data and configuration. Returns whether a running process must start again."""
@@ -82,6 +119,10 @@ class Service:
 
     def fill(self, progress: Progress) -> None:
         """What is put into it once the marts are there; asked at each `up`."""
+
+    def warnings(self) -> list[str]:
+        """What people must know of it once all is up; `up` prints it at its very end."""
+        return []
 
     def address(self) -> str:
         """Where people find it, as `up` prints it at its end; '' where it is not for people."""

@@ -7,10 +7,13 @@ from typing import ClassVar
 from infra import warehouse
 from infra.postgres import roles
 from infra.postgres.service import Postgres
+from infra.warehouse import layout
 
 
 class Warehouse(Postgres):
     name = "dwh"
+    # It is brought up to this version, or refuses, before anything else runs.
+    comes_first = True
     writers = (roles.INGEST, roles.DBT, roles.AIRFLOW, roles.SUPERSET)
     parameters: ClassVar[dict[str, str | int]] = {
         # No one replicates the warehouse: it can be loaded again from the topics. And yet not
@@ -32,6 +35,11 @@ class Warehouse(Postgres):
         "random_page_cost": 1.1,
         "jit": "off",
     }
+
+    def is_of_older_version(self) -> bool:
+        found = layout.recorded_in(self.settings.dsn("dwh"))
+        layout.refuse_newer(found)
+        return found.is_older
 
     def furnish(self) -> list[str]:
         applied = warehouse.make(self.settings, self.server)

@@ -11,12 +11,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra.connect import resync_due
-from infra.connect.resync_due import ALL
 from infra.dbt import declared
 from infra.postgres import roles
 from infra.settings import PUBLICATION, SLOT, TABLES, Settings
-from infra.source import capture
+from infra.source import capture, resync_due
+from infra.source.resync_due import ALL
 from tests.integration.conftest import scratch_folder
 
 NAME = "captured_source"

@@ -20,7 +20,7 @@ from typing import Any
 from infra.errors import AirlineError
 from infra.postgres import sessions
 from infra.settings import TABLES, Settings
-from infra.source import capture
+from infra.source import capture, database
 from infra.stack import runtime
 from infra.stack.journal import Journal
 
@@ -59,14 +59,11 @@ def set_up(settings: Settings) -> list[str]:
 
     What was broken until now is noted first. Returns what it did, a line each.
     """
-    # What opens the simulator's modules is for `up` alone.
-    from infra import source as booking_system
-
     with _alone(settings):
         with sessions.reading(settings.dsn("primary")) as cursor:
             before, was_published = capture.read(cursor), capture.was_published(cursor)
             _note(settings, before, was_published)
-        done = booking_system.setup(settings.dsn("primary"))
+        done = database.setup(settings.dsn("primary"))
         with sessions.reading(settings.dsn("primary")) as cursor:
             # What we changed ourselves was no break.
             after = capture.read(cursor)
