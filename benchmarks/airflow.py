@@ -19,6 +19,7 @@ from infra.errors import AirlineError
 from infra.loading import landing
 from infra.parts import running
 from infra.settings import ROOT, Settings
+from infra.warehouse.pending import pending
 
 DAG = "vault_load"
 BUILD = ("dbt", "build", "--select", "tag:vault")
@@ -79,7 +80,7 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
     begun = datetime.now(UTC)
     api.pause(DAG, False)
     api.trigger(DAG)
-    _until(lambda: landing.pending(settings) == (0, False), "all that landed is loaded")
+    _until(lambda: not pending(settings.dsn("dwh")), "all that landed is loaded")
     _pause(api)
     # The schedule may have begun one of its own; whichever came first found something to load.
     seconds = []

@@ -43,8 +43,7 @@ class Audit(DbtRunLocalOperator):
             # dbt's lines belong into the task's log.
             with redirect_stdout(shown):
                 landing.wait_until_landed(settings, self.log.info, source, vault)
-                unread, is_open = warehouse.pending()
-                if unread or is_open:
+                if warehouse.unread():
                     super(Audit, self).execute(context, **kwargs)
 
         said = io.StringIO()

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2 import sql
 
-from infra import warehouse
 from infra.audit import values
 from infra.dbt import declared
 from infra.errors import AirlineError
 from infra.postgres import sessions
 from infra.source import capture
 from infra.warehouse import incomplete_transactions, set_aside
+from infra.warehouse.pending import pending
 
 # Rows fetched at a time from each side.
 FETCH_ROWS = 10_000
@@ -211,13 +211,6 @@ def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
         connection.cursor() as cursor,
     ):
         return incomplete_transactions.settle(cursor, clean, load_batch, "audit")
-
-
-def pending_events(warehouse_dsn: str) -> int:
-    """How many landed offsets no closed load batch has read yet."""
-    with _snapshot(warehouse_dsn) as connection, connection.cursor() as cursor:
-        unread, _ = warehouse.pending(cursor)
-        return unread
 
 
 def _snapshot(dsn: str) -> psycopg2.extensions.connection:
@@ -464,7 +457,7 @@ def main(
     differences = sum(result.differences for result in results)
     ill = len(findings.source) + sum(len(result.findings) for result in results)
     settled = settle(settling_dsn or warehouse_dsn, results)
-    pending = pending_events(warehouse_dsn)
+    unread = pending(warehouse_dsn).offsets
     if options.json:
         tables = [vars(result) for result in results]
         print(
@@ -473,7 +466,7 @@ def main(
                     "differences": differences,
                     "findings": findings.source,
                     "unloaded_tables": findings.unloaded,
-                    "pending_events": pending,
+                    "pending_events": unread,
                     "settled": settled,
                     "tables": tables,
                 }
@@ -487,12 +480,12 @@ def main(
     if differences or ill:
         print(_verdict(differences, ill))
         different = [result.table for result in results if result.differences]
-        if different and not (options.as_is or pending or ill):
+        if different and not (options.as_is or unread or ill):
             what = different[0] if len(different) == 1 else "[TABLE]"
             print(f"'./airline resync {what}' finds changes that were missed, deletes included")
-        if pending and differences:
+        if unread and differences:
             print(
-                f"{pending:,} landed events are not loaded yet: "
+                f"{unread:,} landed events are not loaded yet: "
                 + (
                     "'./airline audit' without --as-is loads them first"
                     if options.as_is

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infra.health.finding import Finding, age, span
-from infra.loading import landing
 from infra.parts.registry import parts
 from infra.settings import Settings
+from infra.warehouse.pending import pending
 from infra.warehouse.service import Warehouse
 
 # An open batch, and events that nobody loads, are said after this many seconds.
@@ -25,7 +25,7 @@ def load_batch(settings: Settings) -> Finding:
         dbname=settings.dwh_db,
     )
     number, opened, closed, outcome = rows[0] if rows else (None, None, None, None)
-    unread, _ = landing.pending(settings)
+    unread = pending(settings.dsn("dwh")).offsets
     [(since,)] = Warehouse(settings).server.query(
         "select dwh_control.oldest_unread_event()", dbname=settings.dwh_db
     )

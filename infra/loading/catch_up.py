@@ -9,6 +9,7 @@ from infra.loading import landing
 from infra.settings import Settings
 from infra.stack import home
 from infra.stack.progress import Progress
+from infra.warehouse.pending import pending
 
 # A batch may be left open, or more may land during a build: then it is built again, this often.
 MOST_BUILDS = 3
@@ -45,12 +46,12 @@ def build(
     """
     built = False
     for _ in range(MOST_BUILDS):
-        unread, is_open = landing.pending(settings)
+        unread = pending(settings.dsn("dwh"))
         stale = command == EVERYTHING and not runner.is_built(settings)
-        if not (unread or is_open or stale or (always and not built)):
+        if not (unread or stale or (always and not built)):
             break
         shown = f"dbt {command[0]}"
-        progress.say(f"{shown} ({unread:,} offsets landed and not loaded)")
+        progress.say(f"{shown} ({unread.offsets:,} offsets landed and not loaded)")
         with progress.step(shown):
             runner.build(settings, progress.say, command)
         built = True

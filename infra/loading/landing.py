@@ -10,12 +10,10 @@ from typing import Any
 
 import psycopg2
 
-from infra import warehouse
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import Settings
-from infra.warehouse.service import Warehouse
 
 # Without any progress for this long, waiting is given up; in seconds.
 PATIENCE = 180
@@ -152,19 +150,6 @@ def wait_until_staged(
         if now > deadline:
             raise _no_progress("staging is behind Kafka", "ingest")
         time.sleep(0.3)
-
-
-def pending(settings: Settings) -> tuple[int, bool]:
-    """(landed offsets that no closed load batch has read, whether a load batch is open)."""
-    try:
-        [(rows, is_open)] = Warehouse(settings).server.query(
-            warehouse.PENDING,
-            dbname=settings.dwh_db,
-        )
-    except psycopg2.errors.UndefinedTable:
-        # dbt has never run here.
-        return sum(landed_offsets(settings).values()), False
-    return int(rows), is_open
 
 
 def _ask(dsn: str, statement: str) -> list[tuple[Any, ...]]:

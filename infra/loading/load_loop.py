@@ -18,11 +18,11 @@ from typing import Any
 
 import psycopg2
 
-from infra import warehouse
 from infra.dbt import packages, runner
 from infra.errors import AirlineError
 from infra.settings import Settings
 from infra.stack.log import say
+from infra.warehouse.pending import pending
 
 # The vault alone: the views on it show new rows by themselves.
 LOAD = ("run", "--selector", "vault", "--exclude", "config.materialized:view", "--quiet")
@@ -92,7 +92,7 @@ def main(settings: Settings, arguments: list[str]) -> int:
     say("ready")
     run(
         loader.load,
-        lambda: is_pending(settings),
+        lambda: bool(pending(settings.dsn("dwh"))),
         lambda: read_nothing(settings),
         lambda seconds: _rest(seconds, stopping),
         is_stopping=lambda: bool(stopping),
@@ -139,19 +139,6 @@ def run(
             say("failed, trying again", error=str(error).strip(), detail=detail, in_seconds=retry)
             rest(retry)
             retry = min(retry * 2, LAST_RETRY)
-
-
-def is_pending(settings: Settings) -> bool:
-    """Whether something landed that no closed batch has read."""
-    with (
-        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
-        connection.cursor() as cursor,
-    ):
-        try:
-            unread, is_open = warehouse.pending(cursor)
-        except psycopg2.errors.UndefinedTable:
-            return True  # nothing was ever loaded
-        return is_open or unread > 0
 
 
 def read_nothing(settings: Settings) -> bool:

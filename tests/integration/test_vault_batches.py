@@ -15,6 +15,7 @@ from infra.postgres import roles
 from infra.repair import cut_transactions, dead_letters
 from infra.settings import Settings
 from infra.warehouse import event_retention
+from infra.warehouse.pending import pending
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -196,7 +197,7 @@ def test_half_landed_transaction_waits(warehouse):
     assert not load_loop.read_nothing(warehouse.settings)
     done = warehouse.dbt("run", "--selector", "loading")
     assert done.success, messages(done)
-    assert load_loop.is_pending(warehouse.settings)
+    assert pending(warehouse.settings.dsn("dwh"))
     assert load_loop.read_nothing(warehouse.settings)
 
     warehouse.load()

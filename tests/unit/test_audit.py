@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.audit import audit
+from infra.warehouse.pending import Pending
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ def test_what_is_not_loaded_is_explained(monkeypatch, capsys, arguments, said):
     """Whoever had everything loaded first would be told to do just that."""
     table = audit.TableResult("seats", ["seat_no"], missing=1)
     monkeypatch.setattr(audit, "audit", lambda *_, **__: iter([table]))
-    monkeypatch.setattr(audit, "pending_events", lambda _: 3)
+    monkeypatch.setattr(audit, "pending", lambda _: Pending(3, False))
     assert audit.main(arguments, "", "", lambda _: None) == 1
     shown = capsys.readouterr().out
     assert "3 landed events are not loaded yet" in shown and said in shown
