@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
@@ -36,6 +35,7 @@ from infra.parts.registry import parts
 from infra.postgres import sessions
 from infra.settings import Settings
 from infra.stack.redaction import redacted
+from infra.stack.waiting import wait_until
 
 # How long a check may take, in seconds. All are asked at once, and only of services that answer:
 # what takes long is a lock, or a machine with much else to do.
@@ -126,14 +126,16 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
     outlived Kafka asks for it again after seconds, a replica reconnects.
     """
     settling = {check.name for check in CHECKS if check.settles}
-    deadline = time.monotonic() + patience
-    while True:
+    unwell: list[Finding] = []
+
+    def is_well() -> bool:
         found, others = examine(settings)
         wanted = found + [each for each in others if each.name in settling]
-        unwell = [each for each in wanted if each.problem]
-        if not unwell or time.monotonic() > deadline:
-            return unwell
-        time.sleep(0.5)
+        unwell[:] = [each for each in wanted if each.problem]
+        return not unwell
+
+    wait_until(is_well, patience, every=0.5)
+    return unwell
 
 
 def _ask(settings: Settings, check: Check) -> Finding:

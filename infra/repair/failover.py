@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,13 @@ from infra.stack import home
 from infra.stack.journal import Journal
 from infra.stack.progress import Progress
 from infra.stack.service import bring_up
-from infra.stack.supervision import RUNNING, STARTING, Supervisor
+from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor
+from infra.stack.waiting import wait_until
 
 # How long a server may take to come up or catch up, in seconds.
 PATIENCE = 90
+# How often a primary that ended is started again before it counts as lost.
+MOST_STARTS = 2
 STREAMS = """
 select 1 from pg_stat_replication
 where application_name = 'airline_replica' and state = 'streaming'
@@ -162,18 +164,20 @@ def _comes_up(settings: Settings, supervisor: Supervisor) -> bool:
     primary = Primary(settings).server
     if not primary.is_made:
         return False
-    deadline = time.monotonic() + PATIENCE
     tries = 0
-    while time.monotonic() < deadline:
+
+    def is_decided() -> bool:
+        nonlocal tries
         if primary.answers():
             return True
-        if supervisor.states()["primary"].state not in (RUNNING, STARTING, "BACKOFF"):
-            if tries == 2:
-                return False
+        if supervisor.states()["primary"].state not in (RUNNING, STARTING, BACKOFF):
             tries += 1
+            if tries > MOST_STARTS:
+                return True
             supervisor.run("primary")
-        time.sleep(0.3)
-    return False
+        return False
+
+    return wait_until(is_decided, PATIENCE) and tries <= MOST_STARTS
 
 
 def _swap(settings: Settings, told: dict[str, Any]) -> None:
@@ -203,7 +207,7 @@ def _start_replica(settings: Settings, supervisor: Supervisor, journal: Journal)
     replica = Replica(settings).server
 
     def answers() -> bool:
-        if supervisor.states()["replica"].state not in (RUNNING, STARTING, "BACKOFF"):
+        if supervisor.states()["replica"].state not in (RUNNING, STARTING, BACKOFF):
             supervisor.run("replica")
         return replica.answers()
 
@@ -229,16 +233,17 @@ def _refuse_paused(settings: Settings) -> None:
 
 
 def _wait(until, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
+    def is_so() -> bool:
         try:
-            if until():
-                return
+            return bool(until())
         except psycopg2.OperationalError:
-            pass
-        if time.monotonic() > deadline:
-            raise AirlineError(what, "see './airline status' and './airline logs replica'")
-        time.sleep(0.2)
+            return False
+
+    wait_until(
+        is_so,
+        PATIENCE,
+        lambda: AirlineError(what, "see './airline status' and './airline logs replica'"),
+    )
 
 
 def _is_wanted() -> bool:

@@ -13,7 +13,6 @@ Every step can be repeated; the journal says where to go on after a kill.
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import closing, suppress
 from typing import Any
 
@@ -36,6 +35,7 @@ from infra.source.servers import Primary
 from infra.stack import home
 from infra.stack.journal import Journal, refuse_unfinished
 from infra.stack.progress import Progress, aligned, complain
+from infra.stack.waiting import wait_until
 from infra.warehouse import incomplete_transactions
 
 # Services that must do what they are asked before a resync begins.
@@ -293,20 +293,23 @@ def _refuse_lost_log(settings: Settings) -> None:
 def _drop_slot(settings: Settings) -> None:
     server = Primary(settings).server
     slot = f"slot_name = '{connector.SLOT}'"
-    deadline = time.monotonic() + PATIENCE
-    while server.query(f"select 1 from pg_replication_slots where {slot}"):
-        try:
+
+    def is_gone() -> bool:
+        with suppress(psycopg2.errors.ObjectInUse):
             server.query(
                 f"select pg_drop_replication_slot(slot_name) from pg_replication_slots where {slot}"
             )
-        except psycopg2.errors.ObjectInUse:
-            if time.monotonic() > deadline:
-                raise AirlineError(
-                    f"the slot {connector.SLOT} is in use by another program than the connector",
-                    "end it (select * from pg_stat_replication says who it is), "
-                    "then './airline resync' goes on",
-                ) from None
-            time.sleep(0.3)
+        return not server.query(f"select 1 from pg_replication_slots where {slot}")
+
+    wait_until(
+        is_gone,
+        PATIENCE,
+        lambda: AirlineError(
+            f"the slot {connector.SLOT} is in use by another program than the connector",
+            "end it (select * from pg_stat_replication says who it is), "
+            "then './airline resync' goes on",
+        ),
+    )
 
 
 def _newest_load_batch(settings: Settings) -> int:

@@ -10,7 +10,6 @@ resync of that table, or of all, has begun to read anew; from then on the resync
 from __future__ import annotations
 
 import fcntl
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from infra.settings import TABLES, Settings
 from infra.source import capture, database
 from infra.stack import runtime
 from infra.stack.journal import Journal
+from infra.stack.waiting import wait_until
 
 # In place of a table's name: every table.
 ALL = "all tables"
@@ -185,17 +185,22 @@ def _journal(settings: Settings, table: str) -> Journal:
 def _alone(settings: Settings) -> Iterator[None]:
     """One look at a time: an older one must not be compared with what a newer one has seen."""
     folder = runtime.make_folder(settings, settings.home / "data" / "resync-due")
-    deadline = time.monotonic() + PATIENCE
     with (folder / "lock").open("a") as lock:
-        while True:
+
+        def is_ours() -> bool:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise AirlineError(
-                        "another ./airline looks at the source and does not come to an end",
-                        "see './airline status', then try again",
-                    ) from None
-                time.sleep(0.05)
+                return False
+            return True
+
+        wait_until(
+            is_ours,
+            PATIENCE,
+            lambda: AirlineError(
+                "another ./airline looks at the source and does not come to an end",
+                "see './airline status', then try again",
+            ),
+            every=0.05,
+        )
         yield

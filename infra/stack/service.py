@@ -14,6 +14,7 @@ from infra.settings import Settings
 from infra.stack.plan import Step
 from infra.stack.progress import Progress
 from infra.stack.supervision import RUNNING, STARTING, Program, ProgramState, Supervisor, tail
+from infra.stack.waiting import wait_until
 
 # How long a service may take to become ready, in seconds, and how often it may end meanwhile: the
 # supervisor goes on trying, but `up` says why it ends.
@@ -138,16 +139,21 @@ def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> No
         was_running = False
     ended_before = _told(service.name, supervisor).restarts
     supervisor.run(service.name)
-    deadline = time.monotonic() + PATIENCE
-    while not (service.answers() and _state(service.name, supervisor) in ALIVE):
-        told = _told(service.name, supervisor)
-        if (
-            told.state == "STOPPED"
-            or told.restarts - ended_before > MOST_TRIES
-            or time.monotonic() > deadline
-        ):
-            raise failure(service.name, supervisor, told.state)
-        time.sleep(0.1)
+
+    def is_ready() -> bool:
+        if service.answers() and _state(service.name, supervisor) in ALIVE:
+            return True
+        now = _told(service.name, supervisor)
+        if now.state == "STOPPED" or now.restarts - ended_before > MOST_TRIES:
+            raise failure(service.name, supervisor, now.state)
+        return False
+
+    wait_until(
+        is_ready,
+        PATIENCE,
+        lambda: failure(service.name, supervisor, _state(service.name, supervisor)),
+        every=0.1,
+    )
     for line in service.furnish():
         progress.say(line)
     if not was_running:

@@ -28,6 +28,7 @@ from infra.errors import AirlineError
 from infra.settings import ROOT, Settings
 from infra.stack import runtime
 from infra.stack.supervisord import LONGEST_WAIT
+from infra.stack.waiting import wait_until
 
 # A socket's path may have 107 characters (103 on macOS); supervisord adds its pid for a moment.
 LONGEST_SOCKET_PATH = 90
@@ -150,15 +151,22 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 30
-        while not self.is_alive():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AirlineError(
-                    "supervisord, which runs the services, did not start",
-                    f"see {self._log}",
-                    tail(self.logs / "supervisord.out", 10),
-                )
-            time.sleep(0.05)
+
+        def failed() -> AirlineError:
+            return AirlineError(
+                "supervisord, which runs the services, did not start",
+                f"see {self._log}",
+                tail(self.logs / "supervisord.out", 10),
+            )
+
+        def is_started() -> bool:
+            if self.is_alive():
+                return True
+            if process.poll() is not None:
+                raise failed()
+            return False
+
+        wait_until(is_started, 30, failed, every=0.05)
 
     def run(self, name: str) -> None:
         """Starts a program, unless it runs; does not wait until it is ready."""
