@@ -13,7 +13,7 @@ from airflow.exceptions import AirflowException
 from cosmos.operators.local import DbtRunLocalOperator
 
 from infra.airflow import alerts, config, warehouse
-from infra.audit import audit
+from infra.audit import command
 from infra.loading import landing
 from infra.postgres import sessions
 from infra.settings import Settings
@@ -49,7 +49,7 @@ class Audit(DbtRunLocalOperator):
         said = io.StringIO()
         try:
             with redirect_stdout(said):
-                audit.main(["--json", "--names", "0"], source, vault, bring_through)
+                command.main(["--json", "--names", "0"], source, vault, bring_through)
         except psycopg2.OperationalError as error:
             raise AirflowException(
                 f"a database does not answer, so nothing was compared: {sessions.reason(error)}"

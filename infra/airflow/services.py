@@ -7,9 +7,9 @@ import urllib.request
 
 from infra.airflow import config, first_runs, metadata
 from infra.dbt import runner
+from infra.stack.program import Program
 from infra.stack.progress import Progress
 from infra.stack.service import Service
-from infra.stack.supervision import Program
 
 
 class Component(Service):

@@ -6,7 +6,7 @@ import os
 import sys
 
 from infra.airflow import command as airflow_command
-from infra.audit import audit as comparison
+from infra.audit import command
 from infra.dbt import packages, runner
 from infra.loading import catch_up
 from infra.parts import running
@@ -49,7 +49,7 @@ def audit(settings: Settings, arguments: list[str]) -> int:
         packages.put_in_place(complain)
         catch_up.bring_through(settings, Progress(quiet=quietly), complain)
 
-    return comparison.main(
+    return command.main(
         arguments, settings.dsn("primary"), settings.dsn("dwh"), bring_through, dbt_dsn(settings)
     )
 

@@ -14,9 +14,10 @@ from infra.settings import Settings
 from infra.stack import home, plan, ports, venv
 from infra.stack.journal import refuse_unfinished
 from infra.stack.plan import Step
+from infra.stack.program import BACKOFF, RUNNING, STARTING
 from infra.stack.progress import Progress
 from infra.stack.service import Service, Up, bring_up
-from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor
+from infra.stack.supervision import Supervisor
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:

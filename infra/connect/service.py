@@ -14,8 +14,8 @@ from infra.postgres import roles
 from infra.settings import Settings
 from infra.source import resync_due
 from infra.stack.plan import Step
+from infra.stack.program import Program
 from infra.stack.service import Service, Up
-from infra.stack.supervision import Program
 
 
 class Connect(Service):

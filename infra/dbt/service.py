@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 from infra.dbt import site
+from infra.stack.program import Program
 from infra.stack.progress import Progress
 from infra.stack.service import Service
-from infra.stack.supervision import Program
 
 
 class Docs(Service):

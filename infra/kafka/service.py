@@ -8,8 +8,8 @@ from infra.kafka import artifacts
 from infra.kafka.broker import LANGUAGE, Broker
 from infra.settings import Settings
 from infra.stack.plan import Step
+from infra.stack.program import Program
 from infra.stack.service import Service, Up
-from infra.stack.supervision import Program
 
 
 class Kafka(Service):

@@ -11,8 +11,8 @@ from infra.loading import catch_up
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack.plan import Step
+from infra.stack.program import Program
 from infra.stack.service import Service, Up
-from infra.stack.supervision import Program
 from infra.warehouse.service import Warehouse
 
 

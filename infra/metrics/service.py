@@ -8,8 +8,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.postgres import roles
+from infra.stack.program import Program
 from infra.stack.service import Service
-from infra.stack.supervision import Program
 
 EXAMINED = "airline_examined_timestamp_seconds"
 # How old its answers may be, in seconds; the alert NotExamined says the same.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from infra.errors import AirlineError
 from infra.parts.registry import registry
 from infra.settings import Settings
-from infra.stack.supervision import RUNNING, Supervisor
+from infra.stack.program import RUNNING
+from infra.stack.supervision import Supervisor
 
 
 def refuse_down(settings: Settings) -> None:

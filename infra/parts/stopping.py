@@ -9,7 +9,9 @@ import psutil
 
 from infra.parts.registry import registry
 from infra.settings import Settings
-from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
+from infra.stack.processes import end
+from infra.stack.program import BACKOFF, RUNNING, STARTING
+from infra.stack.supervision import Supervisor
 
 
 def stop(settings: Settings, say: Callable[[str], None]) -> None:

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from infra.postgres.server import Server
 from infra.settings import Settings
+from infra.stack.program import Program
 from infra.stack.service import Service
-from infra.stack.supervision import Program
 
 
 class Postgres(Service):

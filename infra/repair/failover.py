@@ -26,9 +26,10 @@ from infra.settings import Settings
 from infra.source.servers import Primary, Replica
 from infra.stack import home
 from infra.stack.journal import Journal
+from infra.stack.program import BACKOFF, RUNNING, STARTING
 from infra.stack.progress import Progress
 from infra.stack.service import bring_up
-from infra.stack.supervision import BACKOFF, RUNNING, STARTING, Supervisor
+from infra.stack.supervision import Supervisor
 from infra.stack.waiting import wait_until
 
 # How long a server may take to come up or catch up, in seconds.

@@ -18,8 +18,6 @@ from typing import Any
 
 import psycopg2
 
-from infra import warehouse
-from infra.audit import audit
 from infra.connect import connector, signals, slot_gap
 from infra.dbt import packages
 from infra.errors import AirlineError
@@ -28,22 +26,19 @@ from infra.kafka.broker import Broker
 from infra.loading import catch_up, landing
 from infra.parts import running
 from infra.parts.registry import registry
-from infra.repair import cut_transactions, missed_deletes
+from infra.repair import cut_transactions, missed_deletes, slot
+from infra.repair.settlement import compare_all, settle
 from infra.settings import TABLES, TOPIC_PREFIX, Settings
 from infra.source import capture, resync_due
-from infra.source.servers import Primary
 from infra.stack import home
 from infra.stack.journal import Journal, refuse_unfinished
-from infra.stack.progress import Progress, aligned, complain
-from infra.stack.waiting import wait_until
+from infra.stack.progress import Progress, complain
 from infra.warehouse import incomplete_transactions
 
 # Services that must do what they are asked before a resync begins.
 NEEDED = ("primary", "dwh", "kafka", "connect")
 # Has a load wait for no event of a transaction.
 NO_PATIENCE = "{transaction_patience: 0 seconds}"
-# How long a slot may stay in use after its reader was stopped, in seconds.
-PATIENCE = 60
 
 
 def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
@@ -63,7 +58,7 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
         _refuse_what_would_fail(settings, wanted)
         if told is None:
             if table is not None:
-                _refuse_lost_slot(settings)
+                slot.refuse_lost(settings)
                 _refuse_lost_log(settings)
             if not yes and not _is_wanted(settings, table):
                 return 1
@@ -76,7 +71,7 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
         catch_up.build(settings, progress, catch_up.VAULT)
         settle(settings, told, landed)
         journal.end()
-    return _compare(settings, progress)
+    return compare_all(settings, progress)
 
 
 def _steps(
@@ -147,7 +142,7 @@ def _snapshot(
             told = journal.write(**{**told, "lost_log": True})
         lost_log.repair(settings, progress.say)
         connector.forget_position(settings)
-        _drop_slot(settings)
+        slot.drop(settings)
         progress.say(f"connector stopped, its slot {connector.SLOT} and its offsets dropped")
         _wait_until_staged(settings, progress)
         if cut := cut_transactions.end(settings):
@@ -258,27 +253,11 @@ def _is_wanted(settings: Settings, table: str | None) -> bool:
     return False
 
 
-def _slot_status(settings: Settings) -> str | None:
-    """PostgreSQL's word for how safe the slot's log is; None where there is no slot."""
-    rows = Primary(settings).server.query(
-        f"select wal_status from pg_replication_slots where slot_name = '{connector.SLOT}'"
-    )
-    return rows[0][0] if rows else None
-
-
 def _is_slot_lost(settings: Settings, told: dict[str, Any]) -> bool:
-    status = _slot_status(settings)
+    status = slot.status(settings)
     # Of all tables it is dropped first, and the connector makes it again before the deletes.
     may_be_missing = told["table"] is None and told["phase"] != "deletes"
     return status == "lost" or (status is None and not may_be_missing)
-
-
-def _refuse_lost_slot(settings: Settings) -> None:
-    if _slot_status(settings) in (None, "lost"):
-        raise AirlineError(
-            f"the slot {connector.SLOT} is lost, so every table missed changes",
-            "'./airline resync' without a table reads all of them",
-        )
 
 
 def _refuse_lost_log(settings: Settings) -> None:
@@ -290,81 +269,6 @@ def _refuse_lost_log(settings: Settings) -> None:
         )
 
 
-def _drop_slot(settings: Settings) -> None:
-    server = Primary(settings).server
-    slot = f"slot_name = '{connector.SLOT}'"
-
-    def is_gone() -> bool:
-        with suppress(psycopg2.errors.ObjectInUse):
-            server.query(
-                f"select pg_drop_replication_slot(slot_name) from pg_replication_slots where {slot}"
-            )
-        return not server.query(f"select 1 from pg_replication_slots where {slot}")
-
-    wait_until(
-        is_gone,
-        PATIENCE,
-        lambda: AirlineError(
-            f"the slot {connector.SLOT} is in use by another program than the connector",
-            "end it (select * from pg_stat_replication says who it is), "
-            "then './airline resync' goes on",
-        ),
-    )
-
-
 def _newest_load_batch(settings: Settings) -> int:
     with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
         return incomplete_transactions.newest_load_batch(ask)
-
-
-def settle(settings: Settings, told: dict[str, Any], landed: dict[tuple[str, int], int]) -> None:
-    """Settles what was open of incomplete transactions before the tables were read anew.
-
-    `told` is what the journal says. A table of which not all that had `landed` is loaded stays open
-    ((topic, partition) -> offset).
-    """
-    with (
-        closing(psycopg2.connect(warehouse.dbt_dsn(settings))) as connection,
-        connection,
-        connection.cursor() as cursor,
-    ):
-        loaded = incomplete_transactions.loaded_offsets(cursor)
-        late = {place[0] for place, end in landed.items() if loaded.get(place, 0) < end}
-        tables = [
-            table
-            for table in ([told["table"]] if told["table"] else TABLES)
-            if f"{TOPIC_PREFIX}.public.{table}" not in late
-        ]
-        if tables == list(TABLES):
-            tables.append(incomplete_transactions.ANY)
-        # A journal of an earlier version does not say when it began: the comparison settles then.
-        incomplete_transactions.settle(cursor, tables, told.get("load_batch", 0), "resync")
-
-
-def _compare(settings: Settings, progress: Progress) -> int:
-    """Prints the audit; returns its exit code. Traffic at the source goes on beside it."""
-    findings = audit.Findings()
-
-    def compare(look: audit.Look) -> list[audit.TableResult]:
-        source, vault = settings.dsn("primary"), settings.dsn("dwh")
-        return list(audit.audit(source, vault, look=look, findings=findings))
-
-    results = audit.judged(
-        compare, lambda: catch_up.bring_through(settings, progress, progress.say)
-    )
-    audit.settle(warehouse.dbt_dsn(settings), results)
-    rows = [(each.table, each.source_rows, each.vault_rows, each.differences) for each in results]
-    print(aligned(rows, ("table", "source", "vault", "differences"), ""))
-    differences = sum(each.differences for each in results)
-    ill = findings.source + [line for each in results for line in each.findings]
-    for line in ill:
-        print(f"finding: {line}")
-    if request := resync_due.request(resync_due.noted(settings)):
-        print(request)
-    if differences:
-        print(
-            f"{differences:,} differences: './airline audit' compares again, and names some of them"
-        )
-    elif not ill:
-        print("source and vault are equal")
-    return 1 if differences or ill else 0

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.settings import Settings
 from infra.stack.plan import Step
+from infra.stack.processes import tail
+from infra.stack.program import RUNNING, STARTING, Program, ProgramState
 from infra.stack.progress import Progress
-from infra.stack.supervision import RUNNING, STARTING, Program, ProgramState, Supervisor, tail
+from infra.stack.supervision import Supervisor
 from infra.stack.waiting import wait_until
 
 # How long a service may take to become ready, in seconds, and how often it may end meanwhile: the

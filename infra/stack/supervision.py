@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import os
-import shlex
 import stat
 import subprocess
 import sys
@@ -16,7 +14,6 @@ import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,55 +23,15 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from infra.errors import AirlineError
 from infra.settings import ROOT, Settings
-from infra.stack import runtime
-from infra.stack.supervisord import LONGEST_WAIT
+from infra.stack import configuration, runtime
+from infra.stack.processes import end, tail
+from infra.stack.program import EXITS_COUNT_FOR, Program, ProgramState
 from infra.stack.waiting import wait_until
 
 # A socket's path may have 107 characters (103 on macOS); supervisord adds its pid for a moment.
 LONGEST_SOCKET_PATH = 90
-# BACKOFF: it ended at once, and waits for its next try.
-RUNNING, STARTING, BACKOFF = "RUNNING", "STARTING", "BACKOFF"
-# A service that ended by itself so often in the last minutes (in seconds) is not well, until it has
-# run for longer than it did in between, and for so many seconds at least.
-EXITS_COUNT_FOR, MANY_EXITS, STEADY = 300.0, 3, 30.0
 # How long supervisord may take to say how its programs are, in seconds.
 PATIENCE = 5.0
-
-
-@dataclass(frozen=True)
-class Program:
-    """What supervisord is told of a service."""
-
-    name: str
-    command: list[str]
-    directory: Path
-    environment: dict[str, str] = field(default_factory=dict)
-    stop_signal: str = "TERM"
-    stop_seconds: int = 60
-    as_servers: bool = True
-
-
-@dataclass(frozen=True)
-class ProgramState:
-    """What supervisord says of a service. `uptime` in seconds; 0 while it does not run. `exits`:
-    how many seconds ago it ended by itself, the newest last; those of the last minutes alone.
-    """
-
-    name: str
-    state: str
-    pid: int
-    uptime: float
-    restarts: int
-    problem: str
-    exits: tuple[float, ...] = ()
-
-    @property
-    def is_flapping(self) -> bool:
-        """Whether it ends again and again: often, and it has not run longer than between ends."""
-        if len(self.exits) < MANY_EXITS:
-            return False
-        gaps = [older - newer for older, newer in itertools.pairwise(self.exits)]
-        return self.state != RUNNING or self.uptime < max(STEADY, 2 * max(gaps))
 
 
 class _Transport(SupervisorTransport):
@@ -250,45 +207,13 @@ class Supervisor:
     def _write(self, programs: list[Program]) -> bool:
         runtime.make_folder(self.settings, self.logs)
         runtime.make_folder(self.settings, self._configuration.parent, mode=0o700)
-        user = self.settings.service_user if runtime.servers_as(self.settings) else None
-        sections = [
-            "[supervisord]",
-            f"logfile={_value(self._log)}",
-            "logfile_maxbytes=10MB",
-            "logfile_backups=1",
-            f"pidfile={_value(self._configuration.with_name('supervisord.pid'))}",
-            "nodaemon=true",
-            "umask=022",
-            *(["user=root"] if os.geteuid() == 0 else []),
-            "[unix_http_server]",
-            f"file={_value(self._socket())}",
-            "chmod=0700",
-            "[rpcinterface:supervisor]",
-            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
-        ]
-        for program in programs:
-            marks = {"AIRLINE_SERVICE": program.name, "AIRLINE_HOME": str(self.settings.home)}
-            variables = {"LC_ALL": "C", **program.environment, **marks}
-            sections += [
-                f"[program:{program.name}]",
-                f"command={_value(shlex.join(program.command))}",
-                f"directory={_value(program.directory)}",
-                "environment=" + ",".join(f'{key}="{_value(variables[key])}"' for key in variables),
-                *([f"user={user}"] if user and program.as_servers else []),
-                # `up` starts them in order; after that supervisord starts them again.
-                "autostart=false",
-                "autorestart=true",
-                "startsecs=2",
-                # More than there are in a row: infra/stack/supervisord.py never gives up.
-                f"startretries={LONGEST_WAIT + 1}",
-                f"stopsignal={program.stop_signal}",
-                f"stopwaitsecs={program.stop_seconds}",
-                "redirect_stderr=true",
-                f"stdout_logfile={_value(self.log(program.name))}",
-                "stdout_logfile_maxbytes=20MB",
-                "stdout_logfile_backups=3",
-            ]
-        text = "\n".join([*sections, ""])
+        text = configuration.text(
+            self.settings,
+            programs,
+            folder=self._configuration.parent,
+            socket=self._socket(),
+            logs=self.logs,
+        )
         if self._configuration.exists() and self._configuration.read_text() == text:
             return False
         self._configuration.touch(mode=0o600)
@@ -360,39 +285,3 @@ def _moment(line: str) -> float:
         return datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
-
-
-def _value(value: object) -> str:
-    text = str(value)
-    if any(part in text for part in ('"', "\n", " ;", " #")):
-        raise AirlineError(
-            f"supervisord cannot be given the value {text!r}",
-            "use paths without quotes, semicolons and number signs",
-        )
-    return text.replace("%", "%%")
-
-
-def end(process: psutil.Process, seconds: float = 60) -> None:
-    """Ends a process cleanly, or by force after `seconds`."""
-    try:
-        # SIGINT is PostgreSQL's fast shutdown; SIGTERM waits for every client.
-        if process.name() == "postgres":
-            process.send_signal(2)
-        else:
-            process.terminate()
-        process.wait(seconds)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(10)
-    except psutil.NoSuchProcess:
-        pass
-
-
-def tail(file: Path, lines: int) -> str:
-    """The last lines of a log; '' where there is none."""
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - 400 * lines))
-            return "\n".join(opened.read().decode(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""

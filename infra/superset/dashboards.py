@@ -13,7 +13,8 @@ import psycopg2
 from infra.errors import AirlineError
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack.supervision import RUNNING, Supervisor
+from infra.stack.program import RUNNING
+from infra.stack.supervision import Supervisor
 from infra.superset import assets, chain, commands
 
 Say = Callable[[str], None]

@@ -10,9 +10,9 @@ import requests
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack import venv
+from infra.stack.program import Program
 from infra.stack.progress import Progress
 from infra.stack.service import Service
-from infra.stack.supervision import Program
 from infra.superset import commands, dashboards
 from infra.warehouse.service import Warehouse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.audit import audit
+from infra.audit import command, results
 from infra.warehouse.pending import Pending
 
 
@@ -13,9 +13,9 @@ from infra.warehouse.pending import Pending
 )
 def test_what_is_not_loaded_is_explained(monkeypatch, capsys, arguments, said):
     """Whoever had everything loaded first would be told to do just that."""
-    table = audit.TableResult("seats", ["seat_no"], missing=1)
-    monkeypatch.setattr(audit, "audit", lambda *_, **__: iter([table]))
-    monkeypatch.setattr(audit, "pending", lambda _: Pending(3, False))
-    assert audit.main(arguments, "", "", lambda _: None) == 1
+    table = results.TableResult("seats", ["seat_no"], missing=1)
+    monkeypatch.setattr(command, "audit", lambda *_, **__: iter([table]))
+    monkeypatch.setattr(command, "pending", lambda _: Pending(3, False))
+    assert command.main(arguments, "", "", lambda _: None) == 1
     shown = capsys.readouterr().out
     assert "3 landed events are not loaded yet" in shown and said in shown

@@ -28,9 +28,10 @@ from infra.postgres import sessions
 from infra.postgres.server import Server
 from infra.settings import PORTS, Settings
 from infra.stack import supervision
+from infra.stack.program import RUNNING, STEADY, ProgramState
 from infra.stack.redaction import redacted
 from infra.stack.service import Service
-from infra.stack.supervision import RUNNING, STEADY, ProgramState, Supervisor
+from infra.stack.supervision import Supervisor
 
 pytestmark = pytest.mark.timeout(120)
 
