@@ -82,6 +82,6 @@ class Superset(Service):
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
         configured = hashlib.sha256()
-        for name in ("superset_config.py", "look.py", "basemap.py", "basemap.json"):
+        for name in ("superset_config.py", "theme.py", "basemap.py", "basemap.json"):
             configured.update((folder / name).read_bytes())
         return made.hexdigest(), configured.hexdigest()
