@@ -15,9 +15,11 @@ from typing import Any
 
 from benchmarks import report
 from infra.airflow.api import Api
-from infra.cli import catch_up, landing
 from infra.errors import AirlineError
+from infra.loading import landing
+from infra.parts import running
 from infra.settings import ROOT, Settings
+from infra.warehouse.pending import pending
 
 DAG = "vault_load"
 BUILD = ("dbt", "build", "--select", "tag:vault")
@@ -35,7 +37,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="loads each way (3)")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    catch_up.refuse_down(settings)
+    running.refuse_down(settings)
     api = Api(settings)
 
     def change() -> None:
@@ -78,7 +80,7 @@ def _load_by_dag(settings: Settings, api: Api) -> float:
     begun = datetime.now(UTC)
     api.pause(DAG, False)
     api.trigger(DAG)
-    _until(lambda: landing.pending(settings) == (0, False), "all that landed is loaded")
+    _until(lambda: not pending(settings.dsn("dwh")), "all that landed is loaded")
     _pause(api)
     # The schedule may have begun one of its own; whichever came first found something to load.
     seconds = []

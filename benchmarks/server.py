@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.cli.services import Warehouse
+from infra.warehouse.service import Warehouse
 from tests.integration.conftest import PostgresServer, settings_in
 
 # A default server neither holds a long history's indexes in its buffers nor leaves JIT off. And as

@@ -12,11 +12,12 @@ import psycopg2
 from airflow.exceptions import AirflowException
 from cosmos.operators.local import DbtRunLocalOperator
 
-from infra import postgres
 from infra.airflow import alerts, config, warehouse
-from infra.cli import audit, landing
-from infra.health.last_error import redacted
+from infra.audit import command
+from infra.loading import landing
+from infra.postgres import sessions
 from infra.settings import Settings
+from infra.stack.redaction import redacted
 
 KINDS = ("missing", "surplus", "different", "changing")
 
@@ -42,17 +43,16 @@ class Audit(DbtRunLocalOperator):
             # dbt's lines belong into the task's log.
             with redirect_stdout(shown):
                 landing.wait_until_landed(settings, self.log.info, source, vault)
-                unread, is_open = warehouse.pending()
-                if unread or is_open:
+                if warehouse.unread():
                     super(Audit, self).execute(context, **kwargs)
 
         said = io.StringIO()
         try:
             with redirect_stdout(said):
-                audit.main(["--json", "--names", "0"], source, vault, bring_through)
+                command.main(["--json", "--names", "0"], source, vault, bring_through)
         except psycopg2.OperationalError as error:
             raise AirflowException(
-                f"a database does not answer, so nothing was compared: {postgres.reason(error)}"
+                f"a database does not answer, so nothing was compared: {sessions.reason(error)}"
             ) from None
         self.judge(json.loads(said.getvalue()))
 

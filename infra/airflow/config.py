@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from infra import roles
-from infra.project import site
+from infra.dbt import site
+from infra.postgres import roles
 from infra.settings import Settings
 
 # Airflow's metadata database, on the warehouse's server.

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from infra.airflow import config
 from infra.airflow.api import Api
-from infra.cli.progress import Progress
 from infra.errors import AirlineError
 from infra.settings import Settings
+from infra.stack.progress import Progress
+from infra.stack.waiting import wait_until
 
 # Timeouts in seconds: for Airflow to parse the DAG files, and for a run to end.
 PATIENCE = 300
@@ -41,16 +42,22 @@ def make(settings: Settings, progress: Progress) -> None:
 
 
 def _wait_until_parsed(api: Api, wanted: list[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while missing := [dag for dag in wanted if dag not in api.dags()]:
-        errors = api.import_errors()
-        if time.monotonic() > deadline or errors:
-            raise AirlineError(
-                f"Airflow has not read the DAGs {', '.join(missing)}",
-                "mend what it names, or see './airline logs airflow-dag-processor'",
-                "\n".join(errors),
-            )
-        time.sleep(0.5)
+    missing: list[str] = []
+
+    def unread(errors: list[str]) -> AirlineError:
+        return AirlineError(
+            f"Airflow has not read the DAGs {', '.join(missing)}",
+            "mend what it names, or see './airline logs airflow-dag-processor'",
+            "\n".join(errors),
+        )
+
+    def are_parsed() -> bool:
+        missing[:] = [dag for dag in wanted if dag not in api.dags()]
+        if missing and (errors := api.import_errors()):
+            raise unread(errors)
+        return not missing
+
+    wait_until(are_parsed, PATIENCE, lambda: unread([]), every=0.5)
 
 
 def _wait_for_first_runs(api: Api, wanted: list[str], progress: Progress) -> list[str]:

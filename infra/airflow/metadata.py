@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra import roles, runtime
 from infra.airflow import config
-from infra.cli.services import Warehouse
 from infra.errors import AirlineError
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack import runtime
+from infra.warehouse.service import Warehouse
 
 PACKAGES = ("apache-airflow-core", "apache-airflow-providers-fab", "astronomer-cosmos")
 

@@ -21,7 +21,7 @@ from cosmos.operators.local import (
 )
 
 from infra.airflow import build_log, warehouse
-from infra.project import site
+from infra.dbt import site
 from infra.settings import Settings
 
 # Unit tests check code, not data: they run when the code changes, not at each load.
@@ -212,11 +212,9 @@ class CloseLoadBatch(DbtRunLocalOperator):
     """
 
     def execute(self, context: Any, **kwargs: Any) -> None:
-        _, is_open = warehouse.pending()
-        if is_open:
+        if warehouse.unread().is_open:
             super().execute(context, **kwargs)
-            _, is_open = warehouse.pending()
-        if is_open:
+        if warehouse.unread().is_open:
             raise AirflowException("the load batch is still open; the next run loads it again")
         self.log.info("The load batch is closed")
 

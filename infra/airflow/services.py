@@ -6,10 +6,10 @@ import json
 import urllib.request
 
 from infra.airflow import config, first_runs, metadata
-from infra.cli import dbt
-from infra.cli.progress import Progress
-from infra.cli.services import Service
-from infra.cli.supervision import Program
+from infra.dbt import runner
+from infra.stack.program import Program
+from infra.stack.progress import Progress
+from infra.stack.service import Service
 
 
 class Component(Service):
@@ -95,7 +95,7 @@ class DagProcessor(Component):
 
     def prepare(self) -> bool:
         """Makes the manifest that DAG files are rendered from."""
-        dbt.publish_manifest(self.settings, config.dbt_artifacts(self.settings))
+        runner.publish_manifest(self.settings, config.dbt_artifacts(self.settings))
         return False
 
 

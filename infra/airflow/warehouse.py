@@ -9,30 +9,25 @@ from typing import Any
 
 import psycopg2
 from airflow.sdk import BaseHook
-from psycopg2 import errors, sql
+from psycopg2 import sql
 
-from infra import warehouse
 from infra.airflow import config
 from infra.settings import TCP_LIMITS
+from infra.warehouse.pending import Pending, pending
 
 log = logging.getLogger(__name__)
 
 
 def something_landed() -> bool:
     """Whether there is anything to load: landed events not in any batch, or an open batch."""
-    unread, is_open = pending()
-    log.info("%s offsets landed and not loaded; load batch open: %s", unread, is_open)
-    return is_open or unread > 0
+    found = unread()
+    log.info("%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open)
+    return bool(found)
 
 
-def pending() -> tuple[int, bool]:
-    """(landed offsets that no closed batch has read, whether a batch is open)."""
-    try:
-        with _cursor() as cursor:
-            return warehouse.pending(cursor)
-    except errors.UndefinedTable:
-        # dbt, which makes the tables of load batches, has never run here.
-        return 1, False
+def unread() -> Pending:
+    """What has landed and is not loaded, asked as dbt's role."""
+    return pending(dsn(config.WAREHOUSE_CONNECTION))
 
 
 def create_schema(schema: str) -> None:

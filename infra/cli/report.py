@@ -7,10 +7,10 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
-from infra.cli import packages
-from infra.cli.progress import aligned
-from infra.cli.registry import registry
-from infra.settings import Settings
+from infra.dbt import packages
+from infra.parts.registry import registry
+from infra.settings import SERVERS, Settings
+from infra.stack.progress import aligned
 
 SCHEMAS = ("dwh_marts", "presentation")
 ROWS = 3
@@ -50,18 +50,10 @@ def marts(settings: Settings) -> str:
 
 def addresses(settings: Settings) -> str:
     """Where each service is."""
-    user = settings.admin_user
+    servers = {name: place for place, name in enumerate(SERVERS)}
+    services = sorted(registry(settings), key=lambda each: servers.get(each.name, len(servers)))
     rows = [
-        (
-            name,
-            f"postgresql://{user}@{settings.host}:{settings.port(name)}/{settings.database(name)}",
-        )
-        for name in ("primary", "replica", "dwh")
-    ]
-    rows += [
-        ("kafka", settings.kafka_bootstrap),
-        ("connect", f"{settings.connect_url}/connectors/airline-connector/status"),
-        *((each.name, each.address()) for each in registry(settings) if each.address()),
+        *((each.name, each.address()) for each in services if each.address()),
         ("AutomateDV", packages.in_use()),
         ("state, logs", str(settings.home)),
     ]

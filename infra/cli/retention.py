@@ -7,9 +7,9 @@ from contextlib import closing
 
 import psycopg2
 
-from infra import roles
-from infra.cli.progress import Progress
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack.progress import Progress
 from infra.warehouse import event_retention
 
 

@@ -2,64 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import Any
+import argparse
 
-from infra.cli import packages
-from infra.cli.progress import aligned
-from infra.health import checks
-from infra.health.finding import Finding, span
+from infra.dbt import packages
+from infra.health import checks, screen
+from infra.health.finding import Finding
 from infra.settings import Settings
 
 
-def status(settings: Settings, *, as_json: bool) -> int:
+def status(settings: Settings, options: argparse.Namespace) -> int:
     """Prints the state of everything; returns 1 where anything is unhealthy."""
     services, findings = checks.examine(settings)
     findings.append(Finding("AutomateDV", packages.in_use(), values={"in_use": packages.in_use()}))
-    healthy = not any(each.problem for each in (*services, *findings))
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "healthy": healthy,
-                    "home": str(settings.home),
-                    "services": {each.name: _plain(each) for each in services},
-                    "checks": {each.name: _plain(each) for each in findings},
-                },
-                default=str,
-            )
-        )
-    else:
-        _print(settings, services, findings, healthy)
-    return 0 if healthy else 1
-
-
-def _plain(finding: Finding) -> dict[str, Any]:
-    told = asdict(finding)
-    return {"problem": told["problem"] or None, **told["values"]}
-
-
-def _print(
-    settings: Settings, services: list[Finding], findings: list[Finding], healthy: bool
-) -> None:
-    rows = [
-        tuple(each.values[key] for key in ("state", "pid", "uptime", "restarts", "port"))
-        for each in services
-    ]
-    table = [
-        (each.name, state, pid or "", span(uptime) if pid else "", str(restarts), port or "")
-        for each, (state, pid, uptime, restarts, port) in zip(services, rows, strict=True)
-    ]
-    print(aligned(table, ("service", "state", "pid", "uptime", "restarts", "port"), ""))
-    for each in services:
-        if each.problem:
-            print(f"{each.name}: {each.problem}")
-            if each.values["last_error"]:
-                print(f"    last error it logged: {each.values['last_error']}")
-    print()
-    for each in findings:
-        print(f"{each.name:<17}{each.text}{'  ← ' + each.problem if each.problem else ''}")
-    print(f"\n{'healthy' if healthy else 'not healthy'} ({settings.home})")
-    if not healthy and any(each.problem for each in services):
-        print("'./airline up' starts what does not run; './airline logs SERVICE' says more")
+    shown = screen.document if options.json else screen.text
+    print(shown(settings, services, findings))
+    return 0 if screen.is_healthy(services, findings) else 1

@@ -1,29 +1,23 @@
-"""`up`, `load`, `down`, `reset`: brings a stack up and data through it, and takes it down."""
+"""`up`: brings up what does not run, and data through it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-import psutil
-from kafka.errors import KafkaError
-
-from infra.cli import catch_up, home, packages, plan, ports, report, venv
-from infra.cli.journal import refuse_unfinished
-from infra.cli.plan import Step
-from infra.cli.progress import Progress
-from infra.cli.registry import choose, instances, registry
-from infra.cli.services import Postgres, Service, Warehouse, bring_up
-from infra.cli.supervision import BACKOFF, RUNNING, STARTING, Supervisor, end
-from infra.connect import capture, connector, resync_due, slot_gap
+from infra.cli import report
 from infra.errors import AirlineError
 from infra.health import checks
-from infra.kafka import artifacts
+from infra.parts.registry import choose, registry
+from infra.parts.stopping import end_orphans
 from infra.settings import Settings
-from infra.warehouse import layout
+from infra.stack import home, plan, ports, venv
+from infra.stack.journal import refuse_unfinished
+from infra.stack.plan import Step
+from infra.stack.program import BACKOFF, RUNNING, STARTING
+from infra.stack.progress import Progress
+from infra.stack.service import Service, Up, bring_up
+from infra.stack.supervision import Supervisor
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -38,127 +32,28 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     with home.alone(settings, progress.say):
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
-        # Where the stack runs this is before anything is told anything; where it does not, the
-        # warehouse comes first and says the same.
-        found = layout.recorded_in(settings.dsn("dwh"))
-        layout.refuse_newer(found)
+        # Where the stack runs this is before anything is told anything; where it does not, what
+        # comes first says the same.
+        is_older = any([each.is_of_older_version() for each in registry(settings)])
         supervisor = Supervisor(settings)
         choose(settings, options.only)
         services = registry(settings)
         _clear_the_way(settings, supervisor, services, progress.say)
-        if found.is_older:
+        if is_older:
             _end_older(supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
-        built: list[bool] = []
-        steps = [
-            *(_packages_step(lock) for lock in _locks(services)),
-            Step("AutomateDV", lambda: packages.put_in_place(progress.say)),
-            Step("jars", lambda: _fetch(settings, progress)),
-            *(_service_step(service, supervisor, progress) for service in services),
-            Step("slot", lambda: _look_for_a_gap(settings, progress), ("primary", "kafka")),
-            Step("source tables", lambda: _make_source(settings, progress), ("primary",)),
-        ]
-        loaded = "source tables"
-        if not options.no_data:
-            loaded = "history"
-            history = lambda: _load_history(settings, options, progress.say)  # noqa: E731
-            steps.append(Step("history", history, ("source tables",)))
-        steps += [
-            Step("connector", lambda: _register(settings, progress), ("connect", loaded)),
-            Step(
-                "landing",
-                lambda: catch_up.land(settings, progress),
-                ("connector", *(each.name for each in instances("core", settings))),
-            ),
-            Step("marts", lambda: built.append(catch_up.build(settings, progress)), ("landing",)),
-            *(_fill_step(service, progress) for service in services if _fills(service)),
-        ]
-        plan.run(steps, progress)
+        asked = Up(settings, progress, services, options.scale, options.seed, options.no_data)
+        plan.run(_steps(asked, supervisor), progress)
         for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
-        faults = capture.faults(resync_due.look(settings))
+        warnings = [line for service in services for line in service.warnings()]
     print(report.marts(settings))
-    if any(built):
+    if asked.has_loaded:
         progress.print_steps()
     print(report.addresses(settings))
     # Last of all, for it is to be read.
-    due = resync_due.request(resync_due.noted(settings))
-    for line in [*map(str, faults), *([due] if due else [])]:
+    for line in warnings:
         print(f"\nnot well: {line}")
-    return 0
-
-
-def load(settings: Settings, folder: Path) -> int:
-    """Replaces the source's rows by those of the CSV files, and brings them through.
-
-    `folder` may also be a tar archive of the files.
-    """
-    from infra import source
-
-    progress = Progress()
-    catch_up.refuse_down(settings)
-    with home.alone(settings, progress.say):
-        with progress.step("load"):
-            source.load_csv(settings.dsn("primary"), folder, progress.say)
-        with progress.step("landing"):
-            catch_up.land(settings, progress)
-        catch_up.build(settings, progress, always=True)
-    print(report.marts(settings))
-    progress.print_steps()
-    return 0
-
-
-def down(settings: Settings) -> int:
-    """Stops every service, the primary last; keeps the data."""
-    progress = Progress()
-    if not settings.home.exists():
-        print(f"there is no stack in {settings.home}")
-        return 0
-    with home.alone(settings, progress.say):
-        stop(settings, progress.say)
-        progress.say("nothing runs; the data is kept")
-    return 0
-
-
-def stop(settings: Settings, say: Callable[[str], None]) -> None:
-    """Stops what runs, orphans of a killed supervisord included. Says what it stopped."""
-    supervisor = Supervisor(settings)
-    states = supervisor.states()
-    for service in reversed(registry(settings)):
-        state = states.get(service.name)
-        if state is not None and state.state in (RUNNING, STARTING, BACKOFF):
-            supervisor.halt(service.name)
-            say(f"{service.name} stopped")
-    supervisor.stop()
-    end_orphans(supervisor, say)
-
-
-def end_orphans(supervisor: Supervisor, say: Callable[[str], None]) -> None:
-    """Ends services that outlived a killed supervisord."""
-    for orphan in supervisor.orphans():
-        # One may end by itself meanwhile.
-        with suppress(psutil.NoSuchProcess):
-            say(f"ending {orphan.name()} (process {orphan.pid}), which outlived its supervisor")
-            end(orphan)
-
-
-def reset(settings: Settings, *, yes: bool) -> int:
-    """Stops everything and removes data, slots and topics. Keeps the fetched jars."""
-    if not settings.home.exists():
-        print(f"there is no stack in {settings.home}")
-        return 0
-    if not yes:
-        print(f"This removes all data of the stack in {settings.home}.")
-        if not sys.stdin.isatty():
-            raise AirlineError("reset asks before it removes data", "say './airline reset --yes'")
-        if input("Type yes to go on: ").strip().lower() != "yes":
-            print("nothing removed")
-            return 1
-    progress = Progress()
-    with home.alone(settings, progress.say):
-        stop(settings, progress.say)
-        home.remove(settings)
-        progress.say(f"data removed from {settings.home}")
     return 0
 
 
@@ -182,8 +77,8 @@ def _clear_the_way(
             supervisor.halt(service.name)
         if state is None or state.state not in (RUNNING, STARTING):
             wanted += service.ports
-        elif isinstance(service, Postgres):
-            service.answers()
+        else:
+            service.refuse_if_strange()
     ports.refuse_taken(settings, wanted)
 
 
@@ -199,14 +94,31 @@ def _end_older(supervisor: Supervisor, services: list[Service], say: Callable[[s
             say(f"{service.name} stopped: it runs the version before")
 
 
-def _service_step(service: Service, supervisor: Supervisor, progress: Progress) -> Step:
+def _steps(up: Up, supervisor: Supervisor) -> list[Step]:
+    """The plan: packages, every service, what each kind of service adds, what is put into them."""
+    first = tuple(each.name for each in up.services if each.comes_first)
+    kinds = dict.fromkeys(type(service) for service in up.services)
+    return [
+        *(_packages_step(lock) for lock in _locks(up.services)),
+        *(_service_step(each, first, supervisor, up.progress) for each in up.services),
+        *(step for kind in kinds for step in kind.steps(up)),
+        *(_fill_step(service, up.progress) for service in up.services if _fills(service)),
+    ]
+
+
+def _service_step(
+    service: Service, first: tuple[str, ...], supervisor: Supervisor, progress: Progress
+) -> Step:
     packages = (_packages(service.lock),) if service.lock in _locks([service]) else ()
-    # Nothing else runs before the warehouse has been brought up to this version, or has refused.
-    first = () if service.name == Warehouse.name else (Warehouse.name,)
     return Step(
         service.name,
         lambda: bring_up(service, supervisor, progress),
-        (*first, *service.needs, *service.after_steps, *packages),
+        (
+            *(() if service.comes_first else first),
+            *service.needs,
+            *service.after_steps,
+            *packages,
+        ),
     )
 
 
@@ -238,45 +150,3 @@ def _packages_step(lock: str) -> Step:
             )
 
     return Step(_packages(lock), install)
-
-
-def _fetch(settings: Settings, progress: Progress) -> None:
-    if artifacts.fetch(settings, progress.say):
-        progress.say("jars fetched")
-
-
-def _make_source(settings: Settings, progress: Progress) -> None:
-    for line in resync_due.set_up(settings):
-        progress.say(line)
-
-
-def _load_history(
-    settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
-) -> None:
-    from infra import source
-
-    dsn = settings.dsn("primary")
-    if not source.is_empty(dsn):
-        return
-    seed = {} if options.seed is None else {"seed": options.seed}
-    source.load_history(dsn, scale=options.scale, progress=say, **seed)
-
-
-def _look_for_a_gap(settings: Settings, progress: Progress) -> None:
-    """Before Connect starts: when the connector goes on, nothing shows any more."""
-    try:
-        gap = slot_gap.look(settings)
-    except KafkaError as error:
-        raise AirlineError(
-            f"Kafka does not say what the connector's position is ({error})",
-            "see './airline logs kafka'; './airline up' tries again",
-        ) from None
-    if gap:
-        progress.say(str(gap))
-
-
-def _register(settings: Settings, progress: Progress) -> None:
-    resync_due.note_configuration(settings, connector.captures_otherwise(settings))
-    if connector.register(settings):
-        progress.say(f"{connector.NAME} registered")
-    connector.wait_until_running(settings)

@@ -8,7 +8,7 @@ or somebody stopped it on purpose.
 
 It also compares the slot with the connector's stored position whenever nothing reads the slot, or a
 new process does (infra/connect/slot_gap.py): a gap is not visible any more once the connector has
-continued. And it checks that every table is published (infra/connect/resync_due.py).
+continued. And it checks that every table is published (infra/source/resync_due.py).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from pathlib import Path
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra import postgres, runtime
-from infra.connect import connector, resync_due, slot_gap
+from infra.connect import connector, slot_gap
 from infra.errors import AirlineError
-from infra.log import say
+from infra.postgres import sessions
 from infra.settings import Settings
+from infra.source import resync_due
+from infra.stack import runtime
+from infra.stack.log import say
 
 # How often to look, in seconds.
 LOOK_EVERY = 2.0
@@ -81,7 +83,7 @@ def problem(settings: Settings) -> str:
 def main(settings: Settings) -> int:
     """Checks until SIGTERM or SIGINT. Returns 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # As PID 1 of a container it would ignore these signals by default.
+        # An end that was asked for is no failure.
         signal.signal(number, lambda *_: sys.exit(0))
     patience = Patience()
     answered = True
@@ -93,7 +95,7 @@ def main(settings: Settings) -> int:
         time.sleep(LOOK_EVERY)
         try:
             # Before anything is started again.
-            with postgres.patience(PATIENCE):
+            with sessions.patience(PATIENCE):
                 before, gap = gap, watch.look()
             if gap is not None and before is None:
                 say("changes were skipped", error=str(gap))
@@ -127,7 +129,7 @@ def main(settings: Settings) -> int:
 
 def _look_at_source(settings: Settings, before: list[resync_due.Due]) -> list[resync_due.Due]:
     """Records faults that lose changes; logs those that are new since `before`. Returns all."""
-    with suppress(psycopg2.Error, AirlineError, OSError), postgres.patience(PATIENCE):
+    with suppress(psycopg2.Error, AirlineError, OSError), sessions.patience(PATIENCE):
         resync_due.look(settings)
     due = resync_due.noted(settings)
     for each in due:

@@ -15,6 +15,7 @@ from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import SLOT as SLOT
 from infra.settings import TABLES, Settings
+from infra.stack.waiting import wait_until
 
 NAME = "airline-connector"
 # Topics of signals to the connector (infra/connect/signals.py), and of its notifications.
@@ -155,12 +156,12 @@ def state(settings: Settings, seconds: float = 100) -> State | None:
 
 def wait_until_running(settings: Settings) -> None:
     """Waits for connector and task to be RUNNING; a failed one is restarted once."""
-    deadline = time.monotonic() + PATIENCE
+    now: State | None = None
     restarted = False
-    while True:
+
+    def is_running() -> bool:
+        nonlocal now, restarted
         now = state(settings)
-        if now is not None and now.is_running:
-            return
         if now is not None and now.is_failed:
             if restarted:
                 raise AirlineError(
@@ -179,13 +180,17 @@ def wait_until_running(settings: Settings) -> None:
                 f"the connector {NAME} was stopped, by a resync that did not end or by a person",
                 "'./airline resync' makes source and vault equal again and starts it",
             )
-        if time.monotonic() > deadline:
-            raise AirlineError(
-                f"the connector {NAME} is not running after {PATIENCE} s"
-                + (f" (connector {now.connector}, task {now.task})" if now else ""),
-                "see './airline logs connect'; './airline up' waits again",
-            )
-        time.sleep(0.3)
+        return now is not None and now.is_running
+
+    wait_until(
+        is_running,
+        PATIENCE,
+        lambda: AirlineError(
+            f"the connector {NAME} is not running after {PATIENCE} s"
+            + (f" (connector {now.connector}, task {now.task})" if now else ""),
+            "see './airline logs connect'; './airline up' waits again",
+        ),
+    )
 
 
 def restart_failed(settings: Settings, seconds: float = 100) -> None:
@@ -209,30 +214,27 @@ def stop(settings: Settings) -> None:
     The task's last transaction is in Kafka completely or not at all.
     """
     _ask(settings, "PUT", "/stop")
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        now = state(settings)
-        if now is not None and now.is_stopped:
-            return
-        if time.monotonic() > deadline:
-            raise AirlineError(
-                f"the connector {NAME} does not stop",
-                "see './airline logs connect'; the same command goes on from here",
-            )
-        time.sleep(0.3)
+    wait_until(
+        lambda: (now := state(settings)) is not None and now.is_stopped,
+        PATIENCE,
+        lambda: AirlineError(
+            f"the connector {NAME} does not stop",
+            "see './airline logs connect'; the same command goes on from here",
+        ),
+    )
 
 
 def resume(settings: Settings) -> None:
     """Starts a stopped connector again; returns when the worker has begun to."""
     _ask(settings, "PUT", "/resume")
-    deadline = time.monotonic() + PATIENCE
-    while (now := state(settings)) is not None and now.is_stopped:
-        if time.monotonic() > deadline:
-            raise AirlineError(
-                f"the connector {NAME} does not start",
-                "see './airline logs connect'; the same command goes on from here",
-            )
-        time.sleep(0.2)
+    wait_until(
+        lambda: (now := state(settings)) is None or not now.is_stopped,
+        PATIENCE,
+        lambda: AirlineError(
+            f"the connector {NAME} does not start",
+            "see './airline logs connect'; the same command goes on from here",
+        ),
+    )
 
 
 def forget_position(settings: Settings) -> None:
@@ -249,14 +251,14 @@ def forget(settings: Settings) -> None:
     """
     _ask(settings, "DELETE", "", missing=None)
     # The worker answers before it has processed the request, so the connector still seems to run.
-    deadline = time.monotonic() + PATIENCE
-    while state(settings) is not None:
-        if time.monotonic() > deadline:
-            raise AirlineError(
-                f"Kafka Connect still has the connector {NAME} after {PATIENCE} s",
-                "see './airline logs connect', then try again",
-            )
-        time.sleep(0.2)
+    wait_until(
+        lambda: state(settings) is None,
+        PATIENCE,
+        lambda: AirlineError(
+            f"Kafka Connect still has the connector {NAME} after {PATIENCE} s",
+            "see './airline logs connect', then try again",
+        ),
+    )
 
 
 def _short(trace: str) -> str:
@@ -285,8 +287,10 @@ def _ask(
 ) -> Any:
     """The worker's answer. `missing` is returned for a connector that is not there."""
     url = f"{settings.connect_url}/connectors/{NAME}{path}"
-    deadline = time.monotonic() + min(60, seconds)
-    while True:
+    answer = requests.Response()
+
+    def is_settled() -> bool:
+        nonlocal answer
         try:
             answer = requests.request(method, url, json=body, timeout=seconds)
         except requests.RequestException as error:
@@ -296,11 +300,10 @@ def _ask(
                 str(error),
             ) from None
         # 409: the worker is taking up a changed configuration.
-        is_starting = _is_of_no_worker(answer)
-        if not (answer.status_code == 409 or is_starting) or time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    if is_starting:
+        return answer.status_code != 409 and not _is_of_no_worker(answer)
+
+    wait_until(is_settled, min(60, seconds), every=0.5)
+    if _is_of_no_worker(answer):
         raise AirlineError(
             f"Kafka Connect is still starting on {settings.connect_url}",
             "wait a minute and try again; './airline logs connect' says how far it is",

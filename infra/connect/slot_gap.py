@@ -22,10 +22,11 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from infra.cli.journal import Journal
 from infra.connect import connector
-from infra.postgres import Server
+from infra.postgres.server import Server
 from infra.settings import Settings
+from infra.stack.journal import Journal
+from infra.stack.waiting import wait_until
 
 # offset.storage.topic in worker.properties.
 OFFSETS_TOPIC = "airline-connect-offsets"
@@ -75,20 +76,22 @@ def look(settings: Settings) -> Gap | None:
 
     Raises psycopg2.Error or KafkaError where primary or Kafka does not answer.
     """
-    deadline = time.monotonic() + COMMIT_PATIENCE
-    # The slot is read first: a running connector stores a position before it confirms it.
-    while (now := slot(settings)) is not None:
+
+    def is_known() -> bool:
+        # The slot is read first: a running connector stores a position before it confirms it.
+        if (now := slot(settings)) is None:
+            return True
         stored, on_its_way = _stored(settings)
         if stored is None or stored >= now.confirmed:
-            break
+            return True
         # A transaction is committed for its producer a moment before consumers can read it.
-        if on_its_way < now.confirmed:
-            if noted(settings) is None:
-                _journal(settings).write(stored=stored, confirmed=now.confirmed)
-            break
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.3)
+        if on_its_way >= now.confirmed:
+            return False
+        if noted(settings) is None:
+            _journal(settings).write(stored=stored, confirmed=now.confirmed)
+        return True
+
+    wait_until(is_known, COMMIT_PATIENCE)
     return noted(settings)
 
 

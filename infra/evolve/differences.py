@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.dbt import declared
 from infra.evolve import types
 from infra.evolve.catalogue import Column, Table
-from infra.project import declared
 
 
 @dataclass(frozen=True)

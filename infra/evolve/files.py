@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from infra.dbt import declared
 from infra.errors import AirlineError
 from infra.evolve import project, types
 from infra.evolve.catalogue import Column
-from infra.project import declared
 
 ADDED = "-- added at the source"
 DROPPED = r"^  dropped_columns: \[(.*)\]$"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg2
 
+from infra.dbt import declared
 from infra.evolve import catalogue, files, project, types
 from infra.evolve.catalogue import Table
 from infra.evolve.differences import Difference, differences
-from infra.project import declared
 
 WIDTH = 100
 

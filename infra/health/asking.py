@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra import postgres
+from infra.postgres import sessions
 
 
 class Asker:
@@ -38,7 +38,7 @@ class Asker:
         def run(name: str, question: Callable[[], Any]) -> None:
             try:
                 # A little less, so that the query itself reports the timeout.
-                with postgres.patience(seconds * 0.8):
+                with sessions.patience(seconds * 0.8):
                     answers[name] = (question(),)
             except BaseException as error:
                 failures.append(error)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from infra.cli.services import Primary, Warehouse
 from infra.health.finding import Finding, span
 from infra.settings import Settings
+from infra.source.servers import Primary
+from infra.warehouse.service import Warehouse
 
 # Shorter waits are not reported, in seconds: a build holds its locks for less.
 WORTH_A_LINE = 10

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra import postgres
-from infra.cli.registry import parts, registry
 from infra.errors import AirlineError
 from infra.health import (
     blocking,
@@ -34,8 +31,11 @@ from infra.health import (
 )
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
-from infra.health.last_error import redacted
+from infra.parts.registry import parts
+from infra.postgres import sessions
 from infra.settings import Settings
+from infra.stack.redaction import redacted
+from infra.stack.waiting import wait_until
 
 # How long a check may take, in seconds. All run concurrently, and only on services that answer:
 # a longer one waits for a lock, or the machine is busy.
@@ -91,21 +91,21 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Finding], list[Finding]]:
-    """(findings of the services, of all other checks); for the screen and for the metrics.
-
-    In containers the services are not `supervised`: each is checked as if its process ran.
-    """
-    found = services.services(settings) if supervised else []
+def examine(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+    """(findings of the services, of all other checks); for the screen and for the metrics."""
+    found = services.services(settings)
     answering = {each.name for each in found if each.values["answers"]}
-    if not supervised:
-        answering = {each.name for each in registry(settings)}
+    return found, findings(settings, answering)
+
+
+def findings(settings: Settings, answering: Set[str]) -> list[Finding]:
+    """What each check says, where the services named `answering` can be asked."""
     checks = [check for check in CHECKS if check.part in parts(settings)]
     asked = {check.name: check for check in checks if check.needs <= answering}
     answers = ASKER.ask(
         {name: functools.partial(_ask, settings, check) for name, check in asked.items()}, PATIENCE
     )
-    findings = []
+    found = []
     for check in checks:
         if answer := answers.get(check.name):
             [finding] = answer
@@ -115,8 +115,8 @@ def examine(settings: Settings, *, supervised: bool = True) -> tuple[list[Findin
             missing = ", ".join(sorted(check.needs - answering))
             finding = Finding("", "unknown", f"{missing} not running or not answering")
         finding.name = check.name
-        findings.append(finding)
-    return found, findings
+        found.append(finding)
+    return found
 
 
 def settle(settings: Settings, patience: float = 60) -> list[Finding]:
@@ -127,14 +127,16 @@ def settle(settings: Settings, patience: float = 60) -> list[Finding]:
     Kafka, a replica to the primary.
     """
     settling = {check.name for check in CHECKS if check.settles}
-    deadline = time.monotonic() + patience
-    while True:
-        found, findings = examine(settings)
-        wanted = found + [each for each in findings if each.name in settling]
-        unwell = [each for each in wanted if each.problem]
-        if not unwell or time.monotonic() > deadline:
-            return unwell
-        time.sleep(0.5)
+    unwell: list[Finding] = []
+
+    def is_well() -> bool:
+        found, others = examine(settings)
+        wanted = found + [each for each in others if each.name in settling]
+        unwell[:] = [each for each in wanted if each.problem]
+        return not unwell
+
+    wait_until(is_well, patience, every=0.5)
+    return unwell
 
 
 def _ask(settings: Settings, check: Check) -> Finding:
@@ -143,7 +145,7 @@ def _ask(settings: Settings, check: Check) -> Finding:
     except psycopg2.errors.UndefinedTable:
         return Finding("", "nothing yet", "its tables are not made: './airline up'")
     except psycopg2.Error as error:
-        return Finding("", "unknown", postgres.reason(error))
+        return Finding("", "unknown", sessions.reason(error))
     except (KafkaError, AirlineError, OSError) as error:
         return Finding("", "unknown", (str(error).strip() or type(error).__name__).split("\n")[0])
     except Exception as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.cli.journal import VERBS, Journal
 from infra.health.finding import Finding
 from infra.settings import Settings
+from infra.stack.journal import VERBS, Journal
 
 
 def under_way(settings: Settings) -> Finding:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infra.connect import connector as cdc
-from infra.connect import resync_due
 from infra.health.finding import Finding
 from infra.settings import Settings
+from infra.source import resync_due
 
 # How long Connect may take to say how the connector is, in seconds.
 PATIENCE = 8.0

@@ -46,7 +46,7 @@ def disks(settings: Settings) -> list[Disk]:
     folders += [settings.home / "data" / name for name in (*SERVERS, "kafka")]
     by_device: dict[int, list[Path]] = {}
     for folder in folders:
-        # In containers each server has its own.
+        # Each may be a file system of its own.
         if folder.exists():
             by_device.setdefault(os.stat(folder).st_dev, []).append(folder)
     found = []

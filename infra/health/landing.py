@@ -8,13 +8,14 @@ from typing import Any
 import requests
 from kafka.errors import KafkaError
 
-from infra.cli import dead_letters as kept
-from infra.cli import landing
-from infra.cli.services import Ingest, Warehouse
 from infra.health.asking import ASKER
 from infra.health.finding import Finding, age, span
 from infra.kafka.broker import Broker
+from infra.loading import landing
+from infra.loading.ingesters import Ingest
+from infra.repair import dead_letters as kept
 from infra.settings import TABLES, Settings
+from infra.warehouse.service import Warehouse
 
 # How long Kafka or an ingester may take for an answer, in seconds.
 PATIENCE = 7.0

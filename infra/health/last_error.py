@@ -11,8 +11,10 @@ import json
 import re
 from pathlib import Path
 
-# How much of a log's end is read, in bytes; how much of an error is shown, in characters.
-END, LONGEST = 256 << 10, 300
+from infra.stack.redaction import redacted
+
+# How much of a log's end is read, in bytes.
+END = 256 << 10
 
 # PostgreSQL logs a client's mistake as ERROR; FATAL and PANIC end a session or the server.
 _POSTGRES = re.compile(r"^\S+ \S+ \w+ \[\d+\] (?:\S+@\S+ )?(?:FATAL|PANIC): +(.*)")
@@ -22,11 +24,6 @@ _AIRFLOW = re.compile(r"^\S+ \[(?:error|critical) *\] (.*)")
 _PYTHON = re.compile(r"^[\d\s\-+:,.\[\]TZ]*(?:ERROR|CRITICAL)\]?(?::[\w.]+:)?[: ]*(.*)")
 _TRACE = "Traceback (most recent call last):"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
-# Quoted text that is kept: our names and PostgreSQL's, paths, addresses. All other is data.
-_NAME = re.compile(
-    r"(?:airline|dwh|pg|staging|public)[a-z_./\-]*|/[\w./\-]+|\d{1,3}(?:\.\d{1,3}){3}"
-)
 
 
 def last_error(log: Path) -> str:
@@ -49,27 +46,6 @@ def last_error(log: Path) -> str:
         elif said := _error(line):
             found = said
     return redacted(found)
-
-
-def redacted(text: str) -> str:
-    """One line without values: what is in quotes or braces and is no plain name, passwords, mail
-    addresses, long numbers.
-    """
-    text = re.sub(r"(?i)(password|secret|token)(\s*[=:]\s*)\S+", r"\1\2…", text)
-    text = re.sub(r"//[^/\s:@]+:[^/\s@]+@", "//…@", text)
-    text = re.sub(r"\{.*\}|\{.*$", "{…}", text)
-    text = re.sub(r"(['\"«])(.*?)(['\"»])", _quoted, text)
-    # `=(value)` is how PostgreSQL names the key of a row.
-    text = re.sub(r"=\([^)]*\)", "=(…)", text)
-    text = re.sub(r"[^\s/@]+@[^\s@]+\.[a-z]{2,}", "…", text)
-    text = re.sub(r"\+?\d{7,}", "…", text)
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _quoted(match: re.Match[str]) -> str:
-    opening, inside, closing = match.groups()
-    return f"{opening}{inside if _NAME.fullmatch(inside) else '…'}{closing}"
 
 
 def _plain(line: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.cli import landing
-from infra.cli.registry import parts
-from infra.cli.services import Warehouse
 from infra.health.finding import Finding, age, span
+from infra.parts.registry import parts
 from infra.settings import Settings
+from infra.warehouse.pending import pending
+from infra.warehouse.service import Warehouse
 
 # An open batch, and events that are not loaded, are reported after this many seconds.
 LONG = 3600.0
@@ -25,7 +25,7 @@ def load_batch(settings: Settings) -> Finding:
         dbname=settings.dwh_db,
     )
     number, opened, closed, outcome = rows[0] if rows else (None, None, None, None)
-    unread, _ = landing.pending(settings)
+    unread = pending(settings.dsn("dwh")).offsets
     [(since,)] = Warehouse(settings).server.query(
         "select dwh_control.oldest_unread_event()", dbname=settings.dwh_db
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.cli.services import Warehouse
 from infra.health.finding import Finding
 from infra.settings import Settings
+from infra.warehouse.service import Warehouse
 
 
 def log_continuity(settings: Settings) -> Finding:

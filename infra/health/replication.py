@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra.cli.services import Primary, Replica
 from infra.connect import connector
 from infra.health.finding import Finding, size
 from infra.settings import Settings
+from infra.source.servers import Primary, Replica
 
 
 def replication(settings: Settings) -> Finding:

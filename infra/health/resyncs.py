@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.connect import resync_due
 from infra.health.finding import Finding
 from infra.settings import Settings
+from infra.source import resync_due
 
 
 def due(settings: Settings) -> Finding:

@@ -6,14 +6,16 @@ import functools
 
 import psutil
 
-from infra.cli.registry import registry
-from infra.cli.services import Service
-from infra.cli.supervision import EXITS_COUNT_FOR, RUNNING, STARTING, ProgramState, Supervisor
 from infra.errors import AirlineError
 from infra.health.asking import ASKER
 from infra.health.finding import Finding
-from infra.health.last_error import last_error, redacted
+from infra.health.last_error import last_error
+from infra.parts.registry import registry
 from infra.settings import Settings
+from infra.stack.program import EXITS_COUNT_FOR, RUNNING, STARTING, ProgramState
+from infra.stack.redaction import redacted
+from infra.stack.service import Service
+from infra.stack.supervision import Supervisor
 
 # How long a service may take to answer, in seconds.
 PATIENCE = 10.0

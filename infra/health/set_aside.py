@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra.cli.services import Warehouse
 from infra.health.finding import Finding
 from infra.settings import Settings
 from infra.warehouse import set_aside as events
+from infra.warehouse.service import Warehouse
 
 
 def set_aside(settings: Settings) -> Finding:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra.cli.services import Primary
 from infra.connect import connector
 from infra.health.finding import Finding, size
 from infra.settings import Settings
+from infra.source.servers import Primary
 
 # A slot that retains this share of max_slot_wal_keep_size is reported.
 ALARMING_SHARE = 0.5

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra.connect import capture, resync_due
+from infra.dbt import declared
 from infra.health.finding import Finding
-from infra.project import declared
 from infra.settings import Settings
+from infra.source import capture, resync_due
 
 
 def source_tables(settings: Settings) -> Finding:

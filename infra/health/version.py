@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from infra import postgres
 from infra.health.finding import Finding
+from infra.postgres import sessions
 from infra.settings import Settings
 from infra.warehouse import layout
 
 
 def version(settings: Settings) -> Finding:
     """Whether the recorded version is the one that this code works with."""
-    with postgres.reading(settings.dsn("dwh")) as cursor:
+    with sessions.reading(settings.dsn("dwh")) as cursor:
         found = layout.recorded(cursor)
         by = ""
         if found.version is not None:

@@ -24,9 +24,9 @@ import requests
 from jgo.config import GlobalSettings
 from jgo.maven import MavenContext
 
-from infra import runtime
 from infra.errors import AirlineError
 from infra.settings import Settings
+from infra.stack import runtime
 
 LOCK = Path(__file__).with_name("artifacts.toml")
 FETCHES_AT_ONCE = 8

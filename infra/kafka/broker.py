@@ -10,10 +10,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from infra import runtime
 from infra.errors import AirlineError
 from infra.kafka import artifacts
 from infra.settings import Settings
+from infra.stack import runtime
 
 HERE = Path(__file__).parent
 HEAP = "512m"

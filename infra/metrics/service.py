@@ -7,9 +7,9 @@ import time
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra import roles
-from infra.cli.services import Service
-from infra.cli.supervision import Program
+from infra.postgres import roles
+from infra.stack.program import Program
+from infra.stack.service import Service
 
 EXAMINED = "airline_examined_timestamp_seconds"
 # The greatest age of its results in seconds; the same as in the alert NotExamined.
@@ -28,7 +28,7 @@ class Metrics(Service):
         # It runs the checks of `status` as a role that can read figures and no rows.
         environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
         environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
-        return self.module(environment, "infra.metrics")
+        return self.module(environment, "infra.health")
 
     def answers(self) -> bool:
         try:

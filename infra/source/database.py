@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
 
-from infra.connect import capture
 from infra.errors import AirlineError
+from infra.source import capture
 
 # In order of dependency: a table after those that it refers to.
 COLUMNS = {
@@ -99,7 +99,7 @@ def tables_known(dsn: str) -> Iterator[None]:
 def setup(dsn: str) -> list[str]:
     """Creates tables, view, publication and grants; tables that exist are left as they are.
 
-    The publication and replica identities are made by infra/connect/capture.py. Returns what was
+    The publication and replica identities are made by infra/source/capture.py. Returns what was
     repaired and what could not be done, a line each.
     """
     with transaction(dsn) as connection, connection.cursor() as cursor:

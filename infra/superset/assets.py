@@ -241,7 +241,7 @@ def dump(asset: Asset) -> str:
 
 def uri(settings: Settings | None) -> str:
     """The connection to the warehouse; with the usual address where `settings` are not given."""
-    from infra import roles
+    from infra.postgres import roles
 
     host = settings.host if settings else "127.0.0.1"
     port = settings.dwh_port if settings else 5434

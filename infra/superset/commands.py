@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 
-from infra import roles
-from infra.cli import venv
 from infra.errors import AirlineError
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack import venv
 
 # Its metadata database, on the warehouse's server.
 DATABASE = "superset"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psycopg2
 
-from infra import roles
-from infra.cli.supervision import RUNNING, Supervisor
 from infra.errors import AirlineError
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack.program import RUNNING
+from infra.stack.supervision import Supervisor
 from infra.superset import assets, chain, commands
 
 Say = Callable[[str], None]

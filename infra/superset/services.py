@@ -7,13 +7,14 @@ from pathlib import Path
 
 import requests
 
-from infra import roles
-from infra.cli import venv
-from infra.cli.progress import Progress
-from infra.cli.services import Service, Warehouse
-from infra.cli.supervision import Program
+from infra.postgres import roles
 from infra.settings import Settings
+from infra.stack import venv
+from infra.stack.program import Program
+from infra.stack.progress import Progress
+from infra.stack.service import Service
 from infra.superset import commands, dashboards
+from infra.warehouse.service import Warehouse
 
 
 class Superset(Service):
@@ -81,6 +82,6 @@ class Superset(Service):
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
         configured = hashlib.sha256()
-        for name in ("superset_config.py", "look.py", "basemap.py", "basemap.json"):
+        for name in ("superset_config.py", "theme.py", "basemap.py", "basemap.json"):
             configured.update((folder / name).read_bytes())
         return made.hexdigest(), configured.hexdigest()

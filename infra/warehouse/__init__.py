@@ -10,23 +10,12 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from infra import roles
-from infra.postgres import Server
+from infra.postgres import roles
+from infra.postgres.server import Server
 from infra.settings import Settings
 from infra.warehouse import layout
 
 SCHEMAS = Path(__file__).with_name("schemas.sql")
-PENDING = Path(__file__).with_name("pending.sql").read_text()
-
-
-def pending(cursor: psycopg2.extensions.cursor) -> tuple[int, bool]:
-    """(landed offsets that no closed load batch has read, whether a load batch is open).
-
-    Raises psycopg2.errors.UndefinedTable where dbt has never run: it makes the batches' tables.
-    """
-    cursor.execute(PENDING)
-    unread, is_open = cursor.fetchone()
-    return int(unread), is_open
 
 
 def dbt_dsn(settings: Settings) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg2
 
-from infra import postgres
 from infra.errors import AirlineError
+from infra.postgres import sessions
 from infra.settings import ROOT
 from ingest import schema
 
@@ -83,7 +83,7 @@ def recorded_in(dsn: str) -> Recorded:
     """The same for a warehouse that may not exist or answer yet: no record then."""
     try:
         # The next step of `up` reports a server that hangs.
-        with postgres.patience(10), postgres.reading(dsn) as cursor:
+        with sessions.patience(10), sessions.reading(dsn) as cursor:
             return recorded(cursor)
     except psycopg2.OperationalError:
         return Recorded(None, False)

@@ -21,11 +21,11 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from infra import runtime
 from infra.kafka import artifacts
 from infra.kafka.broker import Broker
-from infra.postgres import Server
+from infra.postgres.server import Server
 from infra.settings import Settings
+from infra.stack import runtime
 
 # How long a part may take to answer before the test run gives up on it, in seconds.
 PATIENCE = 600

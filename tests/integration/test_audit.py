@@ -9,9 +9,9 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from infra.cli import audit
+from infra.audit import command, results
+from infra.dbt import declared
 from infra.errors import AirlineError
-from infra.project import declared
 
 # The source's tables as they are declared, without what holds among them.
 SOURCE = """
@@ -88,7 +88,7 @@ class Pair:
             then()
 
         capsys.readouterr()
-        code = audit.main(["--json", *arguments], self.source, self.vault, bring_through)
+        code = command.main(["--json", *arguments], self.source, self.vault, bring_through)
         report = json.loads(capsys.readouterr().out)
         ill = report["findings"] + [line for each in report["tables"] for line in each["findings"]]
         assert code == (1 if report["differences"] or ill else 0)
@@ -159,7 +159,7 @@ def test_a_row_that_changes_before_each_look_is_not_passed_by(pair, capsys):
         )
 
     assert pair.audit(capsys, traffic)["differences"] == 1
-    assert pair.loads == 1 + audit.LOOKS_AGAIN
+    assert pair.loads == 1 + results.LOOKS_AGAIN
 
 
 def test_a_row_that_goes_back_and_forth_is_no_difference(pair, capsys):
@@ -168,7 +168,7 @@ def test_a_row_that_goes_back_and_forth_is_no_difference(pair, capsys):
     """
 
     def traffic() -> None:
-        if pair.loads < audit.LOOKS_AGAIN:
+        if pair.loads < results.LOOKS_AGAIN:
             pair.run(pair.source, "update seats set fare_conditions = 'back' where seat_no = '7'")
             pair.run(
                 pair.vault,
@@ -177,13 +177,13 @@ def test_a_row_that_goes_back_and_forth_is_no_difference(pair, capsys):
             )
 
     assert pair.audit(capsys, traffic)["differences"] == 0
-    assert pair.loads == audit.LOOKS_AGAIN
+    assert pair.loads == results.LOOKS_AGAIN
 
 
 def test_what_differs_is_printed_for_each_look(pair, capsys):
     """A person sees figures that nobody explains."""
     pair.lost = {"7"}
-    assert audit.main([], pair.source, pair.vault, lambda _: pair.load()) == 1
+    assert command.main([], pair.source, pair.vault, lambda _: pair.load()) == 1
     shown = capsys.readouterr().out
     assert "looking again at 1 rows" in shown
     assert shown.splitlines()[-2:] == [
@@ -378,7 +378,7 @@ def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
     assert report["differences"] == differences
     assert len(report["tables"]) == len(declared.tables())
     # And in words for a person.
-    assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 1
+    assert command.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 1
     shown = capsys.readouterr().out
     assert words in shown and "finding" in shown.splitlines()[-1]
 
@@ -396,7 +396,7 @@ def test_what_nobody_loads_is_said_and_no_fault(pair, capsys):
     report = pair.audit(capsys, lambda: None, "--as-is")
     assert of(report, "seats")["not_kept"] == ["note"]
     assert report["unloaded_tables"] == ["lounges"]
-    assert audit.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 0
+    assert command.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 0
     shown = capsys.readouterr().out
     assert "not compared: note" in shown and "./airline evolve" in shown
     assert "nobody loads: lounges" in shown
@@ -446,9 +446,9 @@ def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys
         raise AirlineError("the connector is stopped", "resync")
 
     with pytest.raises(AirlineError, match="stopped"):
-        audit.main(["--json"], pair.source, pair.vault, refuse)
+        command.main(["--json"], pair.source, pair.vault, refuse)
     pair.run(pair.source, "drop publication airline_publication; delete from seats")
-    assert audit.main(["--json"], pair.source, pair.vault, refuse) == 1
+    assert command.main(["--json"], pair.source, pair.vault, refuse) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["differences"] == 20
     assert any("the connector is stopped" in line for line in report["findings"])

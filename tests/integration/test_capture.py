@@ -11,11 +11,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra import roles
-from infra.connect import capture, resync_due
-from infra.connect.resync_due import ALL
-from infra.project import declared
+from infra.dbt import declared
+from infra.postgres import roles
 from infra.settings import PUBLICATION, SLOT, TABLES, Settings
+from infra.source import capture, resync_due
+from infra.source.resync_due import ALL
 from tests.integration.conftest import scratch_folder
 
 NAME = "captured_source"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli import packages
+from infra.dbt import packages
 from infra.errors import AirlineError
 from infra.settings import ROOT
 from tests.support.dbt_hub import Hub, dbt_hub

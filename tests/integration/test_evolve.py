@@ -9,11 +9,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from infra import roles
+from infra.dbt import declared
 from infra.evolve import catalogue, plan
 from infra.evolve.differences import Difference, differences
 from infra.evolve.project import taken_names
-from infra.project import declared
+from infra.postgres import roles
 from infra.settings import PUBLICATION, ROOT, TABLES, Settings
 from infra.warehouse import event_retention
 from tests.support import project

@@ -21,8 +21,8 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from infra.cli import audit
-from infra.project import declared
+from infra.audit import audit
+from infra.dbt import declared
 from tests.integration.test_evolve import Evolving, replay, waiting
 from tests.support.events import KEYS
 

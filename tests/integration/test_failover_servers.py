@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.cli import failover, home
-from infra.cli.journal import Journal
-from infra.cli.progress import Progress
-from infra.cli.registry import choose, registry
-from infra.cli.services import Primary, Replica, bring_up
-from infra.cli.supervision import Supervisor
 from infra.connect import connector
 from infra.errors import AirlineError
 from infra.health import checks
+from infra.parts.registry import choose, registry
+from infra.repair import failover
+from infra.source.servers import Primary, Replica
+from infra.stack import home
+from infra.stack.journal import Journal
+from infra.stack.progress import Progress
+from infra.stack.service import bring_up
+from infra.stack.supervision import Supervisor
 from tests.integration.conftest import PATIENCE, settings_in
 
 pytestmark = pytest.mark.timeout(1800)

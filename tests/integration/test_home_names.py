@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra.cli.services import Connect, Kafka
+from infra.connect.service import Connect
+from infra.kafka.service import Kafka
 from infra.settings import Settings
 from tests.integration.conftest import KafkaBroker, PostgresServer, Running, settings_in
 

@@ -12,11 +12,13 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from infra import roles
 from infra import warehouse as infra_warehouse
-from infra.cli import audit, cut_transactions, resync
+from infra.audit import audit
+from infra.audit.results import TableResult
 from infra.cli import retention as retention_command
 from infra.health import incomplete_transactions as health
+from infra.postgres import roles
+from infra.repair import cut_transactions, settlement
 from infra.settings import Settings
 from infra.warehouse import incomplete_transactions as noted
 from tests.integration.conftest import PATIENCE
@@ -342,8 +344,8 @@ def test_an_audit_settles_the_tables_that_it_found_equal(warehouse):
     number = without_end(warehouse, "EQUAL1", "0000000000195")
     dsn = infra_warehouse.dbt_dsn(warehouse.settings)
     results = [
-        audit.TableResult("bookings", ["book_ref"], load_batch=1_000_000),
-        audit.TableResult("tickets", ["ticket_no"], load_batch=1_000_000, missing=1),
+        TableResult("bookings", ["book_ref"], load_batch=1_000_000),
+        TableResult("tickets", ["ticket_no"], load_batch=1_000_000, missing=1),
     ]
     assert audit.settle(dsn, results) == 1
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == ["audit", None, None]
@@ -366,14 +368,14 @@ def test_a_resync_settles_its_table_once_that_is_loaded(warehouse):
         "select next_offset from staging.ingest_offset where topic = %s", tickets[0]
     )
     journal = {"table": "tickets", "load_batch": 1_000_000}
-    resync.settle(warehouse.settings, journal, {tickets: landed + 1})
-    resync.settle(warehouse.settings, journal | {"load_batch": 1}, {tickets: landed})
+    settlement.settle(warehouse.settings, journal, {tickets: landed + 1})
+    settlement.settle(warehouse.settings, journal | {"load_batch": 1}, {tickets: landed})
     assert {settled for *_, settled in warehouse.rows(NOTED, number)} == {None}
-    resync.settle(warehouse.settings, journal, {tickets: landed})
+    settlement.settle(warehouse.settings, journal, {tickets: landed})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == [None, "resync", None]
-    resync.settle(warehouse.settings, journal | {"table": None}, {tickets: landed + 1})
+    settlement.settle(warehouse.settings, journal | {"table": None}, {tickets: landed + 1})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == ["resync", "resync", None]
-    resync.settle(warehouse.settings, journal | {"table": None}, {tickets: landed})
+    settlement.settle(warehouse.settings, journal | {"table": None}, {tickets: landed})
     assert [settled for *_, settled in warehouse.rows(NOTED, number)] == ["resync"] * 3
 
 

@@ -17,10 +17,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from infra import roles, warehouse
+from infra import warehouse
 from infra.cli import up
 from infra.errors import AirlineError
 from infra.health.version import version as ask_version
+from infra.postgres import roles
 from infra.settings import ROOT
 from infra.warehouse import layout
 from tests.integration.conftest import scratch_folder

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from infra import source
-from infra.cli import missed_deletes, retention
+from infra.cli import retention
 from infra.errors import AirlineError
+from infra.repair import missed_deletes
 from infra.settings import Settings
+from infra.source import database
 from tests.support.events import airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse
 
@@ -42,7 +43,7 @@ def warehouse(postgres_server, tmp_path_factory) -> Warehouse:
 @pytest.fixture(scope="module")
 def settings(warehouse, postgres_server) -> Settings:
     """The warehouse's server has a source too, to be asked for its keys."""
-    source.setup(postgres_server.create_database("missed_deletes_source"))
+    database.setup(postgres_server.create_database("missed_deletes_source"))
     return replace(
         warehouse.settings, primary_port=postgres_server.port, source_db="missed_deletes_source"
     )

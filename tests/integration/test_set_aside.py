@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.cli import dead_letters
 from infra.health import set_aside
+from infra.repair import dead_letters
 from tests.support.events import UNAVAILABLE, aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 

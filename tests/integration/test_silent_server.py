@@ -9,9 +9,9 @@ from dataclasses import replace
 import psycopg2
 import pytest
 
-from infra import postgres, roles
 from infra.health import checks
 from infra.health.finding import Finding
+from infra.postgres import roles, sessions
 from tests.integration.conftest import PATIENCE
 from tests.support.proxy import Proxy
 
@@ -38,7 +38,7 @@ def silent_once_asked(postgres_server, proxy, question: str) -> None:
 
 def test_a_question_has_an_end(postgres_server, proxy, monkeypatch):
     """Metrics, or a command, hang on a connection that is none any more."""
-    monkeypatch.setattr(postgres, "ANSWERS_WITHIN", 3)
+    monkeypatch.setattr(sessions, "ANSWERS_WITHIN", 3)
     server = replace(postgres_server.server, port=proxy.port)
     assert server.query("select 1") == [(1,)]
     question = "select pg_sleep(30) as a_question"
@@ -83,7 +83,7 @@ def test_status_does_not_wait_for_what_says_nothing(postgres_server, proxy, monk
         ),
     )
     begun = time.monotonic()
-    _, [first, second] = checks.examine(postgres_server.server.settings, supervised=False)
+    [first, second] = checks.findings(postgres_server.server.settings, set())
     assert first.problem.startswith("no answer") and not answered.is_set()
     assert (second.text, second.problem) == ("all is well", "")
-    assert time.monotonic() - begun < postgres.ANSWERS_WITHIN
+    assert time.monotonic() - begun < sessions.ANSWERS_WITHIN

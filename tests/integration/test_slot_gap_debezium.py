@@ -15,15 +15,18 @@ import psycopg2
 import pytest
 from kafka.errors import KafkaError
 
-from infra import source
-from infra.cli import home
-from infra.cli.progress import Progress
-from infra.cli.registry import choose, registry
-from infra.cli.services import AutoRestart, Connect, Kafka, Primary, bring_up
-from infra.cli.supervision import Supervisor
 from infra.connect import connector, slot_gap
+from infra.connect.service import AutoRestart, Connect
 from infra.errors import AirlineError
 from infra.health.slot_continuity import slot_continuity
+from infra.kafka.service import Kafka
+from infra.parts.registry import choose, registry
+from infra.source import database
+from infra.source.servers import Primary
+from infra.stack import home
+from infra.stack.progress import Progress
+from infra.stack.service import bring_up
+from infra.stack.supervision import Supervisor
 from tests.integration.conftest import scratch_folder, settings_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
@@ -47,7 +50,7 @@ class Cdc:
         # There is no replica to wait for.
         self.sql("alter system set synchronized_standby_slots = ''")
         self.sql("select pg_reload_conf()")
-        source.setup(self.settings.dsn("primary"))
+        database.setup(self.settings.dsn("primary"))
         bring_up(Connect(self.settings), self.supervisor, Progress())
         connector.register(self.settings)
         connector.wait_until_running(self.settings)

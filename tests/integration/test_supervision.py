@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.supervision import RUNNING, Program, Supervisor
+from infra.stack.program import RUNNING, Program
+from infra.stack.supervision import Supervisor
 from tests.integration.conftest import scratch_folder, settings_in
 from tests.support.small_disk import SmallDisk, skip_unless_mountable
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import psycopg2
 import pytest
 
-from infra import roles
+from infra.postgres import roles
 from tests.support import marts_reference as reference
 from tests.support.events import aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages

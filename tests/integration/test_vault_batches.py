@@ -8,11 +8,14 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from infra import roles
-from infra.cli import cut_transactions, dead_letters, load_loop, retention
+from infra.cli import retention
 from infra.health import loading
+from infra.loading import load_loop
+from infra.postgres import roles
+from infra.repair import cut_transactions, dead_letters
 from infra.settings import Settings
 from infra.warehouse import event_retention
+from infra.warehouse.pending import pending
 from tests.support.events import KEYS, aircraft, airport, booking, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -194,7 +197,7 @@ def test_half_landed_transaction_waits(warehouse):
     assert not load_loop.read_nothing(warehouse.settings)
     done = warehouse.dbt("run", "--selector", "loading")
     assert done.success, messages(done)
-    assert load_loop.is_pending(warehouse.settings)
+    assert pending(warehouse.settings.dsn("dwh"))
     assert load_loop.read_nothing(warehouse.settings)
 
     warehouse.load()

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg2
 
-from infra.cli.services import Warehouse
+from infra.warehouse.service import Warehouse
 from tests.integration.conftest import PostgresServer, settings_in
 
 

@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from infra import warehouse
 from infra.airflow.api import Api
+from infra.warehouse.pending import pending
 
 
 class Dags:
@@ -50,5 +50,4 @@ def land(stack, *statements: str) -> None:
 
 
 def unread(stack) -> int:
-    [(rows, _)] = stack.sql("dwh", warehouse.PENDING)
-    return rows
+    return pending(stack.settings.dsn("dwh")).offsets

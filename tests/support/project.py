@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from infra.cli import dbt
+from infra.dbt import runner
 from infra.settings import ROOT
 
-PARTS = (*dbt.PROJECT, "selectors.yml", "dbt_packages", "tests/data", "docs")
+PARTS = (*runner.PROJECT, "selectors.yml", "dbt_packages", "tests/data", "docs")
 
 
 def copy_to(folder: Path) -> Path:

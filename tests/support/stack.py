@@ -17,9 +17,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from infra.cli.registry import registry
-from infra.cli.supervision import Supervisor
+from infra.parts.registry import registry
 from infra.settings import ROOT, Settings
+from infra.stack.supervision import Supervisor
 from tests.support.commands import run
 
 # How long anything may take before a test gives up; nothing is asserted about speed.

@@ -10,8 +10,7 @@ from typing import Any
 
 import psycopg2
 
-from infra.health import checks
-from infra.metrics import exporter
+from infra.health import checks, exporter
 
 
 @contextmanager

@@ -15,8 +15,9 @@ import psycopg2
 import psycopg2.extras
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from infra import roles, warehouse
-from infra.cli import dbt
+from infra import warehouse
+from infra.dbt import runner
+from infra.postgres import roles
 from infra.settings import Settings
 from tests.support.events import KEYS, Source
 
@@ -87,7 +88,7 @@ class Warehouse:
         folder.mkdir()
         return subprocess.Popen(
             [
-                *dbt.command(*arguments),
+                *runner.command(*arguments),
                 *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
                 *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
             ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli import audit
+from infra.audit import command, results
+from infra.warehouse.pending import Pending
 
 
 @pytest.mark.parametrize(
@@ -12,9 +13,9 @@ from infra.cli import audit
 )
 def test_what_is_not_loaded_is_explained(monkeypatch, capsys, arguments, said):
     """Whoever had everything loaded first would be told to do just that."""
-    table = audit.TableResult("seats", ["seat_no"], missing=1)
-    monkeypatch.setattr(audit, "audit", lambda *_, **__: iter([table]))
-    monkeypatch.setattr(audit, "pending_events", lambda _: 3)
-    assert audit.main(arguments, "", "", lambda _: None) == 1
+    table = results.TableResult("seats", ["seat_no"], missing=1)
+    monkeypatch.setattr(command, "audit", lambda *_, **__: iter([table]))
+    monkeypatch.setattr(command, "pending", lambda _: Pending(3, False))
+    assert command.main(arguments, "", "", lambda _: None) == 1
     shown = capsys.readouterr().out
     assert "3 landed events are not loaded yet" in shown and said in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra import caller
+from infra.stack import caller
 
 
 def test_no_variable_of_libpq_stays_and_no_other_goes():

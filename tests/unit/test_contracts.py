@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infra.project import contracts, schema
-from infra.project.manifest import Manifest
+from infra.dbt import contracts, schema
+from infra.dbt.manifest import Manifest
 
 
 def model(name: str, columns: dict[str, str], path: str = "models/marts/x", **more) -> dict:

@@ -1,6 +1,6 @@
 """What `up` shows of a dbt run that failed must hold what dbt says to do about it."""
 
-from infra.cli import dbt
+from infra.dbt import runner
 
 OUTPUT = """\
 17:01:27  Running with dbt=1.11.16
@@ -18,7 +18,7 @@ Compilation Error in operation airline-on-run-start-0 (./dbt_project.yml)
 
 def test_what_an_error_says_is_shown_with_it():
     """A person would read that an operation failed, and not what it says to do."""
-    shown = dbt.errors(OUTPUT)
+    shown = runner.errors(OUTPUT)
     assert "  The vault's hashes were made with other settings. To go on: set them back." in shown
     assert [line for line in shown if "vst_airports" in line or "FAIL 2" in line]
     assert not [line for line in shown if "vst_seats" in line or "Running with" in line]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from infra.project import declared
+from infra.dbt import declared
 from infra.settings import ROOT, TABLES
 from infra.source.database import COLUMNS
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.project.serve import Handler
+from infra.dbt.serve import Handler
 
 
 @pytest.fixture

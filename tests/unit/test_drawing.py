@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from infra.project import drawing
-from infra.project.schema import Column, Entity, Relation, Schema
+from infra.dbt import drawing
+from infra.dbt.schema import Column, Entity, Relation, Schema
 from infra.settings import ROOT
 
 SCHEMA = Schema(

@@ -17,18 +17,21 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra import postgres
-from infra.cli import supervision
-from infra.cli.registry import registry
-from infra.cli.services import Service
-from infra.cli.supervision import RUNNING, STEADY, ProgramState, Supervisor
 from infra.connect import auto_restart
 from infra.errors import AirlineError
 from infra.health import checks, services
 from infra.health.asking import Asker
-from infra.health.last_error import last_error, redacted
+from infra.health.last_error import last_error
 from infra.metrics.service import EXAMINED
+from infra.parts.registry import registry
+from infra.postgres import sessions
+from infra.postgres.server import Server
 from infra.settings import PORTS, Settings
+from infra.stack import supervision
+from infra.stack.program import RUNNING, STEADY, ProgramState
+from infra.stack.redaction import redacted
+from infra.stack.service import Service
+from infra.stack.supervision import Supervisor
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -108,12 +111,12 @@ def test_all_is_asked_at_once_and_nothing_is_waited_for_longer(tmp_path):
 
 def test_a_query_ends_with_its_patience(silent_port, hung):
     """A stopped PostgreSQL holds whoever asks it for ever."""
-    server = postgres.Server(hung, "dwh", hung.home, silent_port)
+    dwh = Server(hung, "dwh", hung.home, silent_port)
     with (
-        postgres.patience(0.3),
+        sessions.patience(0.3),
         pytest.raises(psycopg2.OperationalError, match="timeout expired"),
     ):
-        server.query("select 1")
+        dwh.query("select 1")
 
 
 def test_a_supervisor_that_hangs_is_named(monkeypatch, request):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from infra.cli import landing
-from infra.cli.landing import Look
 from infra.connect.connector import State
 from infra.errors import AirlineError
+from infra.loading import landing
+from infra.loading.landing import Look
 from infra.settings import Settings
 
 TOPIC = ("airline.public.airports", 0)

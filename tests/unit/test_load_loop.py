@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.cli import load_loop
+from infra.loading import load_loop
 
 
 def test_what_is_held_back_is_not_tried_without_a_pause():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.source import main
+from infra.source.command import main
 
 
 @pytest.mark.parametrize(

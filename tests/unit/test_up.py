@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from infra.cli import dbt, up
-from infra.cli.services import failure
-from infra.cli.supervision import Supervisor
+from infra.dbt import runner
 from infra.errors import AirlineError
+from infra.parts import stopping
 from infra.settings import Settings
+from infra.stack.service import failure
+from infra.stack.supervision import Supervisor
 from tests.integration.conftest import scratch_folder, settings_in
 
 
@@ -25,7 +26,7 @@ def test_an_orphan_that_ends_by_itself_meanwhile_stops_nothing():
     gone, stays = (psutil.Process(child.pid) for child in children)
     children[0].communicate(b"\n")
     said: list[str] = []
-    up.end_orphans(SimpleNamespace(orphans=lambda: [gone, stays]), said.append)
+    stopping.end_orphans(SimpleNamespace(orphans=lambda: [gone, stays]), said.append)
     assert len(said) == 1
     assert not stays.is_running()
 
@@ -49,8 +50,8 @@ def test_a_service_on_a_full_disk_is_said_to_be_that(settings):
 def test_a_build_on_a_full_disk_is_said_to_be_that(settings, monkeypatch):
     """One is told to mend a model, and the disk is what is full."""
     said = "Database Error in model x: could not extend file: No space left on device"
-    monkeypatch.setattr(dbt, "command", lambda *_: ["sh", "-c", f"echo '{said}'; exit 1"])
-    monkeypatch.setattr(dbt, "environment", lambda _: dict(os.environ))
+    monkeypatch.setattr(runner, "command", lambda *_: ["sh", "-c", f"echo '{said}'; exit 1"])
+    monkeypatch.setattr(runner, "environment", lambda _: dict(os.environ))
     with pytest.raises(AirlineError) as raised:
-        dbt.build(settings, lambda _: None)
+        runner.build(settings, lambda _: None)
     assert "a disk is full" in raised.value.todo and said in raised.value.detail

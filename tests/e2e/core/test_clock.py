@@ -10,8 +10,8 @@ from importlib import resources
 
 import pytest
 
-from infra import runtime
-from infra.cli.registry import registry
+from infra.parts.registry import registry
+from infra.stack import runtime
 
 pytestmark = [
     pytest.mark.timeout(1800),

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli import testing
 from infra.settings import ROOT, Settings
+from infra.testing import suites
 from tests.e2e.faults import proof
 from tests.support.commands import run
 from tests.support.dbt_hub import dbt_hub
@@ -41,9 +41,9 @@ class Clone:
             ignore=lambda where, names: made_here(where, names) if Path(where) == ROOT else (),
         )
         (self.root / ".venv").symlink_to(ROOT / ".venv")
-        self.environment = testing.isolated(os.environ, Settings.from_environment()) | {
+        self.environment = suites.isolated(os.environ, Settings.from_environment()) | {
             "AIRLINE_HOME": str(self.root / ".airline"),
-            "AIRLINE_PORT_OFFSET": str(testing.free_offset(testing.OFFSETS)),
+            "AIRLINE_PORT_OFFSET": str(suites.free_offset(suites.OFFSETS)),
             "DBT_PACKAGE_HUB_URL": hub,
             "PYTHONPATH": str(self.root),
         }

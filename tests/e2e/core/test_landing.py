@@ -7,7 +7,7 @@ import json
 import requests
 from kafka import KafkaProducer
 
-from infra.cli.services import Ingest
+from infra.loading.ingesters import Ingest
 
 TOPIC = "airline.public.seats"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli import resync
-from infra.connect import connector, resync_due
+from infra.connect import connector
 from infra.errors import AirlineError
+from infra.repair import resync
+from infra.source import resync_due
 from tests.support.status import is_well, read_only, replay_paused
 
 pytestmark = pytest.mark.timeout(2700)

@@ -8,7 +8,7 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from infra import roles
+from infra.postgres import roles
 
 pytestmark = pytest.mark.timeout(2700)
 

@@ -19,9 +19,9 @@ import psycopg2.extras
 import pytest
 import requests
 
-from infra import roles
 from infra.connect import connector
 from infra.health import checks
+from infra.postgres import roles
 from tests.support.status import (
     Row,
     is_well,

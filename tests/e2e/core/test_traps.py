@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from infra.cli import landing
 from infra.connect import connector
+from infra.loading import landing
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra.cli import testing
-from infra.cli.supervision import Supervisor
 from infra.settings import ROOT, Settings
+from infra.stack.supervision import Supervisor
+from infra.testing import suites
 from infra.warehouse import layout
 from tests.e2e.faults import proof
 from tests.support.commands import run
@@ -41,9 +41,9 @@ class Upgraded:
         )
         subprocess.run(["tar", "-x", "-C", str(self.before)], input=archive.stdout, check=True)
         (self.before / ".venv").symlink_to(ROOT / ".venv")
-        self.environment = testing.isolated(os.environ, Settings.from_environment()) | {
+        self.environment = suites.isolated(os.environ, Settings.from_environment()) | {
             "AIRLINE_HOME": str(folder / "home"),
-            "AIRLINE_PORT_OFFSET": str(testing.free_offset(testing.OFFSETS)),
+            "AIRLINE_PORT_OFFSET": str(suites.free_offset(suites.OFFSETS)),
         }
         self.settings = Settings.from_environment(self.environment)
 

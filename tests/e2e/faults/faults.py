@@ -18,9 +18,9 @@ from itertools import count, islice
 import psycopg2
 
 from infra.airflow.api import Api
-from infra.cli.registry import registry
 from infra.connect import connector, signals
 from infra.kafka.broker import Broker
+from infra.parts.registry import registry
 from infra.settings import ROOT
 from tests.e2e.faults.scene import Scene
 

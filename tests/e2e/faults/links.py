@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from infra.cli.registry import registry
-from infra.cli.services import Connect, Replica, Service
 from infra.connect import connector
+from infra.connect.service import Connect
+from infra.parts.registry import registry
 from infra.settings import PORTS, Settings
+from infra.source.servers import Replica
+from infra.stack.service import Service
 from tests.integration.conftest import free_ports
 from tests.support.proxy import Proxy
 

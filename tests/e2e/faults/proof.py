@@ -15,10 +15,11 @@ from typing import Any
 
 import psycopg2
 
-from infra import roles, warehouse
-from infra.cli import dbt
-from infra.cli.services import Warehouse
+from infra import warehouse
+from infra.dbt import runner
+from infra.postgres import roles
 from infra.settings import ROOT, TABLES, Settings
+from infra.warehouse.service import Warehouse
 from tests.support.topics import topic_of, topic_offsets
 
 REBUILT = "airline_rebuilt"
@@ -212,14 +213,14 @@ def _load(rebuilt: Settings) -> None:
     # Its own target folder, which stays: parsed once and not at each round.
     target = rebuilt.home / "dbt" / "rebuilt"
     done = subprocess.run(
-        dbt.command(
+        runner.command(
             *("run", "--quiet", "--selector", "vault"),
             # All that will come has come.
             *("--vars", "{transaction_patience: 0 seconds}"),
             *("--target-path", str(target / "target"), "--log-path", str(target / "logs")),
         ),
         cwd=rebuilt.root,
-        env=dbt.environment(rebuilt),
+        env=runner.environment(rebuilt),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

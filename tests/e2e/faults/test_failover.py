@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from infra.cli.journal import Journal
+from infra.stack.journal import Journal
 from tests.e2e.faults.proof import Proof, compare_topics
 from tests.e2e.faults.test_resync import run_until
 from tests.support.traffic import Traffic

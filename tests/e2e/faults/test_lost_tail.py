@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli import landing
 from infra.kafka.broker import Broker
+from infra.loading import landing
 from tests.e2e.faults.proof import prove
 from tests.support.power_cut import cut_power
 from tests.support.traffic import Traffic

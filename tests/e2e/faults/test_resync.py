@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from infra.cli import cut_transactions, landing
-from infra.cli.journal import Journal
 from infra.connect import connector
 from infra.kafka.broker import Broker
+from infra.loading import landing
+from infra.repair import cut_transactions
 from infra.settings import ROOT
+from infra.stack.journal import Journal
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.timeout(1800)

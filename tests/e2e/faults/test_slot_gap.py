@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-from infra.cli import landing
 from infra.connect import connector, slot_gap
+from infra.loading import landing
 from tests.support.power_cut import cut_power
 
 pytestmark = pytest.mark.timeout(1800)

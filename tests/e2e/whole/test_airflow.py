@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from infra import roles
 from infra.airflow import config
 from infra.airflow.api import Api
 from infra.errors import AirlineError
+from infra.postgres import roles
 from tests.support.dags import land, states, unread
 from tests.support.traffic import Traffic
 

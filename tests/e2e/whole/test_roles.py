@@ -7,8 +7,8 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from infra import roles
 from infra.airflow import config
+from infra.postgres import roles
 from infra.superset import commands
 
 pytestmark = pytest.mark.timeout(900)

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from infra import roles
 from infra.airflow import config
 from infra.airflow.api import Api
-from infra.cli.registry import registry
-from infra.project import site
+from infra.dbt import site
+from infra.parts.registry import registry
+from infra.postgres import roles
 from tests.support.status import Row, is_well, service, the_fault_is_said_and_heals
 
 pytestmark = pytest.mark.timeout(1800)

@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 import yaml
 
-from infra import roles
+from infra.postgres import roles
 from infra.settings import ROOT
 from infra.superset import assets, commands
 from tests.support.superset import Client, needs_browser, text_of

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 
 from infra.airflow import dbt_project
 from infra.airflow.audit import Audit
-from infra.cli import landing
+from infra.loading import landing
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from infra.airflow import config
-from infra.cli import dbt, home
+from infra.dbt import runner
 from infra.settings import ROOT, Settings
+from infra.stack import home
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -32,7 +33,7 @@ def description(tmp_path_factory) -> dict[str, Any]:
         {**os.environ, "AIRLINE_HOME": str(folder), "AIRLINE_LOAD_MINUTES": ""}
     )
     home.make(settings)
-    dbt.publish_manifest(settings, config.dbt_artifacts(settings))
+    runner.publish_manifest(settings, config.dbt_artifacts(settings))
     done = subprocess.run(
         [
             sys.executable,
@@ -50,7 +51,7 @@ def description(tmp_path_factory) -> dict[str, Any]:
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    usual = Path(dbt.environment(settings)["DBT_TARGET_PATH"]) / "manifest.json"
+    usual = Path(runner.environment(settings)["DBT_TARGET_PATH"]) / "manifest.json"
     manifest = json.loads((config.dbt_artifacts(settings) / "manifest.json").read_text())
     return json.loads(done.stdout.splitlines()[-1]) | {
         "settings": settings,
@@ -160,13 +161,13 @@ def test_a_build_runs_what_its_tasks_follow_and_nothing_else(description):
     assert len(description["builds"]) == 4
     for dag_id, select in description["builds"].items():
         done = subprocess.run(
-            dbt.command(
+            runner.command(
                 *("--quiet", "ls", "--output", "json", "--output-keys", "unique_id"),
                 *("--indirect-selection", "empty", "--exclude-resource-type", "unit_test"),
                 *("--select", *select.split()),
             ),
             cwd=ROOT,
-            env=dbt.environment(description["settings"]),
+            env=runner.environment(description["settings"]),
             capture_output=True,
             text=True,
         )

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from infra.airflow import config
-from infra.cli import home
 from infra.settings import ROOT, Settings
+from infra.stack import home
 from tests.integration.conftest import free_ports
 from tests.integration.test_audit import Pair
 

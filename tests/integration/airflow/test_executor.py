@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from infra.airflow import config
-from infra.cli import home
 from infra.settings import ROOT, Settings
+from infra.stack import home
 
 # Every worker has a task's process; one worker neither ends nor takes a message, as one was met.
 SCRIPT = """

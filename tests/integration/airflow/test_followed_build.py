@@ -14,8 +14,9 @@ import psycopg2
 import pytest
 
 from infra.airflow import config
-from infra.cli import dbt, home
+from infra.dbt import runner
 from infra.settings import ROOT, Settings
+from infra.stack import home
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -185,7 +186,7 @@ def report(postgres_server, tmp_path_factory) -> dict[str, Any]:
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         environment.pop(name, None)
     for command in (
-        dbt.command("--quiet", "parse"),
+        runner.command("--quiet", "parse"),
         [
             *(sys.executable, str(Path(__file__).with_name("follow_build.py"))),
             *(str(project), str(project / "logs")),

@@ -1,0 +1,1 @@
+"""Source against vault, row for row."""

@@ -1,0 +1,1 @@
+"""The dbt project: running it, its packages, its docs site, diagrams, contracts and conventions."""

@@ -1,0 +1,49 @@
+"""The broker as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.kafka import artifacts
+from infra.kafka.broker import LANGUAGE, Broker
+from infra.settings import Settings
+from infra.stack.plan import Step
+from infra.stack.program import Program
+from infra.stack.service import Service, Up
+
+
+class Kafka(Service):
+    name = "kafka"
+    ports = ("kafka", "kafka controller")
+    after_steps = ("jars",)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.broker = Broker(settings)
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        def fetch() -> None:
+            if artifacts.fetch(up.settings, up.progress.say):
+                up.progress.say("jars fetched")
+
+        return [Step("jars", fetch)]
+
+    def address(self) -> str:
+        return self.settings.kafka_bootstrap
+
+    def program(self) -> Program:
+        return Program(self.name, self.broker.command, Path("/"), LANGUAGE, stop_seconds=90)
+
+    def prepare(self) -> bool:
+        changed = self.broker.configure()
+        self.broker.make()
+        return changed
+
+    def answers(self) -> bool:
+        return self.broker.answers()
+
+    def problem(self) -> str:
+        return (
+            "" if self.broker.answers(4) else f"does not answer on {self.settings.kafka_bootstrap}"
+        )

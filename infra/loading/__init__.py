@@ -1,0 +1,1 @@
+"""Source to staging to vault: how far events have come, and the loads that bring them on."""

@@ -1,0 +1,1 @@
+"""Which services a stack consists of."""

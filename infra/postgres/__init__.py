@@ -1,0 +1,1 @@
+"""PostgreSQL servers: a data folder and its server, sessions that end in time, roles."""

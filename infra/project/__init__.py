@@ -1,1 +1,0 @@
-"""The dbt project as seen from outside: its docs site, ER diagrams, contracts and conventions."""

@@ -1,0 +1,1 @@
+"""What is done when changes were missed, refused or cut off, and when a primary is lost."""

@@ -1,0 +1,63 @@
+"""The stack's folder: is it there, ours, roomy enough; and one command at a time in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from infra.errors import AirlineError
+from infra.settings import Settings
+from infra.stack import runtime
+
+# A default stack with its logs and WAL takes about 1.5 GB.
+LEAST_FREE = 2_000_000_000
+# What `reset` removes. The cache, the copies of PostgreSQL and Java and the lock stay.
+MADE_BY_UP = ("data", "config", "run", "secrets", "logs", "dbt", "docs-site", "airflow")
+
+
+def make(settings: Settings) -> None:
+    """Makes the folder. Raises AirlineError where it cannot be written or the disk is too full."""
+    try:
+        runtime.make_folder(settings, settings.home)
+        runtime.make_folder(settings, settings.home / "data")
+        runtime.make_folder(settings, settings.cache)
+        with (settings.home / "lock").open("a"):
+            pass
+    except OSError as error:
+        raise AirlineError(
+            f"cannot write to {error.filename or settings.home} ({error.strerror})",
+            "make room or mend its permissions, or move the stack with AIRLINE_HOME=<folder>",
+        ) from None
+    free = shutil.disk_usage(settings.home).free
+    if free < LEAST_FREE:
+        raise AirlineError(
+            f"only {free / 1e9:.1f} GB are free for {settings.home}, "
+            f"a stack needs {LEAST_FREE / 1e9:.0f} GB",
+            "make room, or move the stack with AIRLINE_HOME=<folder>",
+        )
+
+
+@contextmanager
+def alone(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """One `up`, `down`, `reset` or `load` at a time; a second one waits for the first."""
+    with (settings.home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            say(f"waiting for another ./airline in this folder (process {lock.read().strip()})")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def remove(settings: Settings) -> None:
+    """Removes what `up` made."""
+    for name in MADE_BY_UP:
+        shutil.rmtree(settings.home / name, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What `./airline test` does: lint and suites."""

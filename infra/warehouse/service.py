@@ -1,0 +1,46 @@
+"""The warehouse's server."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from infra import warehouse
+from infra.postgres import roles
+from infra.postgres.service import Postgres
+from infra.warehouse import layout
+
+
+class Warehouse(Postgres):
+    name = "dwh"
+    # It is brought up to this version, or refuses, before anything else runs.
+    comes_first = True
+    writers = (roles.INGEST, roles.DBT, roles.AIRFLOW, roles.SUPERSET)
+    parameters: ClassVar[dict[str, str | int]] = {
+        # No one replicates the warehouse: it can be loaded again from the topics. And yet not
+        # minimal: a sequence used in the transaction that made it would go back after a crash.
+        "wal_level": "replica",
+        "max_wal_senders": 0,
+        "shared_buffers": "512MB",
+        "effective_cache_size": "4GB",
+        "work_mem": "64MB",
+        "maintenance_work_mem": "256MB",
+        "max_wal_size": "4GB",
+        # Segments are used again; a new one is first written full of zeros, while commits wait.
+        "min_wal_size": "1GB",
+        # A large COPY's log is on disk while it still runs: its commit took 15 ms, and takes 2.
+        "wal_writer_delay": "10ms",
+        "checkpoint_timeout": "15min",
+        # Hash keys do not get smaller: compressing page images took more time than writing them.
+        "wal_compression": "off",
+        "random_page_cost": 1.1,
+        "jit": "off",
+    }
+
+    def is_of_older_version(self) -> bool:
+        found = layout.recorded_in(self.settings.dsn("dwh"))
+        layout.refuse_newer(found)
+        return found.is_older
+
+    def furnish(self) -> list[str]:
+        applied = warehouse.make(self.settings, self.server)
+        return [f"dwh: migration {each.number} applied ({each.name})" for each in applied]
