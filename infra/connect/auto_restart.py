@@ -7,8 +7,9 @@ minute, for what failed may be for a person to mend. A connector that is stopped
 alone: a resync is under way, or somebody wants it so.
 
 It also compares the slot with the connector's stored position whenever nobody reads the slot, or a
-new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more. And it
-looks whether every table is published (infra/connect/resync_due.py).
+new process does (infra/connect/slot_gap.py): once the connector goes on a gap shows no more. It
+looks whether every table is published (infra/connect/resync_due.py). And where nobody writes at the
+source it helps a connector that looks for its place in the log (infra/connect/resume_position.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import psycopg2
 from kafka.errors import KafkaError
 
 from infra import postgres, runtime
-from infra.connect import connector, resync_due, slot_gap
+from infra.connect import connector, resume_position, resync_due, slot_gap
 from infra.errors import AirlineError
 from infra.log import say
 from infra.settings import Settings
@@ -86,6 +87,7 @@ def main(settings: Settings) -> int:
     patience = Patience()
     answered = True
     watch = slot_gap.Watch(settings)
+    search = resume_position.Search()
     gap, compared = None, True
     due: list[resync_due.Due] = []
     while True:
@@ -95,8 +97,11 @@ def main(settings: Settings) -> int:
             # Before anything is started again.
             with postgres.patience(PATIENCE):
                 before, gap = gap, watch.look()
-            if gap is not None and before is None:
-                say("changes were skipped", error=str(gap))
+                if gap is not None and before is None:
+                    say("changes were skipped", error=str(gap))
+                if search.is_stuck(time.monotonic(), slot_gap.slot(settings)):
+                    say("the connector looks for its place: a transaction of our own ends that")
+                    resume_position.help_on(settings)
             compared = True
         except (psycopg2.Error, KafkaError) as error:
             if compared:

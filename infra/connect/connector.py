@@ -17,6 +17,8 @@ from infra.settings import SLOT as SLOT
 from infra.settings import TABLES, Settings
 
 NAME = "airline-connector"
+# Prefix of messages in the source's log that are marks, and no events (connector.json).
+HEARTBEAT = "airline-heartbeat"
 # What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
 SIGNAL_TOPIC = "airline-signals"
 NOTIFICATION_TOPIC = "airline-notifications"
