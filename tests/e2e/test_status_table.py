@@ -57,6 +57,16 @@ def locked(stack) -> Iterator[None]:
 
 
 @contextmanager
+def of_a_newer_version(stack) -> Iterator[None]:
+    """A newer version of the product had the warehouse."""
+    stack.sql("dwh", "insert into dwh_control.migration values (9999, 'newer', default, '9.9')")
+    try:
+        yield
+    finally:
+        stack.sql("dwh", "delete from dwh_control.migration where version = 9999")
+
+
+@contextmanager
 def held_up(stack) -> Iterator[None]:
     """Somebody's open transaction, and somebody who waits for it."""
     with (
@@ -285,6 +295,11 @@ ROWS = {
         locked,
         {"landed": "did not end in time", "locks": "holds up"},
         {("airline_problem", "landed"): 1},
+    ),
+    "of a newer version": Row(
+        of_a_newer_version,
+        {"version": "this code knows version .* only: use the ./airline that made it"},
+        {("airline_problem", "version"): 1},
     ),
     "a session holds others up": Row(
         held_up,
