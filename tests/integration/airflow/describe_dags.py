@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-import time
+from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
@@ -17,12 +18,22 @@ def _nodes(task: Any) -> list[str]:
     return list(getattr(task, "nodes", ()))
 
 
-def main(folder: str) -> None:
+def _processor_seconds() -> float:
+    """Of this process and of those that it ran."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def main(folder: str, manifest: str) -> None:
     # The first file also pays for importing Cosmos, which Airflow's processes have done before.
     DagBag(folder)
-    begin = time.process_time()
+    begin = _processor_seconds()
     bag = DagBag(folder)
-    seconds = (time.process_time() - begin) / max(1, len(bag.dags))
+    parsing = (_processor_seconds() - begin) / max(1, len(bag.dags))
+    begin = _processor_seconds()
+    for _ in range(10):
+        json.loads(Path(manifest).read_text())
+    reading = (_processor_seconds() - begin) / 10
     dags = {
         dag.dag_id: {
             "schedule": str(dag.schedule),
@@ -49,9 +60,14 @@ def main(folder: str) -> None:
         for task in dag.tasks
         if task.task_type == "DbtBuild"
     }
-    told = {"errors": bag.import_errors, "seconds": seconds, "dags": dags, "builds": builds}
+    told = {
+        "errors": bag.import_errors,
+        "manifests read per file": parsing / reading,
+        "dags": dags,
+        "builds": builds,
+    }
     sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -38,6 +38,7 @@ def told(tmp_path_factory) -> dict[str, Any]:
             sys.executable,
             str(Path(__file__).with_name("describe_dags.py")),
             str(config.dags(settings)),
+            str(config.dbt_artifacts(settings) / "manifest.json"),
         ],
         cwd=ROOT,
         env={
@@ -75,9 +76,9 @@ def test_dag_files_import(told):
     } <= set(told["dags"])
 
 
-def test_a_dag_file_is_parsed_well_under_a_second(told):
+def test_a_dag_file_costs_what_its_manifest_does(told):
     """Wrong if it fails: a parse runs dbt, or hashes the environments, instead of one manifest."""
-    assert told["seconds"] < 1
+    assert told["manifests read per file"] < 10
 
 
 def test_tasks_and_edges_are_as_written(told):
