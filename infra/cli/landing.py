@@ -60,8 +60,7 @@ def wait_until_landed(
     # A mark in the WAL: once Debezium has passed it, everything before it is in Kafka.
     [(mark,)] = _ask(
         source_dsn or settings.dsn("primary"),
-        f"select pg_logical_emit_message(false, '{connector.HEARTBEAT}', '', true)"
-        " - '0/0'::pg_lsn",
+        f"select pg_logical_emit_message(false, '{connector.HEARTBEAT}', '', true) - '0/0'::pg_lsn",
     )
     ends: dict[tuple[str, int], int] = {}
     passed = False
