@@ -8,7 +8,9 @@ or somebody stopped it on purpose.
 
 It also compares the slot with the connector's stored position whenever nothing reads the slot, or a
 new process does (infra/connect/slot_gap.py): a gap is not visible any more once the connector has
-continued. And it checks that every table is published (infra/source/resync_due.py).
+continued. It checks that every table is published
+(infra/source/resync_due.py). And it helps a connector that searches for its position while nothing
+is written at the source (infra/connect/resume_position.py).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra.connect import connector, slot_gap
+from infra.connect import connector, resume_position, slot_gap
 from infra.errors import AirlineError
 from infra.postgres import sessions
 from infra.settings import Settings
@@ -88,6 +90,7 @@ def main(settings: Settings) -> int:
     patience = Patience()
     answered = True
     watch = slot_gap.Watch(settings)
+    search = resume_position.Search()
     gap, compared = None, True
     due: list[resync_due.Due] = []
     while True:
@@ -97,8 +100,11 @@ def main(settings: Settings) -> int:
             # Before anything is started again.
             with sessions.patience(PATIENCE):
                 before, gap = gap, watch.look()
-            if gap is not None and before is None:
-                say("changes were skipped", error=str(gap))
+                if gap is not None and before is None:
+                    say("changes were skipped", error=str(gap))
+                if search.is_stuck(time.monotonic(), slot_gap.slot(settings)):
+                    say("the connector looks for its place: a transaction of our own ends that")
+                    resume_position.help_on(settings)
             compared = True
         except (psycopg2.Error, KafkaError) as error:
             if compared:

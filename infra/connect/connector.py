@@ -18,6 +18,8 @@ from infra.settings import TABLES, Settings
 from infra.stack.waiting import wait_until
 
 NAME = "airline-connector"
+# Prefix of messages in the source's log that are marks, and no events (connector.json).
+HEARTBEAT = "airline-heartbeat"
 # Topics of signals to the connector (infra/connect/signals.py), and of its notifications.
 SIGNAL_TOPIC = "airline-signals"
 NOTIFICATION_TOPIC = "airline-notifications"

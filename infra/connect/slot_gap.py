@@ -61,10 +61,14 @@ class Slot:
     confirmed: int
 
 
+def primary(settings: Settings) -> Server:
+    """The server that has the slot."""
+    return Server(settings, "primary", settings.home / "data" / "primary", settings.primary_port)
+
+
 def slot(settings: Settings) -> Slot | None:
     """The current state of the slot, None if there is none. Raises psycopg2.Error."""
-    primary = Server(settings, "primary", settings.home / "data" / "primary", settings.primary_port)
-    rows = primary.query(
+    rows = primary(settings).query(
         "select active_pid, confirmed_flush_lsn - '0/0'::pg_lsn from pg_replication_slots"
         f" where slot_name = '{connector.SLOT}' and confirmed_flush_lsn is not null"
     )

@@ -74,7 +74,7 @@ def wait_until_landed(
     # A mark in the WAL: once Debezium has passed it, everything before it is in Kafka.
     [(mark,)] = _ask(
         source_dsn or settings.dsn("primary"),
-        "select pg_logical_emit_message(false, 'airline-heartbeat', '', true) - '0/0'::pg_lsn",
+        f"select pg_logical_emit_message(false, '{connector.HEARTBEAT}', '', true) - '0/0'::pg_lsn",
     )
 
     def look(before: Look | None) -> Look:

@@ -105,6 +105,9 @@ def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
         # Both questions are about one moment of raw.
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         _refuse_dead_letters(ask, table, start)
+        # The planner knows little of what landed a moment ago, and takes it for few rows. All of
+        # them are read, on both sides: rows are matched by hash, never one by one.
+        ask.execute("set local enable_nestloop = off")
         ask.execute(sql.SQL(MISSED).format(**names))
         missed = ask.fetchall()
         # Without the views dbt has never run here: then nothing was dropped either.

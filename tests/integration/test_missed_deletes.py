@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
+import psycopg2
 import pytest
 
 from infra.cli import retention
@@ -95,3 +97,35 @@ def test_a_snapshot_that_retention_has_dropped_says_nothing(settings, warehouse)
     assert missed_deletes.was_dropped(settings, "airports", start)
     with pytest.raises(AirlineError, match="begins it anew"):
         missed_deletes.find(settings, "airports", start)
+
+
+def test_it_costs_what_the_rows_do(settings, warehouse):
+    """Wrong if it fails: a resync seems to hang. Right after a snapshot has landed the planner
+    knows nothing of its rows, and looks all of them through for each row of before.
+    """
+    # It knows what was there before, as it does until autovacuum comes.
+    run(warehouse, "analyze staging.tickets")
+    run(warehouse, "alter table staging.tickets set (autovacuum_enabled = false)")
+    read = []
+    for rows in (1_000, 4_000):
+        tickets = [ticket(ticket_no=f"{number:013}") for number in range(rows)]
+        warehouse.source.snapshot("tickets", *tickets)
+        warehouse.source.land()
+        before = blocks_read(warehouse)
+        find(settings, warehouse, "tickets", *tickets)
+        read.append(blocks_read(warehouse) - before)
+    assert read[1] < 8 * read[0], read
+
+
+def run(warehouse: Warehouse, statement: str) -> None:
+    with closing(psycopg2.connect(warehouse.settings.dsn("dwh"))) as connection, connection:
+        connection.cursor().execute(statement)
+
+
+def blocks_read(warehouse: Warehouse) -> int:
+    """Of raw's tickets, by sessions that have ended."""
+    [(blocks,)] = warehouse.rows(
+        "select sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))"
+        " from pg_statio_all_tables where schemaname = 'staging' and relname like 'tickets%%'"
+    )
+    return int(blocks)

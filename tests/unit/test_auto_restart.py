@@ -1,10 +1,12 @@
-"""When a failed connector is started again."""
+"""When a failed connector is started again, and when one is helped to its place."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from infra.connect.auto_restart import LAST_RETRY, Patience
+from infra.connect.resume_position import STANDS_STILL, Search
+from infra.connect.slot_gap import Slot
 
 
 def tries(patience: Patience, begin: int, end: int, **state: bool) -> list[int]:
@@ -43,3 +45,21 @@ def test_after_a_long_run_it_is_tried_at_once():
 def test_what_was_stopped_is_let_alone():
     """A resync's connector starts beneath it."""
     assert not tries(Patience(), 0, 300, failed=False, running=False)
+
+
+def test_a_slot_that_is_read_and_stands_still_is_helped_once():
+    """Wrong if it fails: a connector that looks for its place stands still for good; or a source
+    whose log is read gets transactions of ours again and again.
+    """
+    search = Search()
+    long = int(STANDS_STILL)
+
+    def helped(begin: int, end: int, slot: Slot | None) -> list[int]:
+        return [now for now in range(begin, end) if search.is_stuck(now, slot)]
+
+    assert helped(0, 100, Slot(None, 7)) == []  # nobody reads
+    assert helped(100, 300, Slot(11, 7)) == [100 + long]
+    assert helped(300, 300 + long, Slot(11, 8)) == []
+    assert helped(400, 400 + long, Slot(12, 8)) == []  # another reader
+    assert helped(500, 700, Slot(12, 8)) == [500]
+    assert helped(700, 800, None) == []

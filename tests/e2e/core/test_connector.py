@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 
@@ -58,3 +59,32 @@ def test_a_connect_that_starts_does_not_call_the_connector_gone(stack):
 
     stack.wait(runs, "the connector runs by itself")
     assert said, "it was never asked while it started"
+
+
+def test_a_connector_finds_its_place_where_nobody_writes(stack):
+    """Wrong if it fails: started again on an idle source, the connector runs and passes nothing on.
+    The slot keeps the log, and audit, resync and failover end with "no change event came further".
+
+    That is where the last that it processed is a commit: it looks for the next one.
+    """
+    offsets = f"{stack.settings.connect_url}/connectors/{connector.NAME}/offsets"
+
+    def stored() -> str:
+        [told] = requests.get(offsets, timeout=60).json()["offsets"]
+        return told["offset"]["messageType"]
+
+    # A heartbeat, every ten seconds, may come between.
+    for trial in itertools.count():
+        stack.commit("update flights set status = status where flight_id = 1")
+        stack.wait(lambda: stored() == "COMMIT", "the commit is processed")
+        connector.stop(stack.settings)
+        if stored() == "COMMIT":
+            break
+        assert trial < 10
+        connector.resume(stack.settings)
+        connector.wait_until_running(stack.settings)
+    # What it receives first is not what it processed last.
+    stack.sql("primary", "select pg_logical_emit_message(false, 'airline-heartbeat', '')")
+    connector.resume(stack.settings)
+    connector.wait_until_running(stack.settings)
+    stack.assert_audit_clean()
