@@ -100,7 +100,7 @@ def test_a_snapshot_that_retention_has_dropped_says_nothing(settings, warehouse)
 
 
 def test_it_costs_what_the_rows_do(settings, warehouse):
-    """Wrong if it fails: a resync seems to hang. Right after a snapshot has landed the planner
+    """A resync seems to hang. Right after a snapshot has landed the planner
     knows nothing of its rows, and looks all of them through for each row of before.
     """
     # It knows what was there before, as it does until autovacuum comes.

@@ -48,7 +48,7 @@ def test_what_was_stopped_is_let_alone():
 
 
 def test_a_slot_that_is_read_and_stands_still_is_helped_once():
-    """Wrong if it fails: a connector that looks for its place stands still for good; or a source
+    """A connector that looks for its place stands still for good; or a source
     whose log is read gets transactions of ours again and again.
     """
     search = Search()

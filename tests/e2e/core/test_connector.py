@@ -62,7 +62,7 @@ def test_a_connect_that_starts_does_not_call_the_connector_gone(stack):
 
 
 def test_a_connector_finds_its_place_where_nobody_writes(stack):
-    """Wrong if it fails: started again on an idle source, the connector runs and passes nothing on.
+    """Started again on an idle source, the connector runs and passes nothing on.
     The slot keeps the log, and audit, resync and failover end with "no change event came further".
 
     That is where the last that it processed is a commit: it looks for the next one.

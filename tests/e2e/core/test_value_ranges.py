@@ -47,6 +47,8 @@ OURS = {
 # value of it is kept apart from its row: an update that leaves such a one alone comes without it.
 # The source's CHECKs keep these columns short.
 SHORT = 20
+# What is in an index has at most 2,704 bytes, or PostgreSQL refuses the row.
+INDEXED = 500
 Family = dict[str, dict[str, str | None]]
 
 
@@ -58,6 +60,7 @@ class Column:
     nullable: bool
     of_key: bool
     is_long: bool
+    is_indexed: bool
     refers_to: tuple[str, str] | None
 
 
@@ -87,7 +90,7 @@ class Drawing:
                 self.used.add(value)
             return value
         if column.is_long:
-            return value_ranges.text(self.dice)
+            return value_ranges.text(self.dice, *([INDEXED] if column.is_indexed else []))
         text = value_ranges.text(self.dice, SHORT)
         if column.of_key:
             # Where the mark is must not hide what is at the ends.
@@ -190,7 +193,7 @@ def catalogue(stack) -> dict[str, dict[str, Column]]:
         each["name"]: each.get("config", {}).get("meta", {}).get("long_columns", {})
         for each in models["sources"][0]["tables"]
     }
-    for table, name, kind, nullable, of_key, refers_to in stack.sql(
+    for table, name, kind, nullable, of_key, is_indexed, refers_to in stack.sql(
         "primary",
         """
         select
@@ -198,6 +201,9 @@ def catalogue(stack) -> dict[str, dict[str, Column]]:
             exists (
                 select from pg_index
                 where indrelid = class.oid and indisprimary and attnum = any(indkey)
+            ),
+            exists (
+                select from pg_index where indrelid = class.oid and attnum = any(indkey)
             ),
             (
                 select array[confrelid::regclass::text, theirs.attname::text]
@@ -215,7 +221,7 @@ def catalogue(stack) -> dict[str, dict[str, Column]]:
     ):
         refers = tuple(refers_to) if refers_to else None
         is_long = name in long_columns[table]
-        found[table][name] = Column(kind, nullable, of_key, is_long, refers)
+        found[table][name] = Column(kind, nullable, of_key, is_long, is_indexed, refers)
     assert sorted(found) == sorted(ORDER)
     return dict(found)
 
