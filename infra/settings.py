@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import catalogue
 from infra.errors import AirlineError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,18 +35,7 @@ PORTS = {
     "ingest metrics": ("ingest_metrics_port", "AIRLINE_INGEST_METRICS_PORT", 9464),
     "airflow": ("airflow_port", "AIRLINE_AIRFLOW_PORT", 8080),
 }
-TABLES = (
-    "airports",
-    "aircrafts",
-    "seats",
-    "flights",
-    "bookings",
-    "tickets",
-    "ticket_flights",
-    "boarding_passes",
-)
-TOPIC_PREFIX = "airline"
-# What Debezium reads (infra/connect/connector.json).
+# What Debezium reads, and from where.
 PUBLICATION = "airline_publication"
 SLOT = "airline_cdc"
 SERVERS = ("primary", "replica", "dwh")
@@ -204,9 +194,7 @@ class Settings:
     @property
     def topics(self) -> list[str]:
         """The topics that land, the transaction topic last."""
-        return [f"{TOPIC_PREFIX}.public.{table}" for table in TABLES] + [
-            f"{TOPIC_PREFIX}.transaction"
-        ]
+        return catalogue.topics()
 
     @property
     def ports(self) -> dict[str, tuple[int, str]]:

@@ -4,7 +4,7 @@ The vault side are the views `dwh_business.current_<table>`, which rebuild each 
 hubs, links and satellites. Both sides are read in the order of the primary key, each in one
 snapshot, and merged: memory does not grow with the tables.
 
-Which tables and columns are compared is the project's own list (infra/project/declared.py) and the
+Which tables and columns are compared is the project's own list (catalogue) and the
 source's catalogue. What does not fit (a table that is missing, not published, another one) is a
 finding, and the rest is compared.
 """
@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2 import sql
 
+import catalogue
 from infra import postgres, warehouse
 from infra.cli import values
 from infra.connect import capture
 from infra.errors import AirlineError
-from infra.project import declared
 from infra.warehouse import incomplete_transactions, set_aside
 
 # Rows fetched at a time from each side.
@@ -137,7 +137,7 @@ def audit(
         faults = capture.faults(there)
         findings.source[:] = [str(each) for each in faults if each.table is None]
         findings.unloaded[:] = there.others
-        for table in declared.tables().values():
+        for table in catalogue.tables().values():
             relation = there.relations.get(table.name)
             result = TableResult(table.name, list(table.key), load_batch=load_batch)
             result.findings = [
@@ -233,7 +233,7 @@ def _snapshot(dsn: str) -> psycopg2.extensions.connection:
 def _compare(
     source: psycopg2.extensions.connection,
     vault: psycopg2.extensions.connection,
-    table: declared.Table,
+    table: catalogue.Table,
     there: capture.Relation | None,
     result: TableResult,
     names: int,

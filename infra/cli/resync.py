@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg2
 
+import catalogue
 from infra import warehouse
 from infra.cli import audit, catch_up, cut_transactions, home, landing, missed_deletes, packages
 from infra.cli.journal import Journal, refuse_unfinished
@@ -29,7 +30,7 @@ from infra.connect import capture, connector, resync_due, signals, slot_gap
 from infra.errors import AirlineError
 from infra.kafka import lost_log
 from infra.kafka.broker import Broker
-from infra.settings import TABLES, TOPIC_PREFIX, Settings
+from infra.settings import Settings
 from infra.warehouse import incomplete_transactions
 
 # Services that must do what they are asked before a resync begins.
@@ -42,8 +43,10 @@ PATIENCE = 60
 
 def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
     """Reads `table` anew, or without one all tables from a new slot. Returns an exit code."""
-    if table is not None and table not in TABLES:
-        raise AirlineError(f"there is no table {table!r}", f"name one of {', '.join(TABLES)}")
+    if table is not None and table not in catalogue.names():
+        raise AirlineError(
+            f"there is no table {table!r}", f"name one of {', '.join(catalogue.names())}"
+        )
     progress = Progress()
     refuse_unfinished(settings, "failover")
     catch_up.refuse_down(settings)
@@ -85,7 +88,7 @@ def _steps(
         progress.say("Kafka lost the end of a topic: all tables are read, from a new slot")
         told = journal.write(table=None, phase="begun")
     table: str | None = told["table"]
-    tables = TABLES if table is None else (table,)
+    tables = catalogue.names() if table is None else (table,)
     if told["phase"] != "begun" and any(
         missed_deletes.was_dropped(settings, name, _first(told["start"], name)) for name in tables
     ):
@@ -157,7 +160,7 @@ def _snapshot(
             load_batch = _newest_load_batch(settings)
         start = _ends(settings)
         slot_gap.forget(settings)
-        resync_due.forget(settings, [resync_due.ALL, *TABLES])
+        resync_due.forget(settings, [resync_due.ALL, *catalogue.names()])
     return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
 
@@ -187,7 +190,7 @@ def _ends(settings: Settings) -> dict[str, int]:
 
 def _first(start: dict[str, int], table: str) -> dict[int, int]:
     """partition -> that offset, of a table's topic."""
-    topic = f"{TOPIC_PREFIX}.public.{table}"
+    topic = catalogue.topic(table)
     return {
         int(key.rsplit(":", 1)[1]): offset
         for key, offset in start.items()
@@ -323,10 +326,10 @@ def settle(settings: Settings, told: dict[str, Any], landed: dict[tuple[str, int
         late = {place[0] for place, end in landed.items() if loaded.get(place, 0) < end}
         tables = [
             table
-            for table in ([told["table"]] if told["table"] else TABLES)
-            if f"{TOPIC_PREFIX}.public.{table}" not in late
+            for table in ([told["table"]] if told["table"] else catalogue.names())
+            if catalogue.topic(table) not in late
         ]
-        if tables == list(TABLES):
+        if tables == list(catalogue.names()):
             tables.append(incomplete_transactions.ANY)
         # A journal of an earlier version does not say when it began: the comparison settles then.
         incomplete_transactions.settle(cursor, tables, told.get("load_batch", 0), "resync")

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import catalogue
 from infra import postgres, runtime
 from infra.cli.journal import Journal
 from infra.connect import capture
 from infra.errors import AirlineError
-from infra.settings import TABLES, Settings
+from infra.settings import Settings
 
 # In place of a table's name: every table.
 ALL = "all tables"
@@ -87,7 +88,7 @@ def note_configuration(settings: Settings, names: list[str]) -> None:
 def noted(settings: Settings) -> list[Due]:
     """What is asked for, a resync of all tables first."""
     found = []
-    for table in (ALL, *TABLES):
+    for table in (ALL, *catalogue.names()):
         if note := _journal(settings, table).read():
             found.append(Due(table, note["why"], datetime.fromisoformat(note["since"])))
     return found

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import catalogue
 from infra.errors import AirlineError
 from infra.evolve import project, types
 from infra.evolve.catalogue import Column
-from infra.project import declared
 
 ADDED = "-- added at the source"
 DROPPED = r"^  dropped_columns: \[(.*)\]$"
@@ -123,7 +123,7 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
 def widen(edit: Edit, table: str, name: str, kind: str) -> None:
     """Gives a modelled column the wider type `kind`, 'numeric' or 'bigint'."""
     edit.change(
-        declared.SOURCES,
+        catalogue.SOURCES,
         rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?              {name}: ).*$",
         lambda found: found[1] + kind,
     )
@@ -138,7 +138,7 @@ def name_dropped(edit: Edit, names: Sequence[str]) -> None:
         known = [each.strip() for each in found[1].split(",") if each.strip()]
         return f"  dropped_columns: [{', '.join([*known, *names])}]"
 
-    edit.change(declared.PROJECT, DROPPED, named)
+    edit.change(catalogue.PROJECT, DROPPED, named)
 
 
 def name_returned(edit: Edit, table: str, names: Sequence[str]) -> None:
@@ -149,7 +149,7 @@ def name_returned(edit: Edit, table: str, names: Sequence[str]) -> None:
         known = [each.strip() for each in found[1].split(",") if each.strip()]
         return f"  dropped_columns: [{', '.join(each for each in known if each not in gone)}]"
 
-    edit.change(declared.PROJECT, DROPPED, named)
+    edit.change(catalogue.PROJECT, DROPPED, named)
     _put(
         edit, table, "returned_columns", "".join(f"              {name}: true\n" for name in names)
     )
@@ -198,12 +198,12 @@ def _put(edit: Edit, table: str, key: str, lines: str) -> None:
     """Adds lines to a mapping of the table's `meta`, which is made after `columns` if need be."""
     block = rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?)"
     inside = rf"{block}(            {key}:\n(?:              .*\n)+)"
-    if found := re.search(inside, edit.text(declared.SOURCES), flags=re.MULTILINE):
+    if found := re.search(inside, edit.text(catalogue.SOURCES), flags=re.MULTILINE):
         new = "".join(each for each in lines.splitlines(True) if each not in found[2])
-        edit.change(declared.SOURCES, inside, lambda found: found[1] + found[2] + new)
+        edit.change(catalogue.SOURCES, inside, lambda found: found[1] + found[2] + new)
     else:
         edit.change(
-            declared.SOURCES,
+            catalogue.SOURCES,
             rf"{block}(            columns:\n(?:              .*\n)+)",
             lambda found: f"{found[1]}{found[2]}            {key}:\n{lines}",
         )

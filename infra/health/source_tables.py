@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import catalogue
 from infra.connect import capture, resync_due
 from infra.health.finding import Finding
-from infra.project import declared
 from infra.settings import Settings
 
 
@@ -13,7 +13,7 @@ def source_tables(settings: Settings) -> Finding:
     source = resync_due.look(settings)
     faults = capture.faults(source)
     ill = {each.table for each in faults}
-    count = len(declared.tables())
+    count = len(catalogue.tables())
     well = 0 if None in ill else count - len(ill)
     text = f"{well} of {count} captured"
     columns = capture.unknown_columns(source)

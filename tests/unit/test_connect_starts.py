@@ -50,7 +50,7 @@ def settings(answers) -> Settings:
 
 
 def test_a_worker_that_starts_is_not_one_without_the_connector(answers):
-    """"the connector is gone; up registers it again", which is not so."""
+    """ "the connector is gone; up registers it again", which is not so."""
     answers |= {STATUS: NO_PAGE, CONNECTOR: NO_PAGE}
     with pytest.raises(AirlineError, match="is still starting"):
         connector.state(settings(answers), 1)

@@ -36,7 +36,7 @@ def test_a_flag_wins_over_the_environment():
 @pytest.mark.parametrize("prefix", ["airline", "airline."])
 def test_a_topic_prefix_may_end_in_a_dot(prefix):
     """A prefix with its dot would look for topics with two dots."""
-    assert config.read([], {"AIRLINE_TOPIC_PREFIX": prefix}).topics[0] == "airline.public.airports"
+    assert config.read(["--topic-prefix", prefix], {}).topics[0] == "airline.public.airports"
 
 
 @pytest.mark.parametrize(
