@@ -11,7 +11,6 @@ from infra.errors import AirlineError
 from infra.settings import DECLARED, PORTS, ROOT, Settings, page
 from ingest import config
 
-
 # Other values than the defaults, of settings that do not take any text.
 TAKEN = {"host": "localhost", "service_user": "daemon"}
 
