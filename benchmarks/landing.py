@@ -205,7 +205,6 @@ class Bench:
             "AIRLINE_DWH_DB": "bench",
             "AIRLINE_INGEST_USER": ROLE,
             "AIRLINE_INGEST_PASSWORD": ROLE,
-            "AIRLINE_TOPIC_PREFIX": PREFIX,
             "AIRLINE_INGEST_GROUP": f"bench-{self._runs}",
             "AIRLINE_INGEST_METRICS_PORT": "0",
         }
@@ -221,7 +220,7 @@ class Bench:
             for number in range(count):
                 log = self._folder / f"ingest-{self._runs}-{number}.log"
                 process = psutil.Popen(
-                    [sys.executable, "-m", "ingest"],
+                    [sys.executable, "-m", "ingest", "--topic-prefix", PREFIX],
                     env=environment,
                     stderr=running.enter_context(log.open("wb")),
                 )

@@ -1,7 +1,8 @@
 """The one settings module: ports, credentials and paths, from environment variables.
 
 Every variable has a default, so nothing has to be set. `AIRLINE_PORT_OFFSET` is added to the
-default ports, not to ports that are set one by one.
+default ports, not to ports that are set one by one. What `./airline env` prints and the tables of
+docs/settings.md come from the declarations here; `python -m infra.settings` prints these tables.
 """
 
 from __future__ import annotations
@@ -12,40 +13,16 @@ import os
 import pwd
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
+import catalogue
 from infra.errors import AirlineError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# service -> (field, variable, default port); the seed's ports
-PORTS = {
-    "primary": ("primary_port", "AIRLINE_PRIMARY_PORT", 5432),
-    "replica": ("replica_port", "AIRLINE_REPLICA_PORT", 5433),
-    "dwh": ("dwh_port", "AIRLINE_DWH_PORT", 5434),
-    "kafka": ("kafka_port", "AIRLINE_KAFKA_PORT", 9092),
-    "kafka controller": ("kafka_controller_port", "AIRLINE_KAFKA_CONTROLLER_PORT", 9093),
-    "connect": ("connect_port", "AIRLINE_CONNECT_PORT", 8083),
-    "docs": ("docs_port", "AIRLINE_DOCS_PORT", 8001),
-    "metrics": ("metrics_port", "AIRLINE_METRICS_PORT", 9463),
-    "superset": ("superset_port", "AIRLINE_SUPERSET_PORT", 8088),
-    # The first ingester's; the others follow, one port each.
-    "ingest metrics": ("ingest_metrics_port", "AIRLINE_INGEST_METRICS_PORT", 9464),
-    "airflow": ("airflow_port", "AIRLINE_AIRFLOW_PORT", 8080),
-}
-TABLES = (
-    "airports",
-    "aircrafts",
-    "seats",
-    "flights",
-    "bookings",
-    "tickets",
-    "ticket_flights",
-    "boarding_passes",
-)
-TOPIC_PREFIX = "airline"
-# What Debezium reads (infra/connect/connector.json).
+# What Debezium reads, and from where.
 PUBLICATION = "airline_publication"
 SLOT = "airline_cdc"
 SERVERS = ("primary", "replica", "dwh")
@@ -58,53 +35,189 @@ TCP_LIMITS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-DEMO_PASSWORDS = {
-    "AIRLINE_ADMIN_PASSWORD": "adminpassword",
-    "AIRLINE_AIRFLOW_PASSWORD": "admin",
-    "AIRLINE_SUPERSET_PASSWORD": "admin",
-}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One setting: its environment variable, its default, and what it is for.
+
+    A number lies from `low` to `high`, a port of `service` moves with AIRLINE_PORT_OFFSET, a path
+    is made absolute. `shown` is the default as the docs say it.
+    """
+
+    variable: str
+    group: str
+    about: str
+    default: str | int | Path
+    low: int = 0
+    high: int = 0
+    service: str = ""
+    is_password: bool = False
+    shown: str = ""
+
+    def read(self, environ: Mapping[str, str], offset: int = 0) -> Any:
+        """The value in `environ`, else the default. Raises AirlineError for one that cannot be
+        used.
+        """
+        if isinstance(self.default, int):
+            default = self.default + (offset if self.service else 0)
+            return _number(environ, self.variable, default, self.low, self.high)
+        said = environ.get(self.variable) or str(self.default)
+        if isinstance(self.default, Path):
+            return Path(os.path.abspath(os.path.expanduser(said)))
+        return said
+
+
+# The groups, in the order of the docs.
+PLACE, LOGINS, LOADING, KAFKA, PORT = (
+    "Where a stack lives",
+    "Databases and logins",
+    "Loads, audit, retention",
+    "Kafka and landing",
+    "Ports",
+)
+
+
+def _text(variable: str, group: str, default: str, about: str, **further: Any) -> Any:
+    return field(metadata={"declared": Declared(variable, group, about, default, **further)})
+
+
+def _count(variable: str, group: str, default: int, low: int, high: int, about: str) -> Any:
+    return field(metadata={"declared": Declared(variable, group, about, default, low, high)})
+
+
+def _path(variable: str, default: Path, shown: str, about: str) -> Any:
+    return field(metadata={"declared": Declared(variable, PLACE, about, default, shown=shown)})
+
+
+def _port(variable: str, service: str, default: int, about: str) -> Any:
+    declared = Declared(variable, PORT, about, default, 1, 65535, service)
+    return field(metadata={"declared": declared})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack lives. `wanted_home` differs from `home` only where the servers could not
-    reach it.
+    """Where one stack lives, and all that is set of it: each setting is declared here, once.
+
+    `wanted_home` differs from `home` only where the servers could not reach it.
     """
 
     root: Path
-    home: Path
     wanted_home: Path
-    cache: Path
-    host: str
-    port_offset: int
-    primary_port: int
-    replica_port: int
-    dwh_port: int
-    kafka_port: int
-    kafka_controller_port: int
-    connect_port: int
-    docs_port: int
-    metrics_port: int
-    superset_port: int
-    ingest_metrics_port: int
-    airflow_port: int
-    source_db: str
-    dwh_db: str
-    admin_user: str
-    admin_password: str
-    superset_user: str
-    superset_password: str
-    airflow_user: str
-    airflow_password: str
-    load_minutes: int
-    audit_hours: int
-    retention_gb: int
-    retention_days: int
-    service_user: str
-    topic_partitions: int
-    ingesters: int
-    # The largest message, which is the largest row: broker, topics and Connect have the same limit.
-    message_mb: int
+    home: Path = _path(  # noqa: RUF009 - a field
+        "AIRLINE_HOME",
+        ROOT / ".airline",
+        "`.airline` in the clone",
+        "Folder of the stack: data, logs, configuration, secrets. Another one is another stack.",
+    )
+    # The default is that of the usual home: it lies in whichever it is.
+    cache: Path = _path(  # noqa: RUF009 - a field
+        "AIRLINE_CACHE",
+        ROOT / ".airline" / "cache",
+        "`cache` in `AIRLINE_HOME`",
+        "What is downloaded: Kafka, Debezium. Stacks may share it.",
+    )
+    host: str = _text(
+        "AIRLINE_HOST",
+        PLACE,
+        "127.0.0.1",
+        "Address that everything listens on. One that others reach needs passwords of your own.",
+    )
+    service_user: str = _text(
+        "AIRLINE_SERVICE_USER",
+        PLACE,
+        "nobody",
+        "Account that the servers run as where root starts them.",
+    )
+    port_offset: int = _count(
+        "AIRLINE_PORT_OFFSET",
+        PLACE,
+        0,
+        0,
+        60000,
+        "Added to every port that is not set alone, so that several stacks run side by side.",
+    )
+    source_db: str = _text(
+        "AIRLINE_SOURCE_DB", LOGINS, "airline_tickets", "Database of the booking system."
+    )
+    dwh_db: str = _text(
+        "AIRLINE_DWH_DB", LOGINS, "airline_tickets_dwh", "Database of the warehouse."
+    )
+    admin_user: str = _text("AIRLINE_ADMIN_USER", LOGINS, "admin", "Superuser of the databases.")
+    admin_password: str = _text(
+        "AIRLINE_ADMIN_PASSWORD",
+        LOGINS,
+        "adminpassword",
+        "Its password, from the first `up` on.",
+        is_password=True,
+    )
+    superset_user: str = _text("AIRLINE_SUPERSET_USER", LOGINS, "admin", "Superset's admin.")
+    superset_password: str = _text(
+        "AIRLINE_SUPERSET_PASSWORD", LOGINS, "admin", "Its password.", is_password=True
+    )
+    airflow_user: str = _text("AIRLINE_AIRFLOW_USER", LOGINS, "admin", "Airflow's admin.")
+    airflow_password: str = _text(
+        "AIRLINE_AIRFLOW_PASSWORD", LOGINS, "admin", "Its password.", is_password=True
+    )
+    load_minutes: int = _count(
+        "AIRLINE_LOAD_MINUTES", LOADING, 5, 1, 1440, "Minutes between loads of the vault."
+    )
+    audit_hours: int = _count(
+        "AIRLINE_AUDIT_HOURS", LOADING, 24, 1, 720, "Hours between audits by Airflow."
+    )
+    retention_gb: int = _count(
+        "AIRLINE_RETENTION_GB",
+        LOADING,
+        50,
+        0,
+        1_000_000,
+        "Size of the raw events, GB, up to which none is removed.",
+    )
+    retention_days: int = _count(
+        "AIRLINE_RETENTION_DAYS",
+        LOADING,
+        30,
+        0,
+        36500,
+        "Age of loaded raw events, days, from which they are removed above that size.",
+    )
+    topic_partitions: int = _count(
+        "AIRLINE_TOPIC_PARTITIONS",
+        KAFKA,
+        1,
+        1,
+        1000,
+        "Partitions of a topic that is made; before the first `up`.",
+    )
+    ingesters: int = _count(
+        "AIRLINE_INGESTERS", KAFKA, 1, 1, 50, "Ingesters, which share the topics' partitions."
+    )
+    message_mb: int = _count(
+        "AIRLINE_MESSAGE_MB",
+        KAFKA,
+        16,
+        1,
+        64,
+        "Largest message, MB, which is the largest row: of broker, topics and Connect.",
+    )
+    primary_port: int = _port("AIRLINE_PRIMARY_PORT", "primary", 5432, "Source database.")
+    replica_port: int = _port("AIRLINE_REPLICA_PORT", "replica", 5433, "Its replica.")
+    dwh_port: int = _port("AIRLINE_DWH_PORT", "dwh", 5434, "Warehouse.")
+    kafka_port: int = _port("AIRLINE_KAFKA_PORT", "kafka", 9092, "Kafka's broker.")
+    kafka_controller_port: int = _port(
+        "AIRLINE_KAFKA_CONTROLLER_PORT", "kafka controller", 9093, "Kafka's controller."
+    )
+    connect_port: int = _port("AIRLINE_CONNECT_PORT", "connect", 8083, "Kafka Connect.")
+    docs_port: int = _port("AIRLINE_DOCS_PORT", "docs", 8001, "Docs site.")
+    metrics_port: int = _port("AIRLINE_METRICS_PORT", "metrics", 9463, "Metrics of the stack.")
+    superset_port: int = _port("AIRLINE_SUPERSET_PORT", "superset", 8088, "Superset.")
+    ingest_metrics_port: int = _port(
+        "AIRLINE_INGEST_METRICS_PORT",
+        "ingest metrics",
+        9464,
+        "Metrics of the first ingester; the others follow, one port each.",
+    )
+    airflow_port: int = _port("AIRLINE_AIRFLOW_PORT", "airflow", 8080, "Airflow.")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -112,49 +225,14 @@ class Settings:
         be used.
         """
         environ = os.environ if environ is None else environ
-
-        def text(name: str, default: str) -> str:
-            return environ.get(name) or default
-
-        def password(name: str) -> str:
-            return text(name, DEMO_PASSWORDS[name])
-
-        def path(name: str, default: Path) -> Path:
-            return Path(os.path.abspath(os.path.expanduser(text(name, str(default)))))
-
-        offset = _number(environ, "AIRLINE_PORT_OFFSET", 0, 0, 60000)
-        ports = {
-            field: _number(environ, name, default + offset, 1, 65535)
-            for field, name, default in PORTS.values()
-        }
-        service_user = text("AIRLINE_SERVICE_USER", "nobody")
-        wanted = path("AIRLINE_HOME", ROOT / ".airline")
-        home = reachable_home(wanted, service_user) if os.geteuid() == 0 else wanted
-        settings = cls(
-            root=ROOT,
-            home=home,
-            wanted_home=wanted,
-            cache=path("AIRLINE_CACHE", home / "cache"),
-            host=text("AIRLINE_HOST", "127.0.0.1"),
-            port_offset=offset,
-            **ports,
-            source_db=text("AIRLINE_SOURCE_DB", "airline_tickets"),
-            dwh_db=text("AIRLINE_DWH_DB", "airline_tickets_dwh"),
-            admin_user=text("AIRLINE_ADMIN_USER", "admin"),
-            admin_password=password("AIRLINE_ADMIN_PASSWORD"),
-            superset_user=text("AIRLINE_SUPERSET_USER", "admin"),
-            superset_password=password("AIRLINE_SUPERSET_PASSWORD"),
-            airflow_user=text("AIRLINE_AIRFLOW_USER", "admin"),
-            airflow_password=password("AIRLINE_AIRFLOW_PASSWORD"),
-            load_minutes=_number(environ, "AIRLINE_LOAD_MINUTES", 5, 1, 1440),
-            audit_hours=_number(environ, "AIRLINE_AUDIT_HOURS", 24, 1, 720),
-            retention_gb=_number(environ, "AIRLINE_RETENTION_GB", 50, 0, 1_000_000),
-            retention_days=_number(environ, "AIRLINE_RETENTION_DAYS", 30, 0, 36500),
-            service_user=service_user,
-            topic_partitions=_number(environ, "AIRLINE_TOPIC_PARTITIONS", 1, 1, 1000),
-            ingesters=_number(environ, "AIRLINE_INGESTERS", 1, 1, 50),
-            message_mb=_number(environ, "AIRLINE_MESSAGE_MB", 16, 1, 64),
-        )
+        offset = DECLARED["port_offset"].read(environ)
+        values = {name: each.read(environ, offset) for name, each in DECLARED.items()}
+        wanted = values["home"]
+        if os.geteuid() == 0:
+            values["home"] = reachable_home(wanted, values["service_user"])
+        if not environ.get("AIRLINE_CACHE"):
+            values["cache"] = values["home"] / "cache"
+        settings = cls(root=ROOT, wanted_home=wanted, **values)
         settings._refuse_equal_ports()
         settings.refuse_demo_password("the servers", "AIRLINE_ADMIN_PASSWORD")
         return settings
@@ -204,14 +282,14 @@ class Settings:
     @property
     def topics(self) -> list[str]:
         """The topics that land, the transaction topic last."""
-        return [f"{TOPIC_PREFIX}.public.{table}" for table in TABLES] + [
-            f"{TOPIC_PREFIX}.transaction"
-        ]
+        return catalogue.topics()
 
     @property
     def ports(self) -> dict[str, tuple[int, str]]:
         """What listens -> (its port, the variable that moves it), for each ingester too."""
-        ports = {name: (getattr(self, field), moves) for name, (field, moves, _) in PORTS.items()}
+        ports = {
+            service: (getattr(self, name), moves) for service, (name, moves, _) in PORTS.items()
+        }
         first, moves = ports["ingest metrics"]
         for number in range(2, self.ingesters + 1):
             ports[f"ingest-{number} metrics"] = (first + number - 1, moves)
@@ -250,28 +328,8 @@ class Settings:
         """Every variable of this module, resolved, and PYTHONPATH: what child processes run
         with.
         """
-        variables = {name: str(getattr(self, field)) for field, name, _ in PORTS.values()}
+        variables = {each.variable: str(getattr(self, name)) for name, each in DECLARED.items()}
         variables |= {
-            "AIRLINE_HOME": str(self.home),
-            "AIRLINE_CACHE": str(self.cache),
-            "AIRLINE_HOST": self.host,
-            "AIRLINE_PORT_OFFSET": str(self.port_offset),
-            "AIRLINE_SOURCE_DB": self.source_db,
-            "AIRLINE_DWH_DB": self.dwh_db,
-            "AIRLINE_ADMIN_USER": self.admin_user,
-            "AIRLINE_ADMIN_PASSWORD": self.admin_password,
-            "AIRLINE_SUPERSET_USER": self.superset_user,
-            "AIRLINE_SUPERSET_PASSWORD": self.superset_password,
-            "AIRLINE_AIRFLOW_USER": self.airflow_user,
-            "AIRLINE_AIRFLOW_PASSWORD": self.airflow_password,
-            "AIRLINE_LOAD_MINUTES": str(self.load_minutes),
-            "AIRLINE_AUDIT_HOURS": str(self.audit_hours),
-            "AIRLINE_RETENTION_GB": str(self.retention_gb),
-            "AIRLINE_RETENTION_DAYS": str(self.retention_days),
-            "AIRLINE_SERVICE_USER": self.service_user,
-            "AIRLINE_TOPIC_PARTITIONS": str(self.topic_partitions),
-            "AIRLINE_INGESTERS": str(self.ingesters),
-            "AIRLINE_MESSAGE_MB": str(self.message_mb),
             "AIRLINE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "AIRLINE_CONNECT_URL": self.connect_url,
             "PYTHONPATH": str(self.root),
@@ -302,6 +360,19 @@ class Settings:
             finally:
                 os.unlink(name)
         return file.read_text()
+
+
+# Field -> its declaration.
+DECLARED: dict[str, Declared] = {
+    each.name: each.metadata["declared"] for each in fields(Settings) if each.metadata
+}
+# Service -> (field, variable, default port).
+PORTS = {
+    each.service: (name, each.variable, each.default)
+    for name, each in DECLARED.items()
+    if each.service
+}
+DEMO_PASSWORDS = {each.variable: each.default for each in DECLARED.values() if each.is_password}
 
 
 def is_loopback(host: str) -> bool:
@@ -369,3 +440,23 @@ def reachable_home(wanted: Path, service_user: str) -> Path:
     if can_enter(wanted, entry.pw_uid, entry.pw_gid):
         return wanted
     return Path("/var/lib") / f"airline-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
+
+
+def page() -> str:
+    """The tables of docs/settings.md: one a group, a row for each setting."""
+    lines = []
+    for group in (PLACE, LOGINS, LOADING, KAFKA, PORT):
+        lines += [f"## {group}", "", "| variable | default | values | what it is for |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for each in DECLARED.values():
+            if each.group == group:
+                shown = each.shown or f"`{each.default}`"
+                values = f"{each.low} to {each.high}" if each.high else "text"
+                values = "folder" if isinstance(each.default, Path) else values
+                lines.append(f"| `{each.variable}` | {shown} | {values} | {each.about} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page())

@@ -4,7 +4,7 @@ The vault side are the views `dwh_business.current_<table>`, which rebuild each 
 hubs, links and satellites. Both sides are read in the order of the primary key, each in one
 snapshot, and merged: memory does not grow with the tables.
 
-Which tables and columns are compared is the project's own list (infra/dbt/declared.py) and the
+Which tables and columns are compared is the project's own list (catalogue) and the
 source's catalogue. What does not fit (a table that is missing, not published, another one) is a
 finding, and the rest is compared.
 """
@@ -16,9 +16,9 @@ from contextlib import closing, contextmanager
 
 import psycopg2
 
+import catalogue
 from infra.audit.comparison import compare
 from infra.audit.results import LOOKS_AGAIN, NAMED_ROWS, ROWS_AGAIN, Findings, Look, TableResult
-from infra.dbt import declared
 from infra.postgres import sessions
 from infra.source import capture
 from infra.warehouse import incomplete_transactions, set_aside
@@ -51,7 +51,7 @@ def audit(
         faults = capture.faults(there)
         findings.source[:] = [str(each) for each in faults if each.table is None]
         findings.unloaded[:] = there.others
-        for table in declared.tables().values():
+        for table in catalogue.tables().values():
             relation = there.relations.get(table.name)
             result = TableResult(table.name, list(table.key), load_batch=load_batch)
             result.findings = [

@@ -8,13 +8,13 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
+import catalogue
 from infra.audit import values
 from infra.audit.results import (
     Look,
     Row,
     TableResult,
 )
-from infra.dbt import declared
 from infra.source import capture
 
 # Rows fetched at a time from each side.
@@ -24,7 +24,7 @@ FETCH_ROWS = 10_000
 def compare(
     source: psycopg2.extensions.connection,
     vault: psycopg2.extensions.connection,
-    table: declared.Table,
+    table: catalogue.Table,
     there: capture.Relation | None,
     result: TableResult,
     names: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 import time
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Any
 
 import requests
 
+import catalogue
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
+from infra.settings import PUBLICATION, Settings
 from infra.settings import SLOT as SLOT
-from infra.settings import TABLES, Settings
 from infra.stack.waiting import wait_until
 
 NAME = "airline-connector"
@@ -95,13 +97,19 @@ class State:
 def configuration(settings: Settings) -> dict[str, str]:
     """The connector's configuration; the password in it is a reference that the worker resolves."""
     template = string.Template(TEMPLATE.read_text())
+    # A regular expression, in JSON.
+    transactions = json.dumps(re.escape(catalogue.topic(catalogue.TRANSACTION)))
     return json.loads(
         template.substitute(
             host=settings.host,
             primary_port=settings.primary_port,
             source_db=settings.source_db,
             topic_partitions=settings.topic_partitions,
-            tables=",".join(f"public.{table}" for table in TABLES),
+            tables=",".join(f"public.{table}" for table in catalogue.names()),
+            publication=PUBLICATION,
+            slot=SLOT,
+            topic_prefix=catalogue.topic_prefix(),
+            transaction_topic=transactions,
             bootstrap=settings.kafka_bootstrap,
             signal_topic=SIGNAL_TOPIC,
             notification_topic=NOTIFICATION_TOPIC,
@@ -118,7 +126,7 @@ def register(settings: Settings) -> bool:
     there = _ask(settings, "GET", "/config", missing=None)
     if there is not None and {key: there[key] for key in there if key != "name"} == wanted:
         return False
-    Broker(settings).limit_messages("airline.")
+    Broker(settings).limit_messages(f"{catalogue.topic_prefix()}.")
     _ask(settings, "PUT", "/config", wanted)
     return True
 

@@ -9,11 +9,12 @@ from contextlib import closing
 
 from kafka import KafkaConsumer, TopicPartition
 
+import catalogue
 from infra.connect import connector
 from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
-from infra.settings import TOPIC_PREFIX, Settings
+from infra.settings import Settings
 
 # How long the connector may take to begin a requested snapshot, in seconds.
 PATIENCE = 120
@@ -32,7 +33,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
         "data": {"data-collections": collections, "type": "BLOCKING"},
     }
     # The connector accepts only signals whose key is its name (topic prefix).
-    Broker(settings).send(SIGNAL_TOPIC, [(TOPIC_PREFIX, signal)])
+    Broker(settings).send(SIGNAL_TOPIC, [(catalogue.topic_prefix(), signal)])
     begun = False
     deadline = time.monotonic() + PATIENCE
     with closing(

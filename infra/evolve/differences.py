@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.dbt import declared
+import catalogue
 from infra.evolve import types
 from infra.evolve.catalogue import Column, Table
 
@@ -36,7 +36,9 @@ class Difference:
 
 
 def differences(
-    source: Mapping[str, Table], models: Mapping[str, declared.Table], taken: Mapping[str, set[str]]
+    source: Mapping[str, Table],
+    models: Mapping[str, catalogue.Table],
+    taken: Mapping[str, set[str]],
 ) -> list[Difference]:
     """All differences, table by table. `taken`: names that a table's models have already."""
     found: list[Difference] = []
@@ -63,7 +65,7 @@ def differences(
 
 
 def _table(
-    name: str, table: Table | None, model: declared.Table, others: Sequence[Table]
+    name: str, table: Table | None, model: catalogue.Table, others: Sequence[Table]
 ) -> Iterator[Difference]:
     again = f"'./airline resync {name}'"
     publish = "'./airline up' publishes it, as one table, and grants what the connector needs"
@@ -121,7 +123,7 @@ def _table(
         )
 
 
-def _columns(table: Table, model: declared.Table, taken: set[str]) -> Iterator[Difference]:
+def _columns(table: Table, model: catalogue.Table, taken: set[str]) -> Iterator[Difference]:
     for name, kind in model.modelled.items():
         column = table.columns.get(name)
         if column is None:
@@ -173,7 +175,7 @@ def _columns(table: Table, model: declared.Table, taken: set[str]) -> Iterator[D
             yield _added(table, column, taken)
 
 
-def _gone(table: Table, model: declared.Table, name: str) -> Difference:
+def _gone(table: Table, model: catalogue.Table, name: str) -> Difference:
     if name in model.key:
         return Difference(
             "dropped",

@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from infra.dbt import declared
+import catalogue
 from infra.errors import AirlineError
 from infra.evolve import project, types
 from infra.evolve.catalogue import Column
 
+# Pages of docs blocks, one for each table of the source.
+DESCRIPTIONS = "models/descriptions"
 ADDED = "-- added at the source"
 DROPPED = r"^  dropped_columns: \[(.*)\]$"
 BY_HAND = "evolve follows the project's conventions; model the column by hand. Nothing was written"
@@ -32,6 +34,20 @@ class Edit:
 
     def text(self, path: str) -> str:
         return self.files.get(path) or (self.root / path).read_text()
+
+    def add_block(self, path: str, name: str, text: str) -> str:
+        """Adds a docs block to a page, made if need be; one of the name stays as it is. Returns
+        what refers to it in a YAML.
+        """
+        page = self.files.get(path) or ""
+        if not page and (self.root / path).exists():
+            page = self.text(path)
+        if f"{{% docs {name} %}}" not in page:
+            # dbt looks for its tags in the text as well.
+            text = re.sub(r"\{(?=[{%#])", "{ ", text)
+            block = f"{{% docs {name} %}}\n{text}\n{{% enddocs %}}\n"
+            self.files[path] = f"{page}\n{block}" if page else block
+        return _doc(name)
 
     def change(self, path: str, pattern: str, put: str | Callable[[re.Match[str]], str]) -> None:
         """Replaces the first match. Raises AirlineError where the file has none."""
@@ -73,7 +89,11 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
     names = list(kinds)
     image, hash_diff = f"{entity}_details_{number}_image", f"{entity}_details_{number}_hash_diff"
     shown = ", ".join(f"'{name}'" for name in names)
-    descriptions = {column.name: describe(table, column) for column in columns}
+    page = f"{DESCRIPTIONS}/{table}.md"
+    descriptions = {
+        column.name: edit.add_block(page, f"{table}_{column.name}", describe(table, column))
+        for column in columns
+    }
 
     _sources(edit, table, kinds, satellite)
 
@@ -100,8 +120,13 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
         *descriptions.items(),
         (
             image,
-            f"The attributes of {satellite} exactly as the source sent them, as a JSON array: what"
-            " its hash difference is made of. Null for an event from before the source had them.",
+            edit.add_block(
+                page,
+                image,
+                f"The attributes of {satellite} exactly as the source sent them, as a JSON array:"
+                " what its hash difference is made of. Null for an event from before the source had"
+                " them.",
+            ),
         ),
     ]
     for layer in ("staging/stg", "vault_stage/vst"):
@@ -123,7 +148,7 @@ def add_columns(edit: Edit, table: str, columns: Sequence[Column]) -> str:
 def widen(edit: Edit, table: str, name: str, kind: str) -> None:
     """Gives a modelled column the wider type `kind`, 'numeric' or 'bigint'."""
     edit.change(
-        declared.SOURCES,
+        catalogue.SOURCES,
         rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?              {name}: ).*$",
         lambda found: found[1] + kind,
     )
@@ -138,7 +163,7 @@ def name_dropped(edit: Edit, names: Sequence[str]) -> None:
         known = [each.strip() for each in found[1].split(",") if each.strip()]
         return f"  dropped_columns: [{', '.join([*known, *names])}]"
 
-    edit.change(declared.PROJECT, DROPPED, named)
+    edit.change(catalogue.PROJECT, DROPPED, named)
 
 
 def name_returned(edit: Edit, table: str, names: Sequence[str]) -> None:
@@ -149,14 +174,14 @@ def name_returned(edit: Edit, table: str, names: Sequence[str]) -> None:
         known = [each.strip() for each in found[1].split(",") if each.strip()]
         return f"  dropped_columns: [{', '.join(each for each in known if each not in gone)}]"
 
-    edit.change(declared.PROJECT, DROPPED, named)
+    edit.change(catalogue.PROJECT, DROPPED, named)
     _put(
         edit, table, "returned_columns", "".join(f"              {name}: true\n" for name in names)
     )
 
 
 def describe(table: str, column: Column) -> str:
-    """A sentence for the YAML, from the source's own comment where it has one."""
+    """A sentence on the column, from the source's own comment where it has one."""
     about = (
         column.comment.strip().rstrip(".") or f"Column `{column.name}` of `{table}` at the source"
     )
@@ -172,6 +197,11 @@ def _next_satellite(root: Path, entity: str) -> tuple[str, int]:
     while (root / project.SATELLITES / "details" / f"sat_{entity}_details_{number}.sql").exists():
         number += 1
     return f"sat_{entity}_details_{number}", number
+
+
+def _doc(name: str) -> str:
+    """What stands in a YAML for the text of a docs block."""
+    return f"{{{{ doc('{name}') }}}}"
 
 
 def _described(columns: Sequence[tuple[str, str]]) -> str:
@@ -198,12 +228,12 @@ def _put(edit: Edit, table: str, key: str, lines: str) -> None:
     """Adds lines to a mapping of the table's `meta`, which is made after `columns` if need be."""
     block = rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?)"
     inside = rf"{block}(            {key}:\n(?:              .*\n)+)"
-    if found := re.search(inside, edit.text(declared.SOURCES), flags=re.MULTILINE):
+    if found := re.search(inside, edit.text(catalogue.SOURCES), flags=re.MULTILINE):
         new = "".join(each for each in lines.splitlines(True) if each not in found[2])
-        edit.change(declared.SOURCES, inside, lambda found: found[1] + found[2] + new)
+        edit.change(catalogue.SOURCES, inside, lambda found: found[1] + found[2] + new)
     else:
         edit.change(
-            declared.SOURCES,
+            catalogue.SOURCES,
             rf"{block}(            columns:\n(?:              .*\n)+)",
             lambda found: f"{found[1]}{found[2]}            {key}:\n{lines}",
         )
@@ -232,13 +262,18 @@ def _satellite(
     source_model='vst_{table}'
 ) }}}}
 """
+    of_key = edit.add_block(
+        f"{DESCRIPTIONS}/loading.md",
+        "added_version_hash_key",
+        "Hash key, as in the table's other satellites. With load_date unique.",
+    )
     columns = [
-        (hash_key, "Hash key, as in the table's other satellites. With load_date unique."),
-        ("hash_diff", "Hash of all attributes of the version."),
+        (hash_key, of_key),
+        ("hash_diff", _doc("details_hash_diff")),
         *descriptions.items(),
-        ("source_system_id", "Number of the source system; see the seed source_systems."),
-        ("load_date", "Since when this version holds: commit time at the source, UTC."),
-        ("record_source", "Where the version came from: the Kafka topic."),
+        ("source_system_id", _doc("source_system_id")),
+        ("load_date", _doc("version_load_date")),
+        ("record_source", _doc("version_record_source")),
     ]
     edit.files[f"{path}.yml"] = f"""\
 version: 2
@@ -246,8 +281,8 @@ version: 2
 models:
   - name: {satellite}
     description: >
-      One row per version of what `{table}` got later: columns that the source did not have when
-      the vault was made. A row that has not been written since has none.
+      One row per version of what `{table}` got later ({", ".join(descriptions)}): columns that the
+      source did not have when the vault was made. A row that has not been written since has none.
     columns:
 {_described(columns)}"""
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg2
 
-from infra.dbt import declared
-from infra.evolve import catalogue, files, project, types
-from infra.evolve.catalogue import Table
+import catalogue
+from infra.evolve import files, project, types
+from infra.evolve.catalogue import Table, read
 from infra.evolve.differences import Difference, differences
 
 WIDTH = 100
@@ -19,10 +19,10 @@ WIDTH = 100
 
 def find(source_dsn: str, root: Path) -> tuple[dict[str, Table], list[Difference]]:
     """(the source's tables, how they differ from the models in the checkout `root`)."""
-    models = declared.tables(root)
+    models = catalogue.tables(root)
     with closing(psycopg2.connect(source_dsn)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        source = catalogue.read(connection)
+        source = read(connection)
     taken = {table: project.taken_names(root, table) for table in models}
     return source, differences(source, models, taken)
 

@@ -8,13 +8,14 @@ from typing import Any
 import requests
 from kafka.errors import KafkaError
 
+import catalogue
 from infra.health.asking import ASKER
 from infra.health.finding import Finding, age, span
 from infra.kafka.broker import Broker
 from infra.loading import landing
 from infra.loading.ingesters import Ingest
 from infra.repair import dead_letters as kept
-from infra.settings import TABLES, Settings
+from infra.settings import Settings
 from infra.warehouse.service import Warehouse
 
 # How long Kafka or an ingester may take for an answer, in seconds.
@@ -56,7 +57,7 @@ def landed(settings: Settings) -> Finding:
         """,
         dbname=settings.dwh_db,
     )
-    counts = {name: count for name, count in rows if name in (*TABLES, "transaction")}
+    counts = {name: count for name, count in rows if name in catalogue.landed()}
     newest = Warehouse(settings).server.query(
         "select max(updated_at) from staging.ingest_offset", dbname=settings.dwh_db
     )[0][0]

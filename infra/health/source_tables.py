@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.dbt import declared
+import catalogue
 from infra.health.finding import Finding
 from infra.settings import Settings
 from infra.source import capture, resync_due
@@ -13,7 +13,7 @@ def source_tables(settings: Settings) -> Finding:
     source = resync_due.look(settings)
     faults = capture.faults(source)
     ill = {each.table for each in faults}
-    count = len(declared.tables())
+    count = len(catalogue.tables())
     well = 0 if None in ill else count - len(ill)
     text = f"{well} of {count} captured"
     columns = capture.unknown_columns(source)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import catalogue
 from infra.kafka.broker import Broker
 from infra.repair.missed_deletes import CONNECTOR
-from infra.settings import TOPIC_PREFIX, Settings
+from infra.settings import Settings
 from infra.warehouse.service import Warehouse
 
 CUT = """
@@ -45,5 +46,5 @@ def find(settings: Settings) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 def end(settings: Settings) -> int:
     """Ends each of them in the topic of the transactions; returns how many."""
     cut = find(settings)
-    Broker(settings).send(f"{TOPIC_PREFIX}.transaction", cut)
+    Broker(settings).send(catalogue.topic(catalogue.TRANSACTION), cut)
     return len(cut)

@@ -11,9 +11,9 @@ import psycopg2
 from kafka import KafkaProducer
 from psycopg2 import sql
 
-from infra.dbt import declared
+import catalogue
 from infra.errors import AirlineError
-from infra.settings import TOPIC_PREFIX, Settings
+from infra.settings import Settings
 from infra.source import capture
 from infra.warehouse.service import Warehouse
 
@@ -127,7 +127,7 @@ def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
 
 def was_dropped(settings: Settings, table: str, start: dict[int, int]) -> bool:
     """Whether retention has dropped events from `start` on: a row may be there without one."""
-    topic = f"{TOPIC_PREFIX}.public.{table}"
+    topic = catalogue.topic(table)
     try:
         dropped = Warehouse(settings).server.query(
             f"select kafka_partition, below_offset from staging.removed_event"
@@ -143,7 +143,7 @@ def was_dropped(settings: Settings, table: str, start: dict[int, int]) -> bool:
 def write(settings: Settings, table: str, start: dict[int, int], missed: Missed) -> None:
     """Writes a delete for each key into its topic, and a tombstone after it, all or none."""
     moment = _moment(settings, table, start)
-    topic = f"{TOPIC_PREFIX}.public.{table}"
+    topic = catalogue.topic(table)
     with closing(
         KafkaProducer(
             bootstrap_servers=settings.kafka_bootstrap, acks="all", transactional_id=CONNECTOR
@@ -172,7 +172,7 @@ def _delete(settings: Settings, table: str, key: dict[str, Any], moment: int) ->
         "source": {
             "version": "",
             "connector": CONNECTOR,
-            "name": TOPIC_PREFIX,
+            "name": catalogue.topic_prefix(),
             "ts_ms": moment // 1000,
             "snapshot": "false",
             "db": settings.source_db,
@@ -224,7 +224,7 @@ def _key_columns(settings: Settings, table: str) -> list[str]:
         source.cursor() as cursor,
     ):
         now = capture.read(cursor).relations.get(table)
-    return list(now.key) if now and now.key else list(declared.tables()[table].key)
+    return list(now.key) if now and now.key else list(catalogue.tables()[table].key)
 
 
 def _refuse_dead_letters(cursor, table: str, start: dict[int, int]) -> None:
@@ -234,7 +234,7 @@ def _refuse_dead_letters(cursor, table: str, start: dict[int, int]) -> None:
             "select count(*) from staging.dead_letter"
             " where topic = %s and kafka_partition = %s and kafka_offset >= %s"
             " and (resolution is null or resolution = 'discarded')",
-            (f"{TOPIC_PREFIX}.public.{table}", partition, offset),
+            (catalogue.topic(table), partition, offset),
         )
         [count] = cursor.fetchone()
         if count:

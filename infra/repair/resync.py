@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg2
 
+import catalogue
 from infra.connect import connector, signals, slot_gap
 from infra.dbt import packages
 from infra.errors import AirlineError
@@ -28,7 +29,7 @@ from infra.parts import running
 from infra.parts.registry import registry
 from infra.repair import cut_transactions, missed_deletes, slot
 from infra.repair.settlement import compare_all, settle
-from infra.settings import TABLES, TOPIC_PREFIX, Settings
+from infra.settings import Settings
 from infra.source import capture, resync_due
 from infra.stack import home
 from infra.stack.journal import Journal, refuse_unfinished
@@ -43,8 +44,10 @@ NO_PATIENCE = "{transaction_patience: 0 seconds}"
 
 def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
     """Reads `table` anew, or without one all tables from a new slot. Returns an exit code."""
-    if table is not None and table not in TABLES:
-        raise AirlineError(f"there is no table {table!r}", f"name one of {', '.join(TABLES)}")
+    if table is not None and table not in catalogue.names():
+        raise AirlineError(
+            f"there is no table {table!r}", f"name one of {', '.join(catalogue.names())}"
+        )
     progress = Progress()
     refuse_unfinished(settings, "failover")
     running.refuse_down(settings)
@@ -86,7 +89,7 @@ def _steps(
         progress.say("Kafka lost the end of a topic: all tables are read, from a new slot")
         told = journal.write(table=None, phase="begun")
     table: str | None = told["table"]
-    tables = TABLES if table is None else (table,)
+    tables = catalogue.names() if table is None else (table,)
     if told["phase"] != "begun" and any(
         missed_deletes.was_dropped(settings, name, _first(told["start"], name)) for name in tables
     ):
@@ -158,7 +161,7 @@ def _snapshot(
             load_batch = _newest_load_batch(settings)
         start = _ends(settings)
         slot_gap.forget(settings)
-        resync_due.forget(settings, [resync_due.ALL, *TABLES])
+        resync_due.forget(settings, [resync_due.ALL, *catalogue.names()])
     return journal.write(table=table, phase="snapshot", start=start, load_batch=load_batch)
 
 
@@ -188,7 +191,7 @@ def _ends(settings: Settings) -> dict[str, int]:
 
 def _first(start: dict[str, int], table: str) -> dict[int, int]:
     """partition -> that offset, of a table's topic."""
-    topic = f"{TOPIC_PREFIX}.public.{table}"
+    topic = catalogue.topic(table)
     return {
         int(key.rsplit(":", 1)[1]): offset
         for key, offset in start.items()

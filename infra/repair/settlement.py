@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg2
 
+import catalogue
 from infra import warehouse
 from infra.audit import audit
 from infra.audit.results import Findings, Look, TableResult
 from infra.loading import catch_up
-from infra.settings import TABLES, TOPIC_PREFIX, Settings
+from infra.settings import Settings
 from infra.source import resync_due
 from infra.stack.progress import Progress, aligned
 from infra.warehouse import incomplete_transactions
@@ -32,10 +33,10 @@ def settle(settings: Settings, told: dict[str, Any], landed: dict[tuple[str, int
         late = {place[0] for place, end in landed.items() if loaded.get(place, 0) < end}
         tables = [
             table
-            for table in ([told["table"]] if told["table"] else TABLES)
-            if f"{TOPIC_PREFIX}.public.{table}" not in late
+            for table in ([told["table"]] if told["table"] else catalogue.names())
+            if catalogue.topic(table) not in late
         ]
-        if tables == list(TABLES):
+        if tables == list(catalogue.names()):
             tables.append(incomplete_transactions.ANY)
         # A journal of an earlier version does not say when it began: the comparison settles then.
         incomplete_transactions.settle(cursor, tables, told.get("load_batch", 0), "resync")

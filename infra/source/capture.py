@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from infra.dbt import declared
+import catalogue
 from infra.postgres.roles import AUDIT, CDC
 from infra.settings import PUBLICATION, SLOT
 
@@ -209,7 +209,7 @@ order by relname
 
 def read(cursor: Cursor) -> Source:
     """Reads the catalogue; any role may. Raises psycopg2.Error."""
-    names = list(declared.tables())
+    names = list(catalogue.tables())
     cursor.execute(_PUBLICATION, (PUBLICATION,))
     row = cursor.fetchone()
     publication = Publication(row[0], row[1], tuple(row[2]), *row[3:]) if row else None
@@ -247,7 +247,7 @@ def faults(source: Source) -> list[Fault]:
                     mends=True,
                 )
             )
-    for table in declared.tables().values():
+    for table in catalogue.tables().values():
         found += _of_table(source, table, source.relations.get(table.name))
     return found
 
@@ -255,7 +255,7 @@ def faults(source: Source) -> list[Fault]:
 def unknown_columns(source: Source) -> dict[str, list[str]]:
     """Table -> its columns that the project does not declare, where there are any."""
     found = {}
-    for table in declared.tables().values():
+    for table in catalogue.tables().values():
         relation = source.relations.get(table.name)
         names = [each for each in relation.columns if each not in table.columns] if relation else []
         if names:
@@ -263,7 +263,7 @@ def unknown_columns(source: Source) -> dict[str, list[str]]:
     return found
 
 
-def _of_table(source: Source, table: declared.Table, now: Relation | None) -> list[Fault]:
+def _of_table(source: Source, table: catalogue.Table, now: Relation | None) -> list[Fault]:
     name = table.name
 
     def fault(what: str, remedy: str, **flags: bool) -> Fault:
@@ -346,7 +346,7 @@ def _publishing(publication: Publication, now: Relation, fault) -> list[Fault]:
                 mends=True,
             )
         )
-    wanted = declared.tables()[now.name].columns
+    wanted = catalogue.tables()[now.name].columns
     if hidden := [each for each in now.columns if each in wanted and each not in now.published]:
         found.append(
             fault(
@@ -359,7 +359,7 @@ def _publishing(publication: Publication, now: Relation, fault) -> list[Fault]:
     return found
 
 
-def _identity(table: declared.Table, now: Relation, fault) -> list[Fault]:
+def _identity(table: catalogue.Table, now: Relation, fault) -> list[Fault]:
     back = f"alter table {table.name} replica identity default"
     remedy = f"'{back}' or './airline up' mends it"
     if not now.key:

@@ -14,23 +14,18 @@ from typing import IO
 import psycopg2
 import psycopg2.errorcodes
 
+import catalogue
 from infra.errors import AirlineError
-from infra.source.database import COLUMNS, address, finish_load, transaction, truncate
+from infra.source.database import address, columns, finish_load, transaction, truncate
 
-# An empty field is null here, quoted or not; elsewhere null is an error.
-_NULLABLE = {
-    "flights": ("actual_departure", "actual_arrival"),
-    "tickets": ("contact_data",),
-    "boarding_passes": ("boarding_no",),
-}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class CsvFiles:
-    """The eight files `<table>.csv` of a folder or of a tar archive."""
+    """The files `<table>.csv` of a folder or of a tar archive."""
 
     def __init__(self, path: Path) -> None:
-        """Raises AirlineError unless all eight are there."""
+        """Raises AirlineError unless all are there."""
         self.path = path
         self._archive: tarfile.TarFile | None = None
         names: dict[str, str] = {}
@@ -48,21 +43,22 @@ class CsvFiles:
                 self.close()
                 raise AirlineError(
                     f"{path} is neither a folder nor a readable tar archive ({error})",
-                    "give the folder that holds the eight CSV files; nothing was changed",
+                    "give the folder that holds the CSV files; nothing was changed",
                 ) from None
         else:
             raise AirlineError(
                 f"there is no {path}",
-                "give the folder that holds the eight CSV files; nothing was changed",
+                "give the folder that holds the CSV files; nothing was changed",
             )
-        missing = [f"{table}.csv" for table in COLUMNS if f"{table}.csv" not in names]
+        missing = [f"{table}.csv" for table in catalogue.names() if f"{table}.csv" not in names]
         if missing:
             self.close()
             raise AirlineError(
                 f"{path} lacks {', '.join(missing)}",
-                f"it must hold one file for each of: {', '.join(COLUMNS)}; nothing was changed",
+                f"it must hold one file for each of: {', '.join(catalogue.names())};"
+                " nothing was changed",
             )
-        self._names = {table: names[f"{table}.csv"] for table in COLUMNS}
+        self._names = {table: names[f"{table}.csv"] for table in catalogue.names()}
 
     def close(self) -> None:
         if self._archive is not None:
@@ -96,7 +92,7 @@ class CsvFiles:
 def load_csv(
     dsn: str, directory: str | Path, progress: Callable[[str], object] = print
 ) -> dict[str, int]:
-    """Replaces the content of all eight tables by that of the CSV files; returns rows per table.
+    """Replaces the content of all tables by that of the CSV files; returns rows per table.
 
     `directory`, or a tar archive, holds `<table>.csv` for each table, with a header of the table's
     columns in their order. One transaction. Raises AirlineError that names file, line and reason;
@@ -107,7 +103,7 @@ def load_csv(
     try:
         with transaction(dsn) as connection:
             truncate(connection)
-            for table in COLUMNS:
+            for table in catalogue.names():
                 with files.open(table) as file, connection.cursor() as cursor:
                     try:
                         cursor.copy_expert(_copy(table), file)
@@ -129,11 +125,11 @@ def load_csv(
 
 
 def _copy(table: str) -> str:
-    nullable = _NULLABLE.get(table)
+    # An empty field is null there, quoted or not; elsewhere null is an error.
+    nullable = catalogue.tables()[table].nullable
     force = f", FORCE_NULL ({', '.join(nullable)})" if nullable else ""
-    columns = ", ".join(COLUMNS[table])
     return (
-        f"COPY {table} ({columns}) FROM STDIN"
+        f"COPY {table} ({', '.join(columns()[table])}) FROM STDIN"
         f" WITH (FORMAT csv, HEADER match, ENCODING 'UTF8'{force})"
     )
 

@@ -13,38 +13,10 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
 
+import catalogue
 from infra.errors import AirlineError
 from infra.source import capture
 
-# In order of dependency: a table after those that it refers to.
-COLUMNS = {
-    "airports": (
-        "airport_code",
-        "airport_name",
-        "city",
-        "coordinates_lon",
-        "coordinates_lat",
-        "timezone",
-    ),
-    "aircrafts": ("aircraft_code", "model", "range"),
-    "seats": ("aircraft_code", "seat_no", "fare_conditions"),
-    "flights": (
-        "flight_id",
-        "flight_no",
-        "scheduled_departure",
-        "scheduled_arrival",
-        "departure_airport",
-        "arrival_airport",
-        "status",
-        "aircraft_code",
-        "actual_departure",
-        "actual_arrival",
-    ),
-    "bookings": ("book_ref", "book_date", "total_amount"),
-    "tickets": ("ticket_no", "book_ref", "passenger_id", "passenger_name", "contact_data"),
-    "ticket_flights": ("ticket_no", "flight_id", "fare_conditions", "amount"),
-    "boarding_passes": ("ticket_no", "flight_id", "boarding_no", "seat_no"),
-}
 _HERE = Path(__file__).parent
 _OF_A_TABLE = re.compile(r"^CREATE TABLE", re.MULTILINE)
 # Advisory lock of everything that sets up or fills this database; an arbitrary number.
@@ -96,6 +68,14 @@ def tables_known(dsn: str) -> Iterator[None]:
         ) from None
 
 
+def columns() -> dict[str, tuple[str, ...]]:
+    """Table -> its columns as schema.sql makes them, in the order of the CSV files; a table after
+    those that it refers to. Columns that were added later are written by nobody of ours.
+    """
+    tables = catalogue.tables()
+    return {name: tables[name].original for name in catalogue.names()}
+
+
 def setup(dsn: str) -> list[str]:
     """Creates tables, view, publication and grants; tables that exist are left as they are.
 
@@ -139,7 +119,7 @@ def _said(statement: str) -> str:
 def is_empty(dsn: str) -> bool:
     """Whether no table of the booking system holds a row."""
     with closing(connect(dsn)) as connection, tables_known(dsn), connection.cursor() as cursor:
-        held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in COLUMNS)
+        held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in catalogue.names())
         cursor.execute(f"SELECT NOT ({held})")
         return cursor.fetchone()[0]
 
@@ -147,7 +127,7 @@ def is_empty(dsn: str) -> bool:
 def truncate(connection: Connection) -> None:
     """Truncates all eight tables in the caller's transaction; CDC captures the truncation."""
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(COLUMNS)} RESTART IDENTITY")
+        cursor.execute(f"TRUNCATE {', '.join(catalogue.names())} RESTART IDENTITY")
 
 
 def finish_load(connection: Connection) -> None:
@@ -159,4 +139,4 @@ def finish_load(connection: Connection) -> None:
             "SELECT setval(pg_get_serial_sequence('flights', 'flight_id'),"
             " greatest(max(flight_id), 1), max(flight_id) IS NOT NULL) FROM flights"
         )
-        cursor.execute(f"ANALYZE {', '.join(COLUMNS)}")
+        cursor.execute(f"ANALYZE {', '.join(catalogue.names())}")

@@ -11,8 +11,9 @@ from random import Random
 
 import psycopg2
 
+import catalogue
 from infra.errors import AirlineError
-from infra.source.database import COLUMNS, address, finish_load, transaction
+from infra.source.database import address, columns, finish_load, transaction
 from infra.source.fares import fare
 from infra.source.flights import CHECK_IN_OPENS, DAY, MINUTE, Flights, stamp
 from infra.source.people import contact, family_name, full_name, passenger_id, script
@@ -50,10 +51,10 @@ def load_history(
     """
     now = now or datetime.now(UTC)
     started = reported = time.monotonic()
-    counts = dict.fromkeys(COLUMNS, 0)
+    counts = dict.fromkeys(catalogue.names(), 0)
     try:
         with transaction(dsn) as connection, connection.cursor() as cursor:
-            held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in COLUMNS)
+            held = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in catalogue.names())
             cursor.execute(f"SELECT {held}")
             if cursor.fetchone()[0]:
                 raise AirlineError(
@@ -61,9 +62,9 @@ def load_history(
                     "a history goes into empty tables only; './airline reset' empties them",
                 )
             for table, rows in history_rows(scale=scale, seed=seed, now=now):
-                columns = ", ".join(COLUMNS[table])
                 cursor.copy_expert(
-                    f"COPY {table} ({columns}) FROM STDIN", io.StringIO("".join(rows))
+                    f"COPY {table} ({', '.join(columns()[table])}) FROM STDIN",
+                    io.StringIO("".join(rows)),
                 )
                 counts[table] += len(rows)
                 if time.monotonic() - reported > 5:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import catalogue
 from infra.errors import AirlineError
 from infra.postgres import sessions
-from infra.settings import TABLES, Settings
+from infra.settings import Settings
 from infra.source import capture, database
 from infra.stack import runtime
 from infra.stack.journal import Journal
@@ -85,7 +86,7 @@ def note_configuration(settings: Settings, names: list[str]) -> None:
 def noted(settings: Settings) -> list[Due]:
     """The resyncs that are due, that of all tables first."""
     found = []
-    for table in (ALL, *TABLES):
+    for table in (ALL, *catalogue.names()):
         if note := _journal(settings, table).read():
             found.append(Due(table, note["why"], datetime.fromisoformat(note["since"])))
     return found

@@ -16,11 +16,10 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
+import catalogue
 from infra.errors import AirlineError
-from infra.settings import TABLES
 from infra.warehouse import load_batch_readers
 
-LANDED = (*TABLES, "transaction")
 # Offsets per delete statement: small, so that landing does not wait long for its locks.
 CHUNK = 100_000
 # What an event takes beside key and value: the row's header, its other columns, the index's entry.
@@ -139,7 +138,7 @@ def raw_gb(cursor: Any) -> float:
     shrink.
     """
     size = 0.0
-    for name in LANDED:
+    for name in catalogue.landed():
         cursor.execute(
             sql.SQL(
                 "select count(*) * coalesce((select avg(%s + coalesce(pg_column_size(key), 0)"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.settings import TOPIC_PREFIX
+import catalogue
 
 TABLE = "dwh_control.incomplete_transaction"
 # The last part of the transaction topic: an END is missing, so any table may lack events.
-ANY = "transaction"
+ANY = catalogue.TRANSACTION
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,7 @@ def settle(cursor: Any, tables: Iterable[str], load_batch: int, by: str) -> int:
     """
     if not _is_made(cursor):
         return 0
-    topics = [
-        f"{TOPIC_PREFIX}.{table}" if table == ANY else f"{TOPIC_PREFIX}.public.{table}"
-        for table in tables
-    ]
+    topics = [catalogue.topic(table) for table in tables]
     cursor.execute(
         f"update {TABLE} set settled_at = now(), settled_by = %s"
         " where settled_at is null and topic = any(%s) and load_batch_id <= %s",

@@ -157,11 +157,6 @@ union all
 {%- endmacro %}
 
 
-{% macro cdc_topic(table_name) -%}
-    airline.public.{{ table_name }}
-{%- endmacro %}
-
-
 {#- The offset of the newest event, tombstones aside, that lies before a range: a row with kafka_partition and from_offset. -#}
 {% macro last_change_before(table_name, range) -%}
 (

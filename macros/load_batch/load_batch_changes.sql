@@ -32,7 +32,7 @@ cross join lateral (
     from {{ source('staging', table_name) }} as raw
     left join {{ load_batch_relation('set_aside_event') }} as set_aside
         on
-            set_aside.topic = '{{ load_batch_topic(table_name) | trim }}'
+            set_aside.topic = '{{ cdc_topic(table_name) }}'
             and raw.kafka_partition = set_aside.kafka_partition
             and raw.kafka_offset = set_aside.kafka_offset
     where
@@ -47,7 +47,7 @@ cross join lateral (
         end
     offset 0
 ) as change
-where landed.topic = '{{ load_batch_topic(table_name) }}'
+where landed.topic = '{{ cdc_topic(table_name) }}'
 {{ 'union all' if not loop.last }}
 {%- endfor %}
 {% endmacro %}
@@ -97,10 +97,4 @@ nullif(split_part({{ event }}.value ->> 'id', ':', 2), '')::bigint as lsn
 ({{ event }}.value -> 'transaction' ->> 'total_order')::bigint as total_order,
 ({{ event }}.value -> 'source' ->> 'lsn')::bigint as lsn
 {%- endif -%}
-{%- endmacro %}
-
-
-{#- The topic of a table of the schema `staging`. -#}
-{% macro load_batch_topic(table_name) -%}
-    {{ 'airline.transaction' if table_name == 'transaction' else cdc_topic(table_name) | trim }}
 {%- endmacro %}

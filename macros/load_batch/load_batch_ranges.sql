@@ -1,7 +1,7 @@
 {#- The ranges of offsets of the batch just opened: from where the last loaded batch ended up to what has
     landed, cut so that no source transaction is split. See _load_batch__macros.yml. -#}
 {% macro load_batch_ranges() %}
-{%- set transaction_topic = load_batch_topic('transaction') | trim -%}
+{%- set transaction_topic = cdc_topic('transaction') -%}
 with cuts as (
     select
         change.topic,

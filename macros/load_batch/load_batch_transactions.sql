@@ -1,7 +1,7 @@
 {#- The transactions of the landed events, and which of them a batch must not include yet.
     See _load_batch__macros.yml. -#}
 {% macro load_batch_transactions() %}
-{%- set transaction_topic = load_batch_topic('transaction') | trim -%}
+{%- set transaction_topic = cdc_topic('transaction') -%}
 with announced as (
     {{ load_batch_announced() | indent(4) }}
 ),
@@ -128,7 +128,7 @@ from judged
 {% macro load_batch_announced() -%}
 select
     change.transaction_id,
-    'airline.' || announced.data_collection as topic,
+    '{{ var("topic_prefix") }}.' || announced.data_collection as topic,
     max(announced.event_count) as event_count,
     min(change.kafka_offset) as end_offset
 from load_batch_landed as landed
@@ -154,11 +154,11 @@ inner join load_batch_change as change
 cross join lateral jsonb_to_recordset(case change.total_order when -1 then marker.data_collections end)
     as announced (data_collection text, event_count bigint)
 where
-    landed.topic = '{{ load_batch_topic("transaction") | trim }}'
+    landed.topic = '{{ cdc_topic("transaction") }}'
     and change.total_order = -1
-    and 'airline.' || announced.data_collection in (
+    and '{{ var("topic_prefix") }}.' || announced.data_collection in (
         {%- for table_name in load_batch_tables() %}
-        '{{ load_batch_topic(table_name) | trim }}'{{ ',' if not loop.last }}
+        '{{ cdc_topic(table_name) }}'{{ ',' if not loop.last }}
         {%- endfor %}
     )
 group by change.transaction_id, announced.data_collection
@@ -188,7 +188,7 @@ from (
             and landed.kafka_partition = refused.kafka_partition
             and landed.next_offset > refused.kafka_offset
     where
-        landed.topic = '{{ load_batch_topic(table_name) | trim }}'
+        landed.topic = '{{ cdc_topic(table_name) }}'
         -- replayed ones are in the staging table and counted there
         and coalesce(refused.resolution, 'discarded') = 'discarded'
         and refused.kafka_offset > coalesce({{ last_change_before(table_name, 'landed') | indent(8) }}, -1)

@@ -2,7 +2,7 @@
     whose missing events it contains. See _load_batch__macros.yml. -#}
 {% macro note_incomplete_transactions() %}
 {%- set incomplete_transaction = load_batch_relation('incomplete_transaction') -%}
-{%- set transaction_topic = load_batch_topic('transaction') | trim -%}
+{%- set transaction_topic = cdc_topic('transaction') -%}
 if exists (
     select from load_batch_transaction as part
     where not part.is_held and (part.was_taken or not part.is_whole)

@@ -35,7 +35,7 @@ if exists (select from load_batch_suspect) then
                 member.topic = mark.topic
                 and member.kafka_partition = mark.kafka_partition
                 and member.lsn between mark.min_lsn and mark.max_lsn
-        where member.topic = '{{ load_batch_topic(table_name) }}'
+        where member.topic = '{{ cdc_topic(table_name) }}'
     ) as chunk
     cross join lateral (
         select
@@ -50,7 +50,7 @@ if exists (select from load_batch_suspect) then
             and not exists (
                 select from {{ load_batch_relation('set_aside_event') }} as known
                 where
-                    known.topic = '{{ load_batch_topic(table_name) | trim }}'
+                    known.topic = '{{ cdc_topic(table_name) }}'
                     and known.kafka_partition = raw.kafka_partition
                     and known.kafka_offset = raw.kafka_offset
             )
@@ -58,7 +58,7 @@ if exists (select from load_batch_suspect) then
     ) as earlier
     inner join load_batch_suspect as suspect
         on
-            suspect.topic = '{{ load_batch_topic(table_name) }}'
+            suspect.topic = '{{ cdc_topic(table_name) }}'
             and chunk.kafka_partition = suspect.kafka_partition
             and earlier.lsn = suspect.lsn
             and earlier.transaction_id = suspect.transaction_id

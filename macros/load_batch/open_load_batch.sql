@@ -195,7 +195,7 @@ comment on column {{ load_batch_relation('set_aside_event') }}.newer_offset is
 comment on table {{ load_batch_relation('restored_image') }} is
 'One row per event of the newest batch that came without a long, unchanged value: its row with the previous value in place.';
 comment on table {{ load_batch_relation('incomplete_transaction') }} is
-'One row per source transaction and topic that a batch took although events were missing. Open until they arrive, or an audit or a resync has compared the table. With the topic airline.transaction: its END is missing, and with it every count.';
+'One row per source transaction and topic that a batch took although events were missing. Open until they arrive, or an audit or a resync has compared the table. With the topic {{ cdc_topic("transaction") }}: its END is missing, and with it every count.';
 comment on column {{ load_batch_relation('incomplete_transaction') }}.events_announced is
 'Events of the topic that END announced; null while END has not come.';
 comment on column {{ load_batch_relation('incomplete_transaction') }}.events_landed is

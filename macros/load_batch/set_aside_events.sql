@@ -52,7 +52,7 @@ cross join lateral (
     ) as event
     offset 0
 ) as examined
-where landed.topic = '{{ load_batch_topic(table_name) | trim }}' and examined.fault is not null
+where landed.topic = '{{ cdc_topic(table_name) }}' and examined.fault is not null
 on conflict do nothing;
 {%- endmacro %}
 
@@ -77,7 +77,7 @@ case {{ event }}.value ->> 'op' when 'd' then {{ event }}.value -> 'before' else
     update is too: there is no value to put back. -#}
 {% macro set_aside_dependants(table_name, ranges) %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
-{%- set topic = load_batch_topic(table_name) | trim -%}
+{%- set topic = cdc_topic(table_name) -%}
 {%- set columns = load_batch_source(table_name).meta.long_columns | list -%}
 if exists (
     select from {{ set_aside_event }} as known where known.topic = '{{ topic }}' and known.resolution is null
@@ -167,7 +167,7 @@ end if;
 {% macro examine_replayed_events() %}
 {%- set set_aside_event = load_batch_relation('set_aside_event') -%}
 {%- for table_name in load_batch_tables() + ['transaction'] %}
-{%- set topic = load_batch_topic(table_name) | trim %}
+{%- set topic = cdc_topic(table_name) %}
 if exists (
     select from {{ set_aside_event }} as known
     where known.topic = '{{ topic }}' and known.resolution = 'replayed' and known.loaded_by is null

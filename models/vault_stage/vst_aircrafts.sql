@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_aircrafts
 derived_columns:
-    record_source: "!airline.public.aircrafts"
+    record_source: "!{{ cdc_topic('aircrafts') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     aircraft_hash_key: aircraft_code_business_key

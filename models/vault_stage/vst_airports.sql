@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_airports
 derived_columns:
-    record_source: "!airline.public.airports"
+    record_source: "!{{ cdc_topic('airports') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     airport_hash_key: airport_code_business_key

@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_boarding_passes
 derived_columns:
-    record_source: "!airline.public.boarding_passes"
+    record_source: "!{{ cdc_topic('boarding_passes') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     ticket_flight_hash_key: [ticket_no_business_key, flight_id]

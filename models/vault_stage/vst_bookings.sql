@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_bookings
 derived_columns:
-    record_source: "!airline.public.bookings"
+    record_source: "!{{ cdc_topic('bookings') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     booking_hash_key: book_ref_business_key

@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_seats
 derived_columns:
-    record_source: "!airline.public.seats"
+    record_source: "!{{ cdc_topic('seats') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     seat_hash_key: [aircraft_code_business_key, seat_no_business_key]

@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_ticket_flights
 derived_columns:
-    record_source: "!airline.public.ticket_flights"
+    record_source: "!{{ cdc_topic('ticket_flights') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     ticket_flight_hash_key: [ticket_no_business_key, flight_id]

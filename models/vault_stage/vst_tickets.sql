@@ -1,7 +1,7 @@
 {%- set metadata -%}
 source_model: stg_tickets
 derived_columns:
-    record_source: "!airline.public.tickets"
+    record_source: "!{{ cdc_topic('tickets') }}"
     source_system_id: "{{ var('source_system_id') }}"
 hashed_columns:
     ticket_hash_key: ticket_no_business_key

@@ -9,8 +9,8 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+import catalogue
 from infra.audit import command, results
-from infra.dbt import declared
 from infra.errors import AirlineError
 
 # The source's tables as they are declared, without what holds among them.
@@ -37,7 +37,7 @@ class Pair:
     def __init__(self, server) -> None:
         self.source = server.create_database("audited_source")
         self.vault = server.create_database("audited_vault")
-        tables = declared.tables().values()
+        tables = catalogue.tables().values()
         self.run(
             self.source,
             SOURCE.format(
@@ -69,7 +69,7 @@ class Pair:
 
     def load(self) -> None:
         self.loads += 1
-        for table in declared.tables():
+        for table in catalogue.tables():
             view = f"dwh_business.current_{table}"
             self.run(self.vault, f"truncate {view}")
             for (row,) in self.run(self.source, f"select to_jsonb({table})::text from {table}"):
@@ -95,7 +95,7 @@ class Pair:
         return report
 
 
-def _columns(table: declared.Table) -> str:
+def _columns(table: catalogue.Table) -> str:
     return ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
 
 
@@ -376,7 +376,7 @@ def test_what_is_strange_at_the_source_is_a_finding(pair, capsys, name):
     found = report["findings"] if table is None else of(report, table)["findings"]
     assert any(words in line for line in found), found
     assert report["differences"] == differences
-    assert len(report["tables"]) == len(declared.tables())
+    assert len(report["tables"]) == len(catalogue.tables())
     # And in words for a person.
     assert command.main(["--as-is"], pair.source, pair.vault, lambda _: None) == 1
     shown = capsys.readouterr().out

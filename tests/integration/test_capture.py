@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra.dbt import declared
+import catalogue
 from infra.postgres import roles
-from infra.settings import PUBLICATION, SLOT, TABLES, Settings
+from infra.settings import PUBLICATION, SLOT, Settings
 from infra.source import capture, resync_due
 from infra.source.resync_due import ALL
 from tests.integration.conftest import scratch_folder
@@ -75,7 +75,7 @@ def booking_system(postgres_server, folder):
 def test_a_new_source_is_well_and_nothing_is_due(postgres_server, folder):
     """Each new stack asks for a resync."""
     system = Source(postgres_server, folder)
-    assert len(system.faults()) == 1 + len(TABLES), "nothing is there yet"
+    assert len(system.faults()) == 1 + len(catalogue.names()), "nothing is there yet"
     assert system.due() == {}
     assert resync_due.set_up(system.settings) == []
     assert system.faults() == []
@@ -85,9 +85,9 @@ def test_a_new_source_is_well_and_nothing_is_due(postgres_server, folder):
 
 def test_the_declared_list_is_the_source_s_own(booking_system):
     """A table or a column is compared and checked by nobody."""
-    assert set(declared.tables()) == set(TABLES)
+    assert set(catalogue.tables()) == set(catalogue.names())
     now = resync_due.look(booking_system.settings)
-    for name, table in declared.tables().items():
+    for name, table in catalogue.tables().items():
         assert now.relations[name].columns == tuple(table.columns), name
         assert now.relations[name].key == table.key, name
 
@@ -246,7 +246,7 @@ def test_what_breaks_the_stream_is_said_mended_and_remembered(booking_system, na
     # Mended is not made up for.
     assert (due in booking_system.due()) if due else (booking_system.due() == {})
     if due:
-        resync_due.forget(booking_system.settings, [ALL, *TABLES])
+        resync_due.forget(booking_system.settings, [ALL, *catalogue.names()])
         booking_system.faults()
         assert (booking_system.due() == {}) == is_mended
     if "role somebody" in statement:
@@ -278,7 +278,7 @@ BETWEEN: dict[str, tuple[list[str], str]] = {
     "made again": (
         [
             f"drop publication {PUBLICATION}",
-            f"create publication {PUBLICATION} for table {', '.join(TABLES)}",
+            f"create publication {PUBLICATION} for table {', '.join(catalogue.names())}",
         ],
         ALL,
     ),
@@ -318,7 +318,7 @@ def test_what_was_broken_between_two_looks_is_noticed(booking_system, name):
     assert booking_system.due() == {}
     booking_system.run(*statements)
     assert due in {**booking_system.due(), **_looked(booking_system)}
-    resync_due.forget(booking_system.settings, [ALL, *TABLES])
+    resync_due.forget(booking_system.settings, [ALL, *catalogue.names()])
     assert _looked(booking_system) == {}, "once is enough"
 
 
@@ -352,13 +352,13 @@ def test_a_partition_that_is_taken_away_is_noticed(booking_system):
     booking_system.run(BROKEN["swapped for a partitioned one"][0])
     resync_due.set_up(booking_system.settings)
     assert booking_system.faults() == []
-    resync_due.forget(booking_system.settings, [ALL, *TABLES])
+    resync_due.forget(booking_system.settings, [ALL, *catalogue.names()])
     booking_system.run("create table seats_a partition of seats for values in ('AAA')")
     assert _looked(booking_system) == {}
     booking_system.run("alter table seats_a replica identity nothing")
     assert "partitions without its primary key" in " ".join(booking_system.faults())
     booking_system.run("alter table seats_a replica identity default")
-    resync_due.forget(booking_system.settings, [ALL, *TABLES])
+    resync_due.forget(booking_system.settings, [ALL, *catalogue.names()])
     booking_system.run("alter table seats detach partition seats_rest")
     assert _looked(booking_system) == {"seats": "a partition was taken from seats"}
 

@@ -21,8 +21,8 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
+import catalogue
 from infra.audit import audit
-from infra.dbt import declared
 from tests.integration.test_evolve import Evolving, replay, waiting
 from tests.support.events import KEYS
 
@@ -260,7 +260,7 @@ class History:
         self.load()
         with pytest.MonkeyPatch.context() as patch:
             # What is compared stands in the checkout.
-            patch.setattr(declared.tables, "__defaults__", (self.evolving.root,))
+            patch.setattr(catalogue.tables, "__defaults__", (self.evolving.root,))
             results = list(audit.audit(self.evolving.source_dsn, warehouse.dsn))
         assert [each.named for each in results if each.differences] == []
         assert [each.not_kept for each in results if each.not_kept] == []

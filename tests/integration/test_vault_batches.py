@@ -8,6 +8,7 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
+import catalogue
 from infra.cli import retention
 from infra.health import loading
 from infra.loading import load_loop
@@ -584,7 +585,7 @@ def test_retention_ends_where_raw_is_small_again(warehouse, capsys):
         size = event_retention.raw_gb(cursor)
     [(files,)] = warehouse.rows(
         "select sum(pg_total_relation_size(to_regclass('staging.' || name))) / 1e9"
-        " from unnest(%s) as name", list(event_retention.LANDED)
+        " from unnest(%s) as name", list(catalogue.landed())
     )  # fmt: skip
     # Of the same size as on disk, which counts pages.
     assert files / 3 < size < files

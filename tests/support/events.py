@@ -13,16 +13,9 @@ from typing import Any
 
 import psycopg2
 
-KEYS = {
-    "airports": ["airport_code"],
-    "aircrafts": ["aircraft_code"],
-    "seats": ["aircraft_code", "seat_no"],
-    "flights": ["flight_id"],
-    "bookings": ["book_ref"],
-    "tickets": ["ticket_no"],
-    "ticket_flights": ["ticket_no", "flight_id"],
-    "boarding_passes": ["ticket_no", "flight_id"],
-}
+import catalogue
+
+KEYS = {name: list(table.key) for name, table in catalogue.tables().items()}
 
 
 # What stands for a long value that an update did not change, where PostgreSQL does not log it.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from infra.errors import AirlineError
-from infra.settings import PORTS, Settings
+from infra.settings import DECLARED, PORTS, ROOT, Settings, page
+from ingest import config
+
+# Other values than the defaults, of settings that do not take any text.
+TAKEN = {"host": "localhost", "service_user": "daemon"}
 
 
 def settings(**variables: str) -> Settings:
@@ -67,3 +74,39 @@ def test_each_ingester_has_a_port_of_its_own():
     assert [three.port(f"ingest-{n} metrics") for n in (2, 3)] == [9565, 9566]
     with pytest.raises(AirlineError, match="both mean port 9465"):
         settings(INGESTERS="2", CONNECT_PORT="9465")
+
+
+def test_the_page_of_the_settings_says_what_is_declared():
+    """The docs name a variable that nobody reads, or another default."""
+    text = (ROOT / "docs/settings.md").read_text()
+    tables = text[text.index("\n## ") + 1 :]
+    assert tables == page(), "write them: python -m infra.settings (below the page's first lines)"
+
+
+def test_every_setting_is_read_under_its_name_and_handed_on():
+    """A setting is declared and has no effect, or a child process runs with another value."""
+    usual = settings().environment()
+    for name, each in DECLARED.items():
+        kind = "count" if each.high else "path" if isinstance(each.default, Path) else name
+        other = {"count": "7", "path": "/elsewhere", **TAKEN}.get(kind, "other")
+        changed = settings(**{each.variable.removeprefix("AIRLINE_"): other})
+        assert str(getattr(changed, name)) == changed.environment()[each.variable] == other
+        assert usual[each.variable] != other
+
+
+def test_the_page_of_landing_says_what_the_ingester_takes(capsys, monkeypatch):
+    """The docs name a variable of the ingester's that it does not read, or another default."""
+    # Wide enough that no default is broken into two lines.
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit):
+        config.read(["--help"], {})
+    said = " ".join(capsys.readouterr().out.split())
+    taken = dict(re.findall(r"\[AIRLINE_INGEST_(\w+), default ([^\]]*)\]", said))
+    shown = {}
+    for names, defaults in re.findall(
+        r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \| ([^|]*) \|",
+        (ROOT / "docs/landing.md").read_text(),
+        re.M,
+    ):
+        shown |= dict(zip(re.findall(r"\w+", names), defaults.split(", "), strict=True))
+    assert {name: text.replace("16 MiB", str(16 << 20)) for name, text in shown.items()} == taken

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
-from infra.source.database import COLUMNS, connect, tables_known
+from infra.source.database import columns, connect, tables_known
 from infra.source.geography import distance_km
 
 ON_SALE = ("Scheduled", "On Time", "Delayed")
@@ -113,10 +113,9 @@ class Session:
     def insert(self, table: str, rows: list[tuple]) -> None:
         """Inserts whole rows, all columns in their order."""
         if rows:
-            columns = ", ".join(COLUMNS[table])
             execute_values(
                 self._cursor,
-                f"INSERT INTO {table} ({columns}) VALUES %s",
+                f"INSERT INTO {table} ({', '.join(columns()[table])}) VALUES %s",
                 rows,
                 page_size=len(rows),
             )

@@ -86,7 +86,9 @@ def test_added_column_through_the_real_connector(stack, checkout):
     applied = checkout.airline("evolve", "--apply")
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert "wrote models/staging/stg_bookings.sql" in applied.stdout
-    assert "Tier of the client" in checkout.files()["models/business_vault/current_bookings.yml"]
+    written = checkout.files()
+    assert "Tier of the client" in written["models/descriptions/bookings.md"]
+    assert "doc('bookings_tier')" in written["models/business_vault/current_bookings.yml"]
     # Filled from raw by the same command, and nothing else got a version.
     assert stack.sql(
         "dwh", "select tier, count(*) from dwh_business.current_bookings group by 1 order by 1"

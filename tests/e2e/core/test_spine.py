@@ -8,7 +8,7 @@ import pytest
 import requests
 from kafka import KafkaConsumer
 
-from infra.settings import TABLES
+import catalogue
 from tests.support.dags import unread
 from tests.support.topics import topic_offsets
 from tests.support.traffic import Traffic
@@ -95,7 +95,7 @@ def test_the_seeds_own_checks_work_as_written(stack):
     assert [task["state"] for task in answer["tasks"]] == ["RUNNING"]
     with KafkaConsumer(bootstrap_servers=stack.settings.kafka_bootstrap) as consumer:
         topics = consumer.topics()
-    assert {f"airline.public.{table}" for table in TABLES} <= set(topics)
+    assert {f"airline.public.{table}" for table in catalogue.names()} <= set(topics)
 
     stack.assert_audit_clean()
     hub = "SELECT count(*) FROM dwh_detailed.hub_airports WHERE airport_code = 'XXX'"
@@ -115,7 +115,9 @@ def test_live_traffic_arrives_whole_whatever_is_killed(stack):
     stack.kill("ingest")
     stack.up()
     stack.assert_audit_clean()
-    assert landed_events(stack) == {table: topic_offsets(stack.settings, table) for table in TABLES}
+    assert landed_events(stack) == {
+        table: topic_offsets(stack.settings, table) for table in catalogue.names()
+    }
 
 
 def test_no_batch_ends_within_a_booking(stack):
@@ -179,7 +181,7 @@ def landed_events(stack) -> dict[str, set[int]]:
                 f" where topic = 'airline.public.{table}'",
             )
         }
-        for table in TABLES
+        for table in catalogue.names()
     }
 
 

@@ -21,7 +21,8 @@ import pytest
 import yaml
 from psycopg2 import sql
 
-from infra.settings import PUBLICATION, ROOT, TABLES
+from catalogue import names as tables
+from infra.settings import PUBLICATION, ROOT
 from tests.support import value_ranges
 
 pytestmark = pytest.mark.timeout(3600)
@@ -217,7 +218,7 @@ def catalogue(stack) -> dict[str, dict[str, Column]]:
         where attrelid = any(%s::regclass[]) and attnum > 0 and not attisdropped
         order by class.relname, attnum
         """,
-        list(TABLES),
+        list(tables()),
     ):
         refers = tuple(refers_to) if refers_to else None
         is_long = name in long_columns[table]
@@ -243,7 +244,7 @@ def drawing(stack, capsys) -> Iterator[Drawing]:
         "primary",
         "select conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)"
         " from pg_constraint where contype = 'c' and conrelid = any(%s::regclass[])",
-        list(TABLES),
+        list(tables()),
     )
     zones = [name for (name,) in stack.sql("primary", "select name from pg_timezone_names")]
     seed = int(os.environ.get("AIRLINE_TEST_SEED") or random.randrange(10**6))

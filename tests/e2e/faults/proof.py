@@ -15,15 +15,16 @@ from typing import Any
 
 import psycopg2
 
+import catalogue
 from infra import warehouse
 from infra.dbt import runner
 from infra.postgres import roles
-from infra.settings import ROOT, TABLES, Settings
+from infra.settings import ROOT, Settings
 from infra.warehouse.service import Warehouse
 from tests.support.topics import topic_of, topic_offsets
 
 REBUILT = "airline_rebuilt"
-STAGED = (*TABLES, "transaction")
+STAGED = catalogue.landed()
 
 
 @dataclass
@@ -135,7 +136,7 @@ def repeated(stack) -> int:
     twice in staging, its primary key forbids it; the same change at two offsets could.
     """
     count = 0
-    for table in TABLES:
+    for table in catalogue.names():
         [(more,)] = stack.sql(
             "dwh",
             "select coalesce(sum(n - 1), 0) from (select count(*) as n"

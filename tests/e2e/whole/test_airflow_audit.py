@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+import catalogue
 from infra.airflow import config
 from infra.airflow.alerts import WEBHOOK
 from infra.connect import connector
-from infra.settings import TABLES
 from tests.support.dags import states
 
 pytestmark = pytest.mark.timeout(3600)
@@ -67,9 +67,9 @@ def test_an_audit_of_what_is_equal_is_green(stack, dags):
     shown = log(stack)
     [(airports,)] = stack.sql("primary", "select count(*) from airports")
     assert f"airports: {airports + 1:,} rows, in the vault {airports + 1:,}" in shown
-    for table in TABLES:
+    for table in catalogue.names():
         assert f"{table}: " in shown, table
-    assert f"source and vault are equal: {len(TABLES)} tables" in shown
+    assert f"source and vault are equal: {len(catalogue.names())} tables" in shown
     assert alerts(stack) == before
 
 

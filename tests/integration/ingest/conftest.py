@@ -101,7 +101,6 @@ class Pipeline:
             "AIRLINE_DWH_DB": self.name,
             "AIRLINE_INGEST_USER": ROLE,
             "AIRLINE_INGEST_PASSWORD": PASSWORD,
-            "AIRLINE_TOPIC_PREFIX": self.name,
             "AIRLINE_INGEST_GROUP": self.name,
             "AIRLINE_INGEST_FLUSH_SECONDS": "0.1",
             "AIRLINE_INGEST_SESSION_SECONDS": "6",
@@ -186,7 +185,7 @@ class Pipeline:
         """Starts an ingester; env: AIRLINE_INGEST_<NAME> settings that differ, as <name>."""
         more = {f"AIRLINE_INGEST_{name.upper()}": str(value) for name, value in env.items()}
         ingester = Ingester(
-            [sys.executable, *python, *flags],
+            [sys.executable, *python, "--topic-prefix", self.name, *flags],
             {**os.environ, **self.env, **more},
             self._folder / f"{self.name}-{len(self._ingesters)}.log",
         )

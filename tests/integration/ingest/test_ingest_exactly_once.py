@@ -288,7 +288,10 @@ def test_positions_of_an_earlier_version_take_up_the_topics_id(pipeline):
 def lander(pipeline):
     """A Lander of this process, not running: its transactions are called one by one."""
     assert pipeline.start("--init-only").wait() == 0
-    settings, measured = config.read([], pipeline.env), metrics.Metrics()
+    settings, measured = (
+        config.read(["--topic-prefix", pipeline.name], pipeline.env),
+        metrics.Metrics(),
+    )
     broker = Broker(settings.bootstrap)
     return land.Lander(
         settings, threading.Event(), broker, measured, watch.Watch(broker, measured, 60)

@@ -7,7 +7,7 @@ import json
 import pytest
 from kafka.errors import MessageSizeTooLargeError
 
-from ingest import config
+import catalogue
 
 # How long anything may take; nothing is asserted about speed.
 PATIENCE = 120.0
@@ -175,5 +175,5 @@ def test_staging_explains_itself_and_dbt_may_read(pipeline):
         " has_table_privilege('airline_dbt', oid, 'INSERT') FROM pg_class"
         " WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r' ORDER BY 1"
     )
-    names = [*config.TABLES, "dead_letter", "ingest_offset", "lost_log", "transaction"]
+    names = [*catalogue.names(), "dead_letter", "ingest_offset", "lost_log", "transaction"]
     assert tables == [(name, True, False) for name in sorted(names)]
