@@ -16,7 +16,7 @@ import psycopg2
 from benchmarks import report
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.superset import assets
+from infra.superset import assets, canonical
 from tests.support.superset import Client, browser_path, chart_numbers, opened
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     with opened(settings) as dashboard:
         dashboard.log_in(user, password)
         for name, board in sorted(assets.of_kind(bundle, "dashboards").items()):
-            charts = list(assets.charts_of(board))
+            charts = list(canonical.charts_of(board))
             dashboard.open(
                 board["slug"], len(charts)
             )  # the browser's own cache is warm from now on

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from infra.airflow import command as airflow_command
 from infra.audit import command
 from infra.dbt import packages, runner
 from infra.loading import catch_up
 from infra.parts import running
-from infra.repair import dead_letters as refused
 from infra.settings import Settings
 from infra.stack.progress import Progress, complain
 from infra.warehouse import dbt_dsn
@@ -23,10 +21,6 @@ def dbt(settings: Settings, arguments: list[str]) -> int:
     return runner.call(settings, arguments)
 
 
-def airflow(settings: Settings, arguments: list[str]) -> int:
-    return airflow_command.call(settings, arguments)
-
-
 def simulate(_settings: Settings, arguments: list[str]) -> int:
     from infra.source import command
 
@@ -37,10 +31,6 @@ def load_loop(settings: Settings, arguments: list[str]) -> int:
     from infra.loading import load_loop
 
     return load_loop.main(settings, arguments)
-
-
-def dead_letters(settings: Settings, arguments: list[str]) -> int:
-    return refused.main(settings, arguments)
 
 
 def audit(settings: Settings, arguments: list[str]) -> int:

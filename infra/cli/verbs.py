@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.airflow import command as airflow
 from infra.cli import down, handed_on, load, look, publish, retention, status, up
 from infra.evolve import command as evolve
 from infra.parts.registry import PARTS
-from infra.repair import failover, resync
+from infra.repair import dead_letters, failover, resync
 from infra.settings import SERVERS
 from infra.testing import suites
 
@@ -94,7 +95,7 @@ VERBS: dict[str, Verb] = {
     ),
     "airflow": Verb(
         "Airflow's command line on this stack; see 'airflow --help'",
-        handed_on.airflow,
+        airflow.call,
         has_own_parser=True,
     ),
     "load": Verb(
@@ -132,7 +133,7 @@ VERBS: dict[str, Verb] = {
     "dead-letters": Verb(
         "list, show, replay or discard events that the warehouse refused; see"
         " 'dead-letters --help'",
-        handed_on.dead_letters,
+        dead_letters.main,
         has_own_parser=True,
     ),
     "superset": Verb(

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from infra.superset import assets, clicks
-from infra.superset.assets import Asset, Bundle
+from infra.superset import assets, canonical, clicks
+from infra.superset.canonical import Asset, Bundle
 
 # The schemas that the connection's role may read.
 SCHEMAS = ("dwh_marts", "presentation")
@@ -178,7 +178,7 @@ class Chain:
         placed = {
             each
             for board in self._by_uuid["dashboards"].values()
-            for each in assets.charts_of(board)
+            for each in canonical.charts_of(board)
         }
         for name, chart in assets.of_kind(self.bundle, "charts").items():
             title = f"{name}: chart «{chart['slice_name']}»"
@@ -198,14 +198,14 @@ class Chain:
         """Each chart placed on a dashboard exists, and so do each filter's dataset and column."""
         for name, board in assets.of_kind(self.bundle, "dashboards").items():
             title = f"{name}: dashboard «{board['dashboard_title']}»"
-            placed = list(assets.charts_of(board))
+            placed = list(canonical.charts_of(board))
             for each in placed:
                 if each not in self._by_uuid["charts"]:
                     yield f"{title} places chart {each}, which no file has"
-            numbers = {assets.chart_number(each) for each in placed if each}
+            numbers = {canonical.chart_number(each) for each in placed if each}
             for each in board["position"].values():
                 if isinstance(each, dict) and each.get("type") == "CHART":
-                    number = assets.chart_number(each["meta"].get("uuid") or "0")
+                    number = canonical.chart_number(each["meta"].get("uuid") or "0")
                     if each["meta"].get("chartId") != number:
                         yield f"{title}: chart {each['meta'].get('uuid')} needs chartId {number}"
             for each in board["metadata"].get("native_filter_configuration", []):
@@ -252,7 +252,7 @@ class Chain:
         """The dbt models that a dashboard reads, by its charts and filters."""
         wanted = {
             self._by_uuid["charts"][each]["dataset_uuid"]
-            for each in assets.charts_of(dashboard)
+            for each in canonical.charts_of(dashboard)
             if each in self._by_uuid["charts"]
         } | {
             target["datasetUuid"]

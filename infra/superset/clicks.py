@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.superset import assets
-from infra.superset.assets import Asset, Bundle
+from infra.superset import assets, canonical
+from infra.superset.canonical import Asset, Bundle
 
 
 def problems(bundle: Bundle) -> Iterator[str]:
@@ -21,7 +21,7 @@ def problems(bundle: Bundle) -> Iterator[str]:
         for board in assets.of_kind(bundle, "dashboards").values()
         # Superset takes a missing setting for true.
         if board["metadata"].get("cross_filters_enabled", True)
-        for uuid in assets.charts_of(board)
+        for uuid in canonical.charts_of(board)
     }
     for name, chart in assets.of_kind(bundle, "charts").items():
         if chart["uuid"] in clicked:

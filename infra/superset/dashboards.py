@@ -15,7 +15,7 @@ from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack.program import RUNNING
 from infra.stack.supervision import Supervisor
-from infra.superset import assets, chain, commands
+from infra.superset import assets, canonical, chain, commands
 
 Say = Callable[[str], None]
 
@@ -86,7 +86,7 @@ def _refuse_down(settings: Settings) -> None:
         raise AirlineError("Superset does not run", "start it with './airline up'")
 
 
-def _are_there(settings: Settings, bundle: assets.Bundle) -> bool:
+def _are_there(settings: Settings, bundle: canonical.Bundle) -> bool:
     """Whether the metadata has every dashboard and chart of the files."""
     wanted = {
         kind: {str(uuid.UUID(each["uuid"])) for each in assets.of_kind(bundle, kind).values()}

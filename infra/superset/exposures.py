@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from infra.settings import ROOT
-from infra.superset import assets, chain
+from infra.superset import assets, canonical, chain
 
 FILE = ROOT / "models" / "exposures.yml"
 HEAD = """\
@@ -18,7 +18,7 @@ URL = "http://localhost:8088/superset/dashboard/{slug}/"
 OWNER = {"name": "Data platform", "email": "data-platform@airline.example"}
 
 
-def text(bundle: assets.Bundle, root: Path = ROOT) -> str:
+def text(bundle: canonical.Bundle, root: Path = ROOT) -> str:
     """The file as the dashboards in `bundle` want it."""
     links = chain.Chain(bundle, chain.models(root))
     exposures = [

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from infra.settings import Settings
-from infra.superset import assets
+from infra.superset import assets, canonical
 
 
 def setup(settings: Settings) -> None:
@@ -77,7 +77,7 @@ def _remove(uuids: list[str]) -> None:
         db.session.flush()
 
 
-def _grant(roles: dict[str, assets.Role], bundle: assets.Bundle) -> None:
+def _grant(roles: dict[str, assets.Role], bundle: canonical.Bundle) -> None:
     """Gives each role of roles.yml exactly the permissions listed there."""
     from superset import db, security_manager
     from superset.connectors.sqla.models import SqlaTable

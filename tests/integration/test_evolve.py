@@ -9,7 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from infra.evolve import catalogue, plan
+import catalogue
+from infra.evolve import plan
 from infra.evolve.catalogue import read
 from infra.evolve.differences import Difference, differences
 from infra.evolve.project import taken_names

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from infra.superset.assets import Asset
+from infra.superset.canonical import Asset
 from tests.support.superset import Dashboard
 
 # Until the page has done what a click asks for, milliseconds; a click that asks for nothing has

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from infra.settings import ROOT, Settings
-from infra.superset import assets, basemap, chain, exposures
+from infra.superset import assets, basemap, canonical, chain, exposures
 
 
 @pytest.fixture
-def bundle() -> assets.Bundle:
+def bundle() -> canonical.Bundle:
     return copy.deepcopy(assets.read())
 
 
@@ -46,7 +46,7 @@ def test_exposures_say_what_the_dashboards_read():
 def test_the_files_are_as_an_export_writes_them():
     """The first export after a small change in the UI would rewrite every file."""
     for name, asset in assets.read().items():
-        text = assets.dump(assets.canonical(assets.kind_of(name), asset))
+        text = assets.dump(canonical.canonical(assets.kind_of(name), asset))
         assert (assets.FOLDER / name).read_text() == text, name
 
 
@@ -124,7 +124,7 @@ def test_a_filter_on_a_column_that_is_gone_is_named(bundle, models):
 def test_a_cross_filter_that_names_a_chart_of_elsewhere_is_told(bundle, models):
     """Superset would drop it in silence, and the click would filter what it should leave alone."""
     board = bundle["dashboards/passengers.yaml"]
-    elsewhere = assets.chart_number(bundle["charts/flyers.yaml"]["uuid"])
+    elsewhere = canonical.chart_number(bundle["charts/flyers.yaml"]["uuid"])
     board["metadata"]["global_chart_configuration"]["scope"]["excluded"].append(elsewhere)
     assert any(f"cross-filters name chart {elsewhere}" in line for line in found(bundle, models))
 

@@ -7,11 +7,11 @@ import copy
 import pytest
 
 from infra.settings import ROOT
-from infra.superset import assets, chain, clicks
+from infra.superset import assets, canonical, chain, clicks
 
 
 @pytest.fixture
-def bundle() -> assets.Bundle:
+def bundle() -> canonical.Bundle:
     return copy.deepcopy(assets.read())
 
 
@@ -69,11 +69,11 @@ def test_what_the_ui_saves_of_cross_filters_comes_back_as_it_was(bundle):
         saved = copy.deepcopy(board)
         metadata = saved["metadata"]
         named = metadata.setdefault("chart_configuration", {})
-        for uuid in assets.charts_of(board):
-            number = assets.chart_number(uuid)
+        for uuid in canonical.charts_of(board):
+            number = canonical.chart_number(uuid)
             named.setdefault(str(number), {"id": number, "crossFilters": {"scope": "global"}})
         for each in named.values():
             each["crossFilters"]["chartsInScope"] = [1, 2, 3]
         metadata["global_chart_configuration"]["chartsInScope"] = [1, 2, 3]
-        text = assets.dump(assets.canonical("dashboards", saved))
+        text = assets.dump(canonical.canonical("dashboards", saved))
         assert text == (assets.FOLDER / name).read_text()

@@ -17,7 +17,7 @@ import yaml
 
 from infra.postgres import roles
 from infra.settings import ROOT
-from infra.superset import assets, commands
+from infra.superset import assets, canonical, commands
 from tests.support.superset import Client, needs_browser, text_of
 
 pytestmark = pytest.mark.timeout(1200)
@@ -58,7 +58,7 @@ def add_user(admin: Client, stack, role: str) -> Client:
 @pytest.mark.parametrize("slug", sorted(BOARDS))
 def test_each_dashboard_opens_with_data_in_every_chart(stack, dashboard, numbers, slug):
     """A person opens a dashboard and finds an error or an empty chart."""
-    charts = list(assets.charts_of(BOARDS[slug]))
+    charts = list(canonical.charts_of(BOARDS[slug]))
     dashboard.open(slug, len(charts))
     folder = Path(os.environ.get("AIRLINE_SCREENSHOTS") or stack.home / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def test_the_figures_are_the_marts(stack, dashboard, numbers):
     def charts() -> dict[str, list[Decimal]]:
         found = {}
         for slug, board in BOARDS.items():
-            dashboard.open(slug, len(list(assets.charts_of(board))))
+            dashboard.open(slug, len(list(canonical.charts_of(board))))
             for name in asked:
                 rows = dashboard.rows(numbers[name])
                 if rows:
@@ -165,7 +165,7 @@ def test_the_figures_are_the_marts(stack, dashboard, numbers):
 @needs_browser
 def test_a_filter_changes_the_figures(stack, dashboard, numbers):
     """A filter is there for show, or filters what it should leave alone."""
-    charts = len(list(assets.charts_of(BOARDS["passengers"])))
+    charts = len(list(canonical.charts_of(BOARDS["passengers"])))
     dashboard.open("passengers", charts)
     before = dashboard.rows(numbers["revenue_by_group"])
     assert len(before) == 3
@@ -180,7 +180,7 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
     asked = {number for number, *_ in dashboard.answers}
     assert numbers["revenue_by_day"] not in asked, "a chart by day was filtered by group"
 
-    charts = len(list(assets.charts_of(BOARDS["airports"])))
+    charts = len(list(canonical.charts_of(BOARDS["airports"])))
     dashboard.open("airports", charts)
     [code, *_] = max(
         dashboard.rows(numbers["airport_traffic"]), key=lambda row: row["passengers"]
@@ -196,7 +196,7 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
 @needs_browser
 def test_a_booking_shows_up_without_touching_superset(stack, dashboard, numbers):
     """Dashboards show yesterday's copy, or do not refresh by themselves."""
-    dashboard.open("passengers", len(list(assets.charts_of(BOARDS["passengers"]))))
+    dashboard.open("passengers", len(list(canonical.charts_of(BOARDS["passengers"]))))
 
     def revenue() -> Decimal:
         rows = dashboard.rows(numbers["revenue_by_group"])
@@ -296,7 +296,7 @@ def test_operations_open_their_dashboard_in_the_browser(stack, admin, dashboard,
     operations = add_user(admin, stack, "airline_ops")
     theirs = dashboard.beside()
     theirs.log_in(operations.user, operations.password)
-    theirs.open("airports", len(list(assets.charts_of(BOARDS["airports"]))))
+    theirs.open("airports", len(list(canonical.charts_of(BOARDS["airports"]))))
     assert theirs.errors() == []
     assert theirs.rows(numbers["flight_share"])
     theirs.page.close()

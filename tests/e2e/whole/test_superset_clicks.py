@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.superset import assets
+from infra.superset import assets, canonical
 from tests.support.clicks import Clicks, Mark, marks
 from tests.support.superset import Dashboard, needs_browser
 
@@ -70,13 +70,13 @@ WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
 }
 
 
-def on(board: assets.Asset) -> dict[str, assets.Asset]:
+def on(board: canonical.Asset) -> dict[str, canonical.Asset]:
     """The charts of a dashboard, by name."""
-    placed = set(assets.charts_of(board))
+    placed = set(canonical.charts_of(board))
     return {name: chart for name, chart in CHARTS.items() if chart["uuid"] in placed}
 
 
-def with_columns(board: assets.Asset, columns: set[str]) -> set[str]:
+def with_columns(board: canonical.Asset, columns: set[str]) -> set[str]:
     """The charts of a dashboard whose dataset has all of `columns`."""
     offered = {
         each["uuid"]: {column["column_name"] for column in each["columns"]}
