@@ -19,26 +19,29 @@ LANDED = "select coalesce(sum(next_offset), 0), false from staging.ingest_offset
 
 @dataclass(frozen=True)
 class Pending:
-    """How many landed `offsets` no closed load batch has read, and whether a load batch is open."""
+    """How many landed `offsets` no closed load batch has read, and whether a load batch is open.
+
+    `is_first`: dbt has never run, so a load makes the tables even where nothing has landed.
+    """
 
     offsets: int
     is_open: bool
+    is_first: bool = False
 
     def __bool__(self) -> bool:
-        return self.is_open or self.offsets > 0
+        return self.is_open or self.is_first or self.offsets > 0
 
 
 def pending(dsn: str) -> Pending:
     """Asks the warehouse, as any role that may read landed offsets and load batches.
 
-    Where dbt has never run all that landed is pending; where no ingester ever did, nothing is.
-    Raises psycopg2.Error.
+    Where dbt has never run all that landed is pending. Raises psycopg2.Error.
     """
     with sessions.reading(dsn) as cursor:
         cursor.execute(MADE)
         has_landing, has_batches = cursor.fetchone()
         if not has_landing:
-            return Pending(0, False)
+            return Pending(0, False, is_first=not has_batches)
         cursor.execute(PENDING if has_batches else LANDED)
         offsets, is_open = cursor.fetchone()
-    return Pending(int(offsets), is_open)
+    return Pending(int(offsets), is_open, is_first=not has_batches)
