@@ -2,6 +2,9 @@
     time and Airflow can pass the date of its data interval. -#}
 
 {% macro now_timestamp() -%}
+    {%- if var('as_of', none) -%}
+        {{ exceptions.raise_compiler_error("the variable as_of, which set the marts' clock, is called now") }}
+    {%- endif -%}
     {%- if var('now', none) -%}
         cast('{{ var("now") }}' as timestamptz)
     {%- else -%}
