@@ -17,7 +17,7 @@ from infra.settings import SLOT as SLOT
 from infra.settings import TABLES, Settings
 
 NAME = "airline-connector"
-# Prefix of messages in the source's log that are marks, and no events (connector.json).
+# Prefix of messages in the source's log that are marks, and no events.
 HEARTBEAT = "airline-heartbeat"
 # What the connector is told (infra/connect/signals.py), and what it tells of its snapshots.
 SIGNAL_TOPIC = "airline-signals"
@@ -104,6 +104,7 @@ def configuration(settings: Settings) -> dict[str, str]:
             bootstrap=settings.kafka_bootstrap,
             signal_topic=SIGNAL_TOPIC,
             notification_topic=NOTIFICATION_TOPIC,
+            heartbeat=HEARTBEAT,
             message_bytes=settings.message_bytes,
         )
     )

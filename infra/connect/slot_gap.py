@@ -109,17 +109,18 @@ def forget(settings: Settings) -> None:
 
 class Watch:
     """Looks again and again, and compares when it may have come to a gap: nobody reads the slot, or
-    somebody else than before.
+    somebody else than before. `slot` is what was seen at the last look.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.slot: Slot | None = None
         self._compared: Slot | None = None
         self._at = 0.0
 
     def look(self) -> Gap | None:
         """As the function `look`; what is compared once is not each time compared again."""
-        now = slot(self._settings)
+        now = self.slot = slot(self._settings)
         if now is None:
             return noted(self._settings)
         before = self._compared
