@@ -100,16 +100,15 @@ def main(settings: Settings) -> int:
             # Before anything is started again.
             with sessions.patience(PATIENCE):
                 before, gap = gap, watch.look()
-                if gap is not None and before is None:
-                    say("changes were skipped", error=str(gap))
-                if search.is_stuck(time.monotonic(), slot_gap.slot(settings)):
-                    say("the connector looks for its place: a transaction of our own ends that")
-                    resume_position.help_on(settings)
+            if gap is not None and before is None:
+                say("changes were skipped", error=str(gap))
             compared = True
         except (psycopg2.Error, KafkaError) as error:
             if compared:
                 say("the slot cannot be compared with the stored position", error=str(error))
             compared = False
+        else:
+            _help_on(settings, search, watch.slot)
         due = _look_at_source(settings, due)
         try:
             state = connector.state(settings, PATIENCE)
@@ -131,6 +130,22 @@ def main(settings: Settings) -> int:
             if answered:
                 say("Kafka Connect does not do what it is asked", error=str(error))
             answered = False
+
+
+def _help_on(
+    settings: Settings, search: resume_position.Search, slot: slot_gap.Slot | None
+) -> None:
+    """Ends a search for the place in the log; where that fails it is tried at the next look."""
+    if not search.is_stuck(time.monotonic(), slot):
+        return
+    try:
+        with postgres.patience(PATIENCE):
+            resume_position.help_on(settings)
+    except psycopg2.Error as error:
+        say("the connector looks for its place, and gets no transaction", error=str(error))
+    else:
+        search.is_helped = True
+        say("the connector looks for its place: a transaction of our own ends that")
 
 
 def _look_at_source(settings: Settings, before: list[resync_due.Due]) -> list[resync_due.Due]:

@@ -20,7 +20,7 @@ from infra.settings import SLOT as SLOT
 from infra.stack.waiting import wait_until
 
 NAME = "airline-connector"
-# Prefix of messages in the source's log that are marks, and no events (connector.json).
+# Prefix of messages in the source's log that are marks, and no events.
 HEARTBEAT = "airline-heartbeat"
 # Topics of signals to the connector (infra/connect/signals.py), and of its notifications.
 SIGNAL_TOPIC = "airline-signals"
@@ -113,6 +113,7 @@ def configuration(settings: Settings) -> dict[str, str]:
             bootstrap=settings.kafka_bootstrap,
             signal_topic=SIGNAL_TOPIC,
             notification_topic=NOTIFICATION_TOPIC,
+            heartbeat=HEARTBEAT,
             message_bytes=settings.message_bytes,
         )
     )

@@ -19,21 +19,20 @@ STANDS_STILL = 25.0
 
 @dataclass
 class Search:
-    """How long the slot has been read without moving. Times are of a steady clock."""
+    """How long the slot has been read without moving. Times are of a steady clock. Whoever helps
+    says so (`is_helped`): one transaction is enough, for it is in the log for good.
+    """
 
     seen: slot_gap.Slot | None = None
     since: float = 0.0
     is_helped: bool = False
 
     def is_stuck(self, now: float, slot: slot_gap.Slot | None) -> bool:
-        """Whether it is time for a transaction. One is enough: it is in the log for good."""
+        """Whether it is time for a transaction."""
         if slot is None or slot.sender is None or slot != self.seen:
             self.seen, self.since, self.is_helped = slot, now, False
             return False
-        if self.is_helped or now - self.since < STANDS_STILL:
-            return False
-        self.is_helped = True
-        return True
+        return not self.is_helped and now - self.since >= STANDS_STILL
 
 
 def help_on(settings: Settings) -> None:

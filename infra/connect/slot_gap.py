@@ -112,17 +112,18 @@ def forget(settings: Settings) -> None:
 
 class Watch:
     """Compares repeatedly, but only when a gap is possible: nothing reads the slot, or another
-    process than before does.
+    process than before. `slot` is what the last look saw.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.slot: Slot | None = None
         self._compared: Slot | None = None
         self._at = 0.0
 
     def look(self) -> Gap | None:
         """As the function `look`; what is compared once is not each time compared again."""
-        now = slot(self._settings)
+        now = self.slot = slot(self._settings)
         if now is None:
             return noted(self._settings)
         before = self._compared

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 
-import psycopg2
 import pytest
 
 from infra.cli import retention
@@ -104,8 +102,8 @@ def test_it_costs_what_the_rows_do(settings, warehouse):
     knows nothing of its rows, and looks all of them through for each row of before.
     """
     # It knows what was there before, as it does until autovacuum comes.
-    run(warehouse, "analyze staging.tickets")
-    run(warehouse, "alter table staging.tickets set (autovacuum_enabled = false)")
+    warehouse.rows("analyze staging.tickets")
+    warehouse.rows("alter table staging.tickets set (autovacuum_enabled = false)")
     read = []
     for rows in (1_000, 4_000):
         tickets = [ticket(ticket_no=f"{number:013}") for number in range(rows)]
@@ -115,11 +113,6 @@ def test_it_costs_what_the_rows_do(settings, warehouse):
         find(settings, warehouse, "tickets", *tickets)
         read.append(blocks_read(warehouse) - before)
     assert read[1] < 8 * read[0], read
-
-
-def run(warehouse: Warehouse, statement: str) -> None:
-    with closing(psycopg2.connect(warehouse.settings.dsn("dwh"))) as connection, connection:
-        connection.cursor().execute(statement)
 
 
 def blocks_read(warehouse: Warehouse) -> int:

@@ -28,13 +28,23 @@ def read_only(stack) -> Iterator[None]:
                 cursor.execute("select pg_reload_conf()")
 
 
-@contextmanager
-def replay_paused(stack) -> Iterator[None]:
-    stack.sql("replica", "select pg_wal_replay_pause()")
-    try:
-        yield
-    finally:
-        stack.sql("replica", "select pg_wal_replay_resume()")
+def by_statements(server: str, fault: str, remedy: str) -> Callable[..., Any]:
+    """A fault that one statement on a server makes, and another one heals."""
+
+    @contextmanager
+    def made(stack) -> Iterator[None]:
+        stack.sql(server, fault)
+        try:
+            yield
+        finally:
+            stack.sql(server, remedy)
+
+    return made
+
+
+replay_paused = by_statements(
+    "replica", "select pg_wal_replay_pause()", "select pg_wal_replay_resume()"
+)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
+import psycopg2
+
+from infra.connect import auto_restart, resume_position
 from infra.connect.auto_restart import LAST_RETRY, Patience
 from infra.connect.resume_position import STANDS_STILL, Search
 from infra.connect.slot_gap import Slot
+from infra.settings import Settings
 
 
 def tries(patience: Patience, begin: int, end: int, **state: bool) -> list[int]:
@@ -55,7 +60,12 @@ def test_a_slot_that_is_read_and_stands_still_is_helped_once():
     long = int(STANDS_STILL)
 
     def helped(begin: int, end: int, slot: Slot | None) -> list[int]:
-        return [now for now in range(begin, end) if search.is_stuck(now, slot)]
+        found = []
+        for now in range(begin, end):
+            if search.is_stuck(now, slot):
+                search.is_helped = True
+                found.append(now)
+        return found
 
     assert helped(0, 100, Slot(None, 7)) == []  # nobody reads
     assert helped(100, 300, Slot(11, 7)) == [100 + long]
@@ -63,3 +73,21 @@ def test_a_slot_that_is_read_and_stands_still_is_helped_once():
     assert helped(400, 400 + long, Slot(12, 8)) == []  # another reader
     assert helped(500, 700, Slot(12, 8)) == [500]
     assert helped(700, 800, None) == []
+
+
+def test_help_that_fails_is_tried_again(monkeypatch):
+    """Wrong if it fails: a primary that refuses one statement leaves the connector where it is."""
+    settings = Settings.from_environment({})
+    search = Search(seen=Slot(11, 7), since=time.monotonic() - 2 * STANDS_STILL)
+    tried = []
+
+    def refused(_: object) -> None:
+        tried.append("refused")
+        raise psycopg2.OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(resume_position, "help_on", refused)
+    auto_restart._help_on(settings, search, Slot(11, 7))
+    monkeypatch.setattr(resume_position, "help_on", lambda _: tried.append("done"))
+    for _ in range(3):
+        auto_restart._help_on(settings, search, Slot(11, 7))
+    assert tried == ["refused", "done"]

@@ -84,7 +84,7 @@ def test_a_connector_finds_its_place_where_nobody_writes(stack):
         connector.resume(stack.settings)
         connector.wait_until_running(stack.settings)
     # What it receives first is not what it processed last.
-    stack.sql("primary", "select pg_logical_emit_message(false, 'airline-heartbeat', '')")
+    stack.sql("primary", "select pg_logical_emit_message(false, %s, '')", connector.HEARTBEAT)
     connector.resume(stack.settings)
     connector.wait_until_running(stack.settings)
     stack.assert_audit_clean()

@@ -25,7 +25,7 @@ from catalogue import names as tables
 from infra.settings import PUBLICATION, ROOT
 from tests.support import value_ranges
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # Each row's key has it, or refers to one that has; no other row's has.
 MARK = "⁂"
@@ -321,7 +321,6 @@ def test_values_of_each_type_by_stream(stack, drawing):
     assert count(stack) == dict.fromkeys(ORDER, 4)
 
 
-@pytest.mark.slow
 def test_values_of_each_type_by_snapshot(stack, drawing):
     """A snapshot would read a value otherwise than the stream did: a version that is none; or a
     row that only a snapshot brings would stop a load, or be another one in the vault.
