@@ -139,7 +139,7 @@ def _help_on(
     if not search.is_stuck(time.monotonic(), slot):
         return
     try:
-        with postgres.patience(PATIENCE):
+        with sessions.patience(PATIENCE):
             resume_position.help_on(settings)
     except psycopg2.Error as error:
         say("the connector looks for its place, and gets no transaction", error=str(error))
