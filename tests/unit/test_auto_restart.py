@@ -76,7 +76,7 @@ def test_a_slot_that_is_read_and_stands_still_is_helped_once():
 
 
 def test_help_that_fails_is_tried_again(monkeypatch):
-    """Wrong if it fails: a primary that refuses one statement leaves the connector where it is."""
+    """A primary that refuses one statement leaves the connector where it is."""
     settings = Settings.from_environment({})
     search = Search(seen=Slot(11, 7), since=time.monotonic() - 2 * STANDS_STILL)
     tried = []
