@@ -225,6 +225,8 @@ class Settings:
         be used.
         """
         environ = os.environ if environ is None else environ
+        for variable in FORMER.keys() & environ.keys():
+            raise AirlineError(f"{variable} is no setting any more", FORMER[variable])
         offset = DECLARED["port_offset"].read(environ)
         values = {name: each.read(environ, offset) for name, each in DECLARED.items()}
         wanted = values["home"]
@@ -362,6 +364,8 @@ class Settings:
         return file.read_text()
 
 
+# What was a variable once -> what to do instead: ignored, it would change nothing without a word.
+FORMER = {"AIRLINE_TOPIC_PREFIX": "set topic_prefix in dbt_project.yml and unset the variable"}
 # Field -> its declaration.
 DECLARED: dict[str, Declared] = {
     each.name: each.metadata["declared"] for each in fields(Settings) if each.metadata

@@ -35,6 +35,12 @@ def test_an_offset_that_gives_no_ports_is_refused(offset):
         settings(PORT_OFFSET=offset)
 
 
+def test_a_former_variable_is_refused():
+    """The ingester would read other topics than whoever set it believes."""
+    with pytest.raises(AirlineError, match=r"AIRLINE_TOPIC_PREFIX .*dbt_project.yml"):
+        settings(TOPIC_PREFIX="other")
+
+
 def test_one_port_for_two_services_is_refused():
     """The second of them would never come up, with an error in a log somewhere."""
     with pytest.raises(AirlineError, match="both mean port 5432"):
