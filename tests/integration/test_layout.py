@@ -217,7 +217,7 @@ def test_a_killed_migration_leaves_the_warehouse_as_it_was(old, folder):
     )
     code = (
         "import sys; from pathlib import Path; from infra import warehouse;"
-        " from infra.postgres import Server; from infra.settings import Settings;"
+        " from infra.postgres.server import Server; from infra.settings import Settings;"
         " from infra.warehouse import layout;"
         " layout.migrations.__defaults__ = (Path(sys.argv[1]),);"
         " s = Settings.from_environment();"
