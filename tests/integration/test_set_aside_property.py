@@ -119,9 +119,10 @@ def warehouse(postgres_server, tmp_path_factory):
 
 
 def empty(warehouse: Warehouse) -> None:
-    """Empties every table of the warehouse's layers."""
+    """Empties every table of the warehouse's layers, but keeps which version they are of."""
     found = warehouse.rows(
-        "select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%s)",
+        "select format('%%I.%%I', schemaname, tablename) from pg_tables"
+        " where schemaname = any(%s) and tablename <> 'migration'",
         ["staging", "dwh_control", "dwh_stage", "dwh_detailed", "dwh_business"],
     )
     warehouse.rows("truncate " + ", ".join(name for (name,) in found))
