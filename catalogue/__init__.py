@@ -23,6 +23,10 @@ SOURCES, PROJECT = "models/staging/_staging__sources.yml", "dbt_project.yml"
 TRANSACTION = "transaction"
 
 
+class CatalogueError(ValueError):
+    """A file that the catalogue stands in cannot be read; the text names file and line."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of the source: its primary key, and column -> the type that the models give it.
@@ -114,11 +118,11 @@ def _read(sources: tuple[Path, int], project: tuple[Path, int]) -> tuple[dict[st
 
 
 def _yaml(file: Path) -> dict[str, Any]:
-    """Raises ValueError that names file and line."""
+    """Raises CatalogueError."""
     try:
         with file.open(encoding="utf-8") as stream:
             return yaml.safe_load(stream)
     except yaml.YAMLError as error:
-        raise ValueError(
+        raise CatalogueError(
             f"{file} is no YAML, so nobody knows the source's tables: {error}"
         ) from None

@@ -12,6 +12,7 @@ import time
 import psycopg2
 from kafka.errors import KafkaError
 
+import catalogue
 from ingest import config as configuration
 from ingest import faults, land, log, schema
 from ingest.deadline import deadline
@@ -24,7 +25,12 @@ def main(arguments: list[str]) -> int:
         from ingest import dead_letters
 
         return dead_letters.main(arguments[1:])
-    config = configuration.read(arguments)
+    try:
+        config = configuration.read(arguments)
+    except catalogue.CatalogueError as error:
+        log.set_up("INFO")
+        say("failed", logging.ERROR, error=str(error), kind=type(error).__name__)
+        return 1
     log.set_up(config.log_level)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -130,6 +130,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     option("--dwh-db", "AIRLINE_DWH_DB", "airline_tickets_dwh", "warehouse database")
     option("--dwh-user", "AIRLINE_INGEST_USER", "airline_ingest", "warehouse role")
     # Of the whole stack: a variable would move the ingester alone.
+    if "AIRLINE_TOPIC_PREFIX" in env:
+        parser.error("AIRLINE_TOPIC_PREFIX is no setting any more: use --topic-prefix")
     prefix = catalogue.topic_prefix()
     parser.add_argument(
         "--topic-prefix",

@@ -77,19 +77,38 @@ def wait_until_landed(
         f"select pg_logical_emit_message(false, '{connector.HEARTBEAT}', '', true) - '0/0'::pg_lsn",
     )
 
-    def look(before: Look | None) -> Look:
-        if before is None or not before.passed:
-            lsn, in_snapshot = connector.position(settings)
-            passed = lsn >= int(mark) and not in_snapshot
-            # Read after the position: when that is past the mark, `ends` contain all events before
-            # it. Later traffic does not lengthen the wait.
-            ends = Broker(settings).end_offsets(settings.topics)
-        else:
-            passed, ends = True, before.ends
-        landed = landed_offsets(settings, warehouse_dsn)
-        return Look(passed, ends, landed, lambda: connector.state(settings))
+    def see(before: Look | None) -> Look:
+        return look(
+            before,
+            int(mark),
+            position=lambda: connector.position(settings),
+            ends=lambda: Broker(settings).end_offsets(settings.topics),
+            landed=lambda: landed_offsets(settings, warehouse_dsn),
+            state=lambda: connector.state(settings),
+        )
 
-    return follow(look, say, lambda state, passed: _give_up(settings, state, passed))
+    return follow(see, say, lambda state, passed: _give_up(settings, state, passed))
+
+
+def look(
+    before: Look | None,
+    mark: int,
+    *,
+    position: Callable[[], tuple[int, bool]],
+    ends: Callable[[], Offsets],
+    landed: Callable[[], Offsets],
+    state: Callable[[], connector.State | None],
+) -> Look:
+    """One look for `mark`, an LSN, after the look `before`. `position` asks for the LSN that
+    Debezium has processed and whether it is in a snapshot.
+    """
+    if before is not None and before.passed:
+        # Later traffic does not lengthen the wait.
+        return Look(True, before.ends, landed(), state)
+    lsn, in_snapshot = position()
+    # `ends` is asked after the position: when that is past the mark, they contain all events
+    # before it.
+    return Look(lsn >= mark and not in_snapshot, ends(), landed(), state)
 
 
 def follow(

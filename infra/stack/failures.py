@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from catalogue import CatalogueError
 from infra.errors import MAKE_ROOM, AirlineError
 from infra.stack.progress import complain
 
@@ -22,6 +23,8 @@ def explained(command: Callable[[], int]) -> int:
         complain(str(error))
         if error.detail:
             print("\n".join(f"    {line}" for line in error.detail.splitlines()), file=sys.stderr)
+    except CatalogueError as error:
+        complain(f"{error}; mend the file")
     except psycopg2.errors.DiskFull as error:
         complain(f"a database cannot write ({str(error).splitlines()[0]}); {MAKE_ROOM}")
     except psycopg2.OperationalError as error:

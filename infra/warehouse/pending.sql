@@ -10,4 +10,4 @@ left join dwh_control.load_batch_range as loaded
         select max(load_batch_id) from dwh_control.load_batch
         where outcome = 'loaded'
     )
-where split_part(position.topic, '.', 2) = 'public'
+where split_part(position.topic, '.', -2) = 'public'

@@ -83,7 +83,7 @@ declare
 begin
     for place in
         select topic, kafka_partition from staging.ingest_offset
-        where split_part(topic, '.', 2) = 'public'
+        where split_part(topic, '.', -2) = 'public'
     loop
         execute format(
             'select landed_at from staging.%I where kafka_partition = $2 and kafka_offset >= coalesce(('
@@ -91,7 +91,7 @@ begin
             '  where topic = $1 and kafka_partition = $2 and load_batch_id = ('
             '    select max(load_batch_id) from dwh_control.load_batch where outcome = ''loaded'')'
             '), 0) order by kafka_offset limit 1',
-            split_part(place.topic, '.', 3)
+            split_part(place.topic, '.', -1)
         )
         into found_here using place.topic, place.kafka_partition;
         oldest := least(oldest, found_here);

@@ -12,6 +12,7 @@ import pytest
 import catalogue
 from infra.settings import ROOT
 from infra.source.database import columns
+from infra.stack.failures import explained
 
 SCHEMA = (ROOT / "infra/source/schema.sql").read_text()
 # What may hold a list of tables, by the ends of names.
@@ -92,11 +93,15 @@ def test_the_topics_prefix_is_spelled_once():
     assert f",{prefix}.public\n" in (ROOT / "seeds/source_systems.csv").read_text()
 
 
-def test_a_catalogue_that_is_no_yaml_names_file_and_line(tmp_path):
-    """Whoever mistyped it does not learn where."""
+def test_a_catalogue_that_is_no_yaml_names_file_and_line(tmp_path, capsys):
+    """Whoever mistyped it does not learn where, or reads a traceback of each command."""
     (copied(tmp_path) / catalogue.SOURCES).write_text("sources:\n  - name: [\n")
-    with pytest.raises(ValueError, match=rf"(?s){catalogue.SOURCES} is no YAML.*line 3"):
+    with pytest.raises(
+        catalogue.CatalogueError, match=rf"(?s){catalogue.SOURCES} is no YAML.*line 3"
+    ):
         catalogue.tables(tmp_path)
+    assert explained(lambda: len(catalogue.tables(tmp_path))) == 1
+    assert "mend the file" in capsys.readouterr().err
 
 
 def test_a_column_that_is_known_to_be_gone_is_not_asked_for(tmp_path):

@@ -49,6 +49,8 @@ def test_a_topic_prefix_may_end_in_a_dot(prefix):
         ("AIRLINE_INGEST_MAX_DEAD_LETTERS", "-1"),
         ("AIRLINE_INGEST_SESSION_SECONDS", "1"),
         ("AIRLINE_INGEST_LOG_LEVEL", "CHATTY"),
+        # Not one any more.
+        ("AIRLINE_TOPIC_PREFIX", "--topic-prefix"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(variable, value, capsys):

@@ -42,13 +42,49 @@ def test_an_event_that_comes_just_before_the_mark_is_waited_for():
     """An audit begins before the last change is in staging, and names it as a difference. The
     moment is too short to be met on purpose with real servers.
     """
-    looks = [
-        # At first Debezium is before the mark; then an event and the mark are there.
-        Look(False, {TOPIC: 5}, {TOPIC: 5}, running),
-        Look(True, {TOPIC: 6}, {TOPIC: 5}, running),
-        Look(True, {TOPIC: 6}, {TOPIC: 6}, running),
-    ]
-    assert follow(looks) == 6
+    # An event and the mark come while Debezium's position is asked for the second time, and one
+    # more event when it is known.
+    log = {"lsn": 99, "end": 5}
+    landed = iter([5, 5, 6])
+
+    def position() -> tuple[int, bool]:
+        if log["asked"]:
+            log.update(lsn=100, end=6)
+        log["asked"] = True
+        return log["lsn"], False
+
+    def ends() -> landing.Offsets:
+        found = log["end"]
+        log["end"] += log["lsn"] == 100
+        return {TOPIC: found}
+
+    log["asked"] = False
+
+    def look(before: Look | None) -> Look:
+        return landing.look(
+            before,
+            100,
+            position=position,
+            ends=ends,
+            landed=lambda: {TOPIC: next(landed)},
+            state=running,
+        )
+
+    assert follow(look) == 6
+    assert log["end"] == 7, "what came after the mark was waited for"
+
+
+def test_what_was_processed_in_a_snapshot_is_not_past_the_mark():
+    """Rows of a snapshot that is under way would be missing."""
+    seen = landing.look(
+        None,
+        100,
+        position=lambda: (100, True),
+        ends=lambda: {TOPIC: 1},
+        landed=lambda: {TOPIC: 1},
+        state=running,
+    )
+    assert not seen.passed
 
 
 def test_a_connector_that_is_started_again_is_waited_for():

@@ -100,7 +100,7 @@ select
     cast(ranked.purchase_sum as numeric(18, 2)) as purchase_sum,
     home_airports.home_airport,
     customer_groups.customer_group,
-    {{ now_timestamp() }} as updated_at
+    current_timestamp as updated_at
 from ranked
 join newest_names on newest_names.passenger_id = ranked.passenger_id
 left join home_airports on home_airports.passenger_id = ranked.passenger_id

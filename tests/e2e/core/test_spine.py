@@ -161,6 +161,8 @@ def test_load_loop_loads_by_itself_until_it_is_told_to_stop(stack):
     assert said.count('"event": "loaded"') >= 2, said
     assert '"event": "stopped"' in said
     stack.assert_audit_clean()
+    # With nothing left to load it ends by itself.
+    assert '"event": "stopped"' in stack.airline("load-loop", "--once").stdout
 
 
 def test_a_full_refresh_gives_the_same_current_rows(stack):
