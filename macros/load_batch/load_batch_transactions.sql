@@ -59,14 +59,21 @@ seen as (
 
     union
 
-    -- Retention may have removed all but the last event of a transaction.
+    -- So was what an earlier batch read. Retention may have removed its other events, or its END: of a table it
+    -- keeps more than of the transactions where an event that was set aside waits for a decision.
     select change.transaction_id
     from load_batch_change as change
-    inner join staging.removed_event as removed
+    inner join {{ load_batch_relation('load_batch_range') }} as earlier
         on
-            change.topic = removed.topic
-            and change.kafka_partition = removed.kafka_partition
-            and change.kafka_offset <= removed.below_offset
+            change.topic = earlier.topic
+            and change.kafka_partition = earlier.kafka_partition
+            and change.kafka_offset < earlier.to_offset
+    where
+        earlier.load_batch_id = (
+            select max(loaded.load_batch_id)
+            from {{ load_batch_relation('load_batch') }} as loaded
+            where loaded.outcome = 'loaded'
+        )
     {%- endif %}
 ),
 

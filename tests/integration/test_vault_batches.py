@@ -533,6 +533,12 @@ def test_retention_keeps_what_an_open_batch_reads(warehouse):
 def test_retention_keeps_what_is_needed(warehouse):
     """Unread events would be dropped with the old ones, or a full refresh lose history unasked."""
     source = warehouse.source
+    # Set aside, so retention keeps what came after it, but not the END of that.
+    shrunk = aircraft("888", model="{}")
+    del shrunk["range"]
+    for op, row in (("c", aircraft("888")), ("u", shrunk), ("u", aircraft("888", range=1))):
+        source.commit((op, "aircrafts", row))
+        warehouse.load()
     source.commit(("u", "airports", airport("AAA", city="long ago")))
     warehouse.load()
     source.commit(("u", "airports", airport("AAA", city="newest batch")))
@@ -562,11 +568,20 @@ def test_retention_keeps_what_is_needed(warehouse):
     assert not done.success
     assert "accept_lost_history: true" in messages(done)
     assert warehouse.rows(history) == [(versions,)]
+    incomplete = (
+        "select transaction_id, topic from dwh_control.incomplete_transaction"
+        " where settled_at is null order by 1, 2"
+    )
+    known = warehouse.rows(incomplete)
     done = warehouse.dbt(
         "run", "--full-refresh", "--selector", "loading", "--vars", "{accept_lost_history: true}"
     )
     assert done.success, messages(done)
     assert warehouse.rows(history)[0][0] < versions
+    assert warehouse.rows(
+        "select range from dwh_business.current_aircrafts where aircraft_code = '888'"
+    ) == [(1,)], "what was loaded before waits for the END that retention has removed"
+    assert warehouse.rows(incomplete) == known, "what an earlier batch read whole is called half"
     # For the tests' own comparison: what was lost is not in the source either.
     for table, rows in source.rows.items():
         kept = warehouse.rows(f"select {', '.join(KEYS[table])} from dwh_business.current_{table}")
