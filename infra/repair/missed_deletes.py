@@ -32,8 +32,10 @@ before as (
     inner join staging.{table} as raw using (kafka_partition)
     where
         raw.kafka_offset < start.first_offset
-        -- what is no change event tells of no row
+        -- What is no change event tells of no row, nor does an event of another primary key: a row
+        -- that is there may have what it has of this key.
         and raw.key ?& {columns}
+        and case jsonb_typeof(raw.key) when 'object' then raw.key - {columns} = '{{}}' end
         and raw.value ->> 'op' in ('c', 'r', 'u', 'd')
         and 'object' = jsonb_typeof(
             raw.value -> case raw.value ->> 'op' when 'd' then 'before' else 'after' end
