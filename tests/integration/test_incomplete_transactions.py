@@ -459,6 +459,27 @@ def test_a_batch_costs_what_landed_and_not_what_is_remembered(warehouse):
     warehouse.rows("delete from staging.transaction where kafka_offset < 0")
 
 
+def test_to_find_the_cut_ones_costs_what_the_markers_do(warehouse):
+    """A resync gives up: "a database does not answer", with some tens of thousands in raw."""
+    took = []
+    with closing(psycopg2.connect(warehouse.dsn)) as connection, connection.cursor() as ask:
+        for number in (500, 8_000):
+            # Nobody else sees them, and nothing counts them for the planner.
+            ask.execute(
+                "insert into staging.transaction (kafka_partition, kafka_offset, key, value)"
+                " select 0, -10 * n - length(status), '{}',"
+                " jsonb_build_object('status', status, 'id', n || ':1')"
+                " from generate_series(1, %s) as n, unnest(array['BEGIN', 'END']) as status",
+                (number,),
+            )
+            ask.execute(f"explain (analyze, format json) {cut_transactions.CUT}")
+            [([plan],)] = ask.fetchall()
+            took.append(plan["Execution Time"])
+            connection.rollback()
+    # 16 times the markers; compared each with each it is 256 times the work.
+    assert took[1] < 64 * took[0], took
+
+
 def test_what_retention_removed_is_not_missing(warehouse):
     """A full refresh of what retention left would remember transactions that were loaded whole."""
     source = warehouse.source
