@@ -24,7 +24,7 @@ def equal(stack) -> Iterator[None]:
     stack.assert_audit_clean()
     yield
     stack.assert_audit_clean()
-    assert stack.status()["healthy"]
+    stack.healthy_status()
 
 
 @pytest.fixture(autouse=True)
