@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from infra.errors import AirlineError
 from infra.parts.stopping import stop
 from infra.settings import Settings
-from infra.stack import home
+from infra.stack import consent, home
 from infra.stack.progress import Progress
 
 
@@ -29,13 +27,9 @@ def reset(settings: Settings, options: argparse.Namespace) -> int:
     if not settings.home.exists():
         print(f"there is no stack in {settings.home}")
         return 0
-    if not options.yes:
-        print(f"This removes all data of the stack in {settings.home}.")
-        if not sys.stdin.isatty():
-            raise AirlineError("reset asks before it removes data", "say './airline reset --yes'")
-        if input("Type yes to go on: ").strip().lower() != "yes":
-            print("nothing removed")
-            return 1
+    what = f"This removes all data of the stack in {settings.home}."
+    if not (options.yes or consent.is_given("reset", what)):
+        return 1
     progress = Progress()
     with home.alone(settings, progress.say):
         stop(settings, progress.say)

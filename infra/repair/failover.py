@@ -11,7 +11,6 @@ refuses to start anything: two primaries would be two truths.
 from __future__ import annotations
 
 import shutil
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from infra.loading import catch_up
 from infra.parts.registry import registry
 from infra.settings import Settings
 from infra.source.servers import Primary, Replica
-from infra.stack import home
+from infra.stack import consent, home
 from infra.stack.journal import Journal
 from infra.stack.program import BACKOFF, RUNNING, STARTING
 from infra.stack.progress import Progress
@@ -32,6 +31,7 @@ from infra.stack.service import bring_up
 from infra.stack.supervision import Supervisor
 from infra.stack.waiting import wait_until
 
+WHAT = "This stops the primary for some seconds and makes the replica the primary."
 # How long a server may take to come up or catch up, in seconds.
 PATIENCE = 90
 # How often a primary that ended is started again before it counts as lost.
@@ -58,7 +58,7 @@ def failover(settings: Settings, *, yes: bool, discard: bool) -> int:
         supervisor.start([service.program() for service in registry(settings)])
         journal = Journal(settings, "failover")
         told = journal.read()
-        if told is None and not yes and not _is_wanted():
+        if told is None and not yes and not consent.is_given("failover", WHAT):
             return 1
         if told is None or told["phase"] == "begun":
             # To go on as well: a replica that is down cannot say whether it was promoted.
@@ -245,13 +245,3 @@ def _wait(until, what: str) -> None:
         PATIENCE,
         lambda: AirlineError(what, "see './airline status' and './airline logs replica'"),
     )
-
-
-def _is_wanted() -> bool:
-    print("This stops the primary for some seconds and makes the replica the primary.")
-    if not sys.stdin.isatty():
-        raise AirlineError("failover asks before it begins", "say './airline failover --yes'")
-    if input("Type yes to go on: ").strip().lower() == "yes":
-        return True
-    print("nothing done")
-    return False

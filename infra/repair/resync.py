@@ -12,7 +12,6 @@ Every step can be repeated; the journal says where to go on after a kill.
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing, suppress
 from typing import Any
 
@@ -31,7 +30,7 @@ from infra.repair import cut_transactions, missed_deletes, slot
 from infra.repair.settlement import compare_all, settle
 from infra.settings import Settings
 from infra.source import capture, resync_due
-from infra.stack import home
+from infra.stack import consent, home
 from infra.stack.journal import Journal, refuse_unfinished
 from infra.stack.progress import Progress, complain
 from infra.warehouse import incomplete_transactions
@@ -247,13 +246,10 @@ def _is_wanted(settings: Settings, table: str | None) -> bool:
     what = f"all rows of {table}" if table else "all rows of all tables, from a new slot"
     for lost in lost_log.find(settings):
         print(lost.reason)
-    print(f"This reads {what}, and loads what differs. It takes about as long as the first 'up'.")
-    if not sys.stdin.isatty():
-        raise AirlineError("resync asks before it begins", "say './airline resync --yes'")
-    if input("Type yes to go on: ").strip().lower() == "yes":
-        return True
-    print("nothing done")
-    return False
+    return consent.is_given(
+        "resync",
+        f"This reads {what}, and loads what differs. It takes about as long as the first 'up'.",
+    )
 
 
 def _is_slot_lost(settings: Settings, told: dict[str, Any]) -> bool:
