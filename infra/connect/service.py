@@ -60,10 +60,8 @@ class AutoRestart(Service):
     needs = ("connect",)
 
     def program(self) -> Program:
-        environment = self.settings.environment()
         # It asks the primary for the slot, as a role that reads figures and no rows.
-        environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
-        environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
+        environment = roles.environment(self.settings, roles.MONITOR)
         return self.module(environment, "infra.connect.auto_restart")
 
     def problem(self) -> str:

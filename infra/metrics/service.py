@@ -24,10 +24,8 @@ class Metrics(Service):
     ports = ("metrics",)
 
     def program(self) -> Program:
-        environment = self.settings.environment()
         # It runs the checks of `status` as a role that can read figures and no rows.
-        environment["AIRLINE_ADMIN_USER"] = roles.MONITOR
-        environment["AIRLINE_ADMIN_PASSWORD"] = self.settings.secret(roles.MONITOR)
+        environment = roles.environment(self.settings, roles.MONITOR)
         return self.module(environment, "infra.health")
 
     def answers(self) -> bool:

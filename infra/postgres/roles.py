@@ -27,6 +27,14 @@ WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONIT
 LOAD_SILENT_FOR = "2min"
 
 
+def environment(settings: Settings, role: str) -> dict[str, str]:
+    """The variables of a process of ours that logs in as `role` where others do as admin."""
+    return settings.environment() | {
+        "AIRLINE_ADMIN_USER": role,
+        "AIRLINE_ADMIN_PASSWORD": settings.secret(role),
+    }
+
+
 def make(settings: Settings, server: str, dsn: str) -> None:
     """Makes the roles of `server` (primary or dwh), or gives them the password on file again.
 
