@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import string
-import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -97,7 +96,8 @@ class Broker:
         runtime.make_folder(self.settings, self.data, mode=0o700, servers=True)
         # The cluster's id can be any; a fixed one makes a second try after a kill the same as the
         # first.
-        done = subprocess.run(
+        runtime.run(
+            self.settings,
             java_command(
                 self.settings,
                 "128m",
@@ -107,19 +107,10 @@ class Broker:
                 f"--cluster-id={'airline'.ljust(22, '0')}",
                 f"--config={self._configuration}",
             ),
-            cwd="/",
-            env=LANGUAGE,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            **runtime.process_options(self.settings),
+            LANGUAGE,
+            f"Kafka's storage in {self.data} could not be formatted",
+            "see what it says below; './airline up' tries again",
         )
-        if done.returncode:
-            raise AirlineError(
-                f"Kafka's storage in {self.data} could not be formatted",
-                "see what it says below; './airline up' tries again",
-                (done.stdout + done.stderr).strip(),
-            )
         return True
 
     def answers(self, seconds: float = 2) -> bool:

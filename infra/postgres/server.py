@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,26 +224,14 @@ class Server:
     def _run(
         self, program: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> None:
-        command: Sequence[str] = [
-            str(runtime.postgres_bin(self.settings) / program),
-            *arguments,
-        ]
-        done = subprocess.run(
-            command,
+        runtime.run(
+            self.settings,
+            [str(runtime.postgres_bin(self.settings) / program), *arguments],
             # The caller's PG* variables and language are not ours.
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **(environment or {})},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            **runtime.process_options(self.settings),
+            {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **(environment or {})},
+            f"{program} could not make the data folder of {self.name} ({self.data})",
+            "see what it says below; './airline up' tries again from the start",
         )
-        if done.returncode:
-            raise AirlineError(
-                f"{program} could not make the data folder of {self.name} ({self.data})",
-                "see what it says below; './airline up' tries again from the start",
-                (done.stdout + done.stderr).strip(),
-            )
 
 
 def _quoted(value: str | int) -> str:

@@ -11,9 +11,12 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra.errors import AirlineError
 from infra.settings import Settings, account, can_enter
 
 
@@ -31,6 +34,25 @@ def process_options(settings: Settings) -> dict[str, Any]:
     if owner is None:
         return {}
     return {"user": owner[0], "group": owner[1], "extra_groups": []}
+
+
+def run(
+    settings: Settings, command: Sequence[str], environment: Mapping[str, str], what: str, todo: str
+) -> None:
+    """Runs a program to its end, as the servers run. Raises AirlineError (`what`, `todo`, and all
+    that it said) where it fails.
+    """
+    done = subprocess.run(
+        command,
+        cwd="/",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        **process_options(settings),
+    )
+    if done.returncode:
+        raise AirlineError(what, todo, (done.stdout + done.stderr).strip())
 
 
 def give(settings: Settings, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The services of the core: what each needs, how it is made, run and asked whether it is ready.
+"""What a service is: what it needs, how it is made, run and asked whether it is ready.
 
 A new service is one more class and one more line in infra/parts/registry.py.
 """
