@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import count, islice
 
@@ -86,9 +86,21 @@ def frozen_ingester(scene: Scene) -> None:
 def load_killed(scene: Scene) -> None:
     """A dbt run is killed in the middle of a load, with the sessions it had."""
     scene.stack.wait_for_services("dwh")
+    load = begin_load(scene)
+    time.sleep(scene.dice.uniform(0, 3))
+    if load.poll() is None:
+        os.killpg(load.pid, signal.SIGKILL)
+    load.wait()
+
+
+def begin_load(
+    scene: Scene, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """dbt, at the tables of the vault; in this process's environment unless told otherwise."""
     load = subprocess.Popen(
         ["./airline", "dbt", "run", "--selector", "vault"],
         cwd=ROOT,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -98,10 +110,7 @@ def load_killed(scene: Scene) -> None:
         lambda: load.poll() is not None or scene.stack.is_loading_vault(),
         "dbt loads the vault",
     )
-    time.sleep(scene.dice.uniform(0, 3))
-    if load.poll() is None:
-        os.killpg(load.pid, signal.SIGKILL)
-    load.wait()
+    return load
 
 
 def scheduler_killed(scene: Scene) -> None:

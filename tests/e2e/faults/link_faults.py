@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.settings import ROOT
+from tests.e2e.faults.faults import begin_load
 from tests.e2e.faults.scene import Scene
 
 MODES = ("delayed", "cut", "half-open")
@@ -28,7 +29,7 @@ def link_fault(mode: str, link: str) -> Callable[[Scene], None]:
 
     def fault(scene: Scene) -> None:
         who, _ = link.split("→")
-        load = begin_load(scene) if who == "load" else None
+        load = begin_load(scene, scene.links.environment("load")) if who == "load" else None
         proxy = scene.links.proxy(link)
         begun = time.monotonic()
         {
@@ -63,24 +64,6 @@ def ask_status(scene: Scene, *, through_links: bool) -> dict[str, Any]:
         timeout=STATUS_PATIENCE,
     )
     return json.loads(done.stdout)
-
-
-def begin_load(scene: Scene) -> subprocess.Popen[bytes]:
-    """dbt, at the tables of the vault."""
-    load = subprocess.Popen(
-        ["./airline", "dbt", "run", "--selector", "vault"],
-        cwd=ROOT,
-        env=scene.links.environment("load"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    scene.stack.wait(
-        lambda: load.poll() is not None or scene.stack.is_loading_vault(),
-        "dbt loads the vault",
-    )
-    return load
 
 
 def end_load(load: subprocess.Popen[bytes], *, hangs: bool) -> None:

@@ -5,10 +5,9 @@ otherwise, and told.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -17,35 +16,21 @@ from infra.airflow import config
 from infra.airflow.alerts import WEBHOOK
 from infra.connect import connector
 from tests.support.dags import states
+from tests.support.webhook import webhook
 
 pytestmark = pytest.mark.timeout(3600)
 
 
 @contextmanager
-def webhook(stack) -> Iterator[list[dict]]:
+def posts(stack) -> Iterator[list[dict[str, Any]]]:
     """What Airflow posts to the webhook meanwhile."""
-    posted: list[dict] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    add = ("connections", "add", WEBHOOK, "--conn-type", "http", "--conn-host", url)
-    stack.airline("airflow", *add)
-    try:
-        yield posted
-    finally:
-        stack.airline("airflow", "connections", "delete", WEBHOOK)
-        server.shutdown()
-        server.server_close()
+    with webhook() as (url, posted):
+        add = ("connections", "add", WEBHOOK, "--conn-type", "http", "--conn-host", url)
+        stack.airline("airflow", *add)
+        try:
+            yield posted
+        finally:
+            stack.airline("airflow", "connections", "delete", WEBHOOK)
 
 
 def log(stack) -> str:
@@ -80,7 +65,7 @@ def test_a_difference_is_red_and_told_without_anybodys_data(stack, dags):
     stack.sql("dwh", f"create table public.taken_away as select * {gone}")
     stack.sql("dwh", f"delete {gone}")
     try:
-        with webhook(stack) as posted:
+        with posts(stack) as posted:
             state, _ = dags.run("audit")
     finally:
         stack.sql("dwh", "insert into dwh_business.kept_tickets select * from public.taken_away")

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from infra.settings import ROOT, Settings
 from infra.stack import home
 from tests.integration.conftest import free_ports
 from tests.integration.test_audit import Pair
+from tests.support.webhook import webhook
 
 pytestmark = pytest.mark.timeout(2700)
 
@@ -26,8 +25,10 @@ pytestmark = pytest.mark.timeout(2700)
 class Task:
     """The task, its two databases, and what was posted to the webhook."""
 
-    def __init__(self, server, folder: Path) -> None:
+    def __init__(self, server, folder: Path, webhook: str, posted: list[dict[str, Any]]) -> None:
         self.server = server
+        self.webhook = webhook
+        self.posted = posted
         self.pair = Pair(server)
         self.pair.load()
         [connect] = free_ports(1)
@@ -36,20 +37,6 @@ class Task:
         )
         home.make(self.settings)
         config.folder(self.settings).mkdir(parents=True, exist_ok=True)
-        self.posted: list[dict[str, Any]] = []
-        posted = self.posted
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.webhook = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.webhook.serve_forever, daemon=True).start()
 
     def run(self, *arguments: str, source_port: int | None = None) -> tuple[str, str]:
         """(what it failed with, all that it said)"""
@@ -76,10 +63,7 @@ class Task:
                 "AIRFLOW_CONN_SOURCE": connection("audited_source", source_port or server.port),
                 "AIRFLOW_CONN_WAREHOUSE": connection("audited_vault", server.port),
                 "AIRFLOW_CONN_DEADLINE_WEBHOOK": json.dumps(
-                    {
-                        "conn_type": "http",
-                        "host": f"http://127.0.0.1:{self.webhook.server_port}",
-                    }
+                    {"conn_type": "http", "host": self.webhook}
                 ),
             },
             capture_output=True,
@@ -96,10 +80,8 @@ class Task:
 
 @pytest.fixture
 def task(postgres_server, tmp_path):
-    task = Task(postgres_server, tmp_path / "home")
-    yield task
-    task.webhook.shutdown()
-    task.webhook.server_close()
+    with webhook() as (url, posted):
+        yield Task(postgres_server, tmp_path / "home", url, posted)
 
 
 def test_what_was_compared_and_is_equal_is_green(task):
