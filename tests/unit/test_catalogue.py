@@ -8,12 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 import catalogue
 from infra.settings import ROOT
 from infra.source.database import columns
 from infra.stack.failures import explained
 
+STAGED = ROOT / "models/vault_stage"
 SCHEMA = (ROOT / "infra/source/schema.sql").read_text()
 # What may hold a list of tables, by the ends of names.
 CODE = (".py", ".sql", ".json", ".yml", ".yaml", ".toml", ".properties")
@@ -54,6 +56,27 @@ def test_every_table_is_declared_with_its_columns_and_key():
         assert set(table.columns) >= set(at_source), name
         assert set(table.key) <= set(table.columns), name
         assert set(table.personal) <= set(table.columns), name
+
+
+def test_a_hub_is_filled_by_all_that_have_its_key():
+    """Rows that refer to what no other table has vanish from `current_*`, and no load fails."""
+    models = {file.stem: file.read_text() for file in (ROOT / "models").rglob("*.sql")}
+
+    def read_by(model: str) -> set[str]:
+        """The staging models that it is made from."""
+        names = set(re.findall(r"\b(?:stg|vst)_\w+", models[model])) & models.keys() - {model}
+        return names.union(*map(read_by, names))
+
+    checked = 0
+    for file in STAGED.glob("vst_*.yml"):
+        [model] = yaml.safe_load(file.read_text())["models"]
+        [staged] = read_by(model["name"]) & {model["name"].replace("vst_", "stg_")}
+        tests = [each for column in model["columns"] for each in column.get("data_tests", ())]
+        for test in tests:
+            hub = re.fullmatch(r"ref\('(\w+)'\)", test["relationships"]["arguments"]["to"])[1]
+            assert staged in read_by(hub), f"{hub} does not read {model['name']}"
+            checked += 1
+    assert checked > 15
 
 
 def test_nobody_lists_the_tables_a_second_time():
