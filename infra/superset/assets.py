@@ -112,6 +112,21 @@ def dump(asset: Asset) -> str:
     return yaml.dump(ordered, allow_unicode=True, sort_keys=False, width=96, Dumper=Dumper)
 
 
+def untidy(folder: Path = FOLDER, *, mend: bool = False) -> list[str]:
+    """The files that are not as an export writes them. With `mend` they are written so.
+
+    The first export after a small change would rewrite them whole.
+    """
+    found = []
+    for name, asset in read(folder).items():
+        text = dump(canonical(kind_of(name), asset))
+        if (folder / name).read_text() != text:
+            found.append(name)
+            if mend:
+                (folder / name).write_text(text)
+    return found
+
+
 def uri(settings: Settings | None) -> str:
     """The connection to the warehouse; with the usual address where `settings` are not given."""
     from infra.postgres import roles

@@ -162,6 +162,18 @@ def charts_of(dashboard: Asset) -> Iterator[str]:
             yield each["meta"].get("uuid", "")
 
 
+def shown_by(dashboard: Asset) -> set[str]:
+    """The uuids of the charts that its layout leads to: by rows, columns and tabs from the root."""
+    position = dashboard.get("position", {})
+    found, ahead = set(), ["ROOT_ID"]
+    while ahead:
+        each = position.get(ahead.pop(), {})
+        ahead += each.get("children", [])
+        if each.get("type") == "CHART":
+            found.add(each["meta"].get("uuid", ""))
+    return found
+
+
 def _without(asset: Asset, defaults: Asset) -> Asset:
     return {
         key: value

@@ -107,6 +107,30 @@ def _roles(bundle: Bundle, roles: dict[str, assets.Role]) -> Iterator[str]:
                 f"{assets.ROLES}: role {name} may read schema {schema}; "
                 f"dashboards read {' and '.join(SCHEMAS)}"
             )
+        yield from _half_open(bundle, name, role)
+
+
+def _half_open(bundle: Bundle, name: str, role: assets.Role) -> Iterator[str]:
+    """Superset shows a dashboard to whoever may read one of its datasets."""
+    datasets = {each["uuid"]: each for each in assets.of_kind(bundle, "datasets").values()}
+    charts = {each["uuid"]: each for each in assets.of_kind(bundle, "charts").values()}
+    readable = {
+        each
+        for each, dataset in datasets.items()
+        if dataset["schema"] in role.schemas or dataset["table_name"] in role.datasets
+    }
+    for board in assets.of_kind(bundle, "dashboards").values():
+        placed = [charts[each] for each in canonical.charts_of(board) if each in charts]
+        shut = [each for each in placed if each.get("dataset_uuid") not in readable]
+        if len(shut) == len(placed):
+            continue
+        for chart in shut:
+            if dataset := datasets.get(chart.get("dataset_uuid", "")):
+                yield (
+                    f"{assets.ROLES}: role {name} sees dashboard «{board['dashboard_title']}» and "
+                    f"may not read {dataset['table_name']}, so chart «{chart['slice_name']}» "
+                    "shows an error there"
+                )
 
 
 class Chain:
@@ -202,6 +226,10 @@ class Chain:
             for each in placed:
                 if each not in self._by_uuid["charts"]:
                     yield f"{title} places chart {each}, which no file has"
+            shown = canonical.shown_by(board)
+            for each in placed:
+                if each not in shown:
+                    yield f"{title} has chart {each} in its position, and in no row"
             numbers = {canonical.chart_number(each) for each in placed if each}
             for each in board["position"].values():
                 if isinstance(each, dict) and each.get("type") == "CHART":
@@ -209,11 +237,11 @@ class Chain:
                     if each["meta"].get("chartId") != number:
                         yield f"{title}: chart {each['meta'].get('uuid')} needs chartId {number}"
             for each in board["metadata"].get("native_filter_configuration", []):
-                shown = f"{title}, filter «{each['name']}»"
+                named = f"{title}, filter «{each['name']}»"
                 for target in each.get("targets", []):
-                    yield from self._target(shown, target)
+                    yield from self._target(named, target)
                 for number in set(each.get("scope", {}).get("excluded", [])) - numbers:
-                    yield f"{shown} leaves out chart {number}, which is not on the dashboard"
+                    yield f"{named} leaves out chart {number}, which is not on the dashboard"
             for number in _in_cross_filters(board["metadata"]) - numbers:
                 yield f"{title}: cross-filters name chart {number}, which is not on the dashboard"
 

@@ -16,8 +16,13 @@ from pathlib import Path
 
 from infra.settings import ROOT
 from infra.superset import assets, chain, exposures
+from infra.testing import descriptions
 
 FIX = "./airline test --lint --fix"
+BREAKS = (
+    "put back what is gone; or, if it is meant, change the dashboards, note it in CHANGELOG.md "
+    "and accept it with './airline test --lint --accept-breaking'"
+)
 SQL = ("models", "tests/data")
 
 
@@ -62,6 +67,16 @@ def lint(
             "as it says, in infra/superset/assets; a renamed column is renamed there too",
         ),
         Check(
+            "dashboards' files as an export writes them",
+            lambda: _forms(fix),
+            FIX,
+        ),
+        Check(
+            "descriptions, each said once",
+            lambda: "\n".join(descriptions.problems(ROOT)),
+            "a block in models/descriptions, referred to as \"{{ doc('<block>') }}\"",
+        ),
+        Check(
             "exposures",
             lambda: exposures.problem(fix),
             f"{FIX} writes them from infra/superset/assets",
@@ -96,8 +111,7 @@ def _of_manifest(tools: _Tools, target: Path, fix: bool, accept: bool) -> Sequen
         Check(
             "contracts of published models",
             lambda: _contracts(target, fix, accept),
-            "put back what is gone; or, if it is meant, change the dashboards, note it in "
-            "CHANGELOG.md and accept it with './airline test --lint --accept-breaking'",
+            "as it says",
         ),
         Check("ER diagrams", lambda: _diagrams(target, fix), FIX),
     ]
@@ -139,6 +153,12 @@ def _dashboards() -> str:
     return "\n".join(chain.problems(assets.read(), ROOT))
 
 
+def _forms(fix: bool) -> str:
+    if fix:
+        assets.untidy(mend=True)
+    return "\n".join(assets.untidy())
+
+
 def _conventions(tools: _Tools, target: Path) -> str:
     import yaml
 
@@ -168,7 +188,7 @@ def _contracts(target: Path, fix: bool, accept: bool) -> str:
     before, after = contracts.read(), contracts.contracts(manifest)
     broken = contracts.breaking(before, after, manifest)
     if broken and not accept:
-        return "\n".join(broken)
+        return "\n".join([*broken, BREAKS])
     if contracts.text(before) == contracts.text(after):
         return ""
     if fix or accept:

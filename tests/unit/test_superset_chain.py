@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,18 @@ def test_exposures_say_what_the_dashboards_read():
 
 def test_the_files_are_as_an_export_writes_them():
     """The first export after a small change in the UI would rewrite every file."""
-    for name, asset in assets.read().items():
-        text = assets.dump(canonical.canonical(assets.kind_of(name), asset))
-        assert (assets.FOLDER / name).read_text() == text, name
+    assert assets.untidy() == []
+
+
+def test_a_file_that_was_written_by_hand_is_put_in_order(tmp_path):
+    """Whoever writes a chart by hand has to find out by himself how an export writes it."""
+    folder = shutil.copytree(assets.FOLDER, tmp_path / "assets")
+    file = folder / "charts/flyers.yaml"
+    kept, before = file.read_text(), assets.read(folder)
+    file.write_text(f"{kept}cache_timeout: null\n")
+    assert assets.untidy(folder, mend=True) == ["charts/flyers.yaml"]
+    assert file.read_text() == kept and assets.read(folder) == before
+    assert assets.untidy(folder) == []
 
 
 def test_a_renamed_mart_column_names_the_chart(bundle, models):
@@ -98,6 +108,31 @@ def test_a_broken_link_is_told(bundle, models, file, change, says):
     """Superset would drop the chart in silence."""
     bundle[file].update(change)
     assert any(says in line for line in found(bundle, models))
+
+
+def test_a_chart_in_no_row_is_told(bundle, models):
+    """The file places it, and the dashboard does not show it."""
+    board = bundle["dashboards/passengers.yaml"]
+    uuid = next(canonical.charts_of(board))
+    [place] = [
+        name
+        for name, each in board["position"].items()
+        if isinstance(each, dict) and each.get("meta", {}).get("uuid") == uuid
+    ]
+    for each in board["position"].values():
+        if isinstance(each, dict) and place in each.get("children", []):
+            each["children"].remove(place)
+    assert f"chart {uuid} in its position, and in no row" in "\n".join(found(bundle, models))
+
+
+def test_a_dashboard_that_a_role_reads_in_part_is_told(bundle, tmp_path):
+    """One of its charts shows an error to whoever has the role."""
+    (tmp_path / assets.ROLES).write_text(
+        (assets.FOLDER / assets.ROLES).read_text().replace("v_airport_traffic_share, ", "")
+    )
+    lines = chain.problems(bundle, ROOT, tmp_path)
+    assert lines and all("airline_ops sees dashboard" in line for line in lines)
+    assert any("may not read v_airport_traffic_share" in line for line in lines)
 
 
 def test_a_chart_that_asks_for_what_its_dataset_has_not_is_named(bundle, models):

@@ -1,4 +1,4 @@
-"""Descriptions in the project's YAML, as they are written and as dbt resolves them."""
+"""Descriptions in the project's YAML: what models and columns mean is said once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ FOLDERS = ("models", "snapshots", "seeds")
 
 
 def blocks(root: Path) -> dict[str, str]:
-    """Name -> text of each docs block. Asserts that none is there twice."""
-    found = [
-        each
+    """Name -> text of each docs block. dbt refuses a second one of a name."""
+    return {
+        name: text
         for folder in FOLDERS
         for page in sorted((root / folder).rglob("*.md"))
-        for each in BLOCK.findall(page.read_text(encoding="utf-8"))
-    ]
-    assert len(dict(found)) == len(found), "two blocks have one name"
-    return dict(found)
+        for name, text in BLOCK.findall(page.read_text(encoding="utf-8"))
+    }
 
 
 def written(root: Path) -> dict[str, list[str]]:
@@ -35,6 +33,22 @@ def written(root: Path) -> dict[str, list[str]]:
                 place = f"{file.relative_to(root)}:{node.start_mark.line + 1}"
                 found[node.value.strip()].append(place)
     return found
+
+
+def problems(root: Path) -> list[str]:
+    """Texts that stand twice, blocks that nobody refers to, references to none; a line each."""
+    known, found = blocks(root), []
+    referred = set()
+    for text, places in written(root).items():
+        if reference := REFERENCE.match(text):
+            referred.add(reference[1])
+        elif len(places) > 1:
+            found.append(f"{text!r} is said in {', '.join(places)}")
+        elif text in known.values():
+            found.append(f"{places[0]}: {text!r} is a docs block already")
+    found += [f"there is no docs block {name}" for name in sorted(referred - known.keys())]
+    unused = known.keys() - referred - {"__overview__"}
+    return found + [f"nobody refers to the docs block {name}" for name in sorted(unused)]
 
 
 def _descriptions(node: yaml.Node | None, seen: set[int]) -> Iterator[yaml.ScalarNode]:
