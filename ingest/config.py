@@ -50,6 +50,10 @@ class Config:
         """The topics that are landed: one a source table, and Debezium's transaction markers."""
         return catalogue.topics(self.topic_prefix)
 
+    def is_due(self, rows: int, size: int, seconds: float) -> bool:
+        """Whether a batch of that many rows and bytes, begun that long ago, is landed now."""
+        return rows >= self.flush_rows or size >= self.flush_bytes or seconds >= self.flush_seconds
+
     def dsn(self) -> dict[str, object]:
         """Arguments for psycopg2.connect."""
         return {

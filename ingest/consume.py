@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import re
 import threading
@@ -118,7 +119,8 @@ class Reader:
         self._proven: dict[TopicPartition, int] = {}
         self._ask_at = 0.0  # when to check refused partitions again
         self._batch = Batch()
-        self._flush_at = self._report_at = 0.0
+        self._handed_at = -math.inf  # monotonic; the first answer goes on at once
+        self._report_at = 0.0
         self._consumer = connect(config, stopping)
 
     def run(self) -> None:
@@ -224,11 +226,8 @@ class Reader:
         return -1 if epoch is None else epoch
 
     def _is_due(self) -> bool:
-        return (
-            self._batch.rows >= self._config.flush_rows
-            or self._batch.bytes >= self._config.flush_bytes
-            or time.monotonic() >= self._flush_at
-        )
+        waited = time.monotonic() - self._handed_at
+        return self._config.is_due(self._batch.rows, self._batch.bytes, waited)
 
     # -- passing on ---------------------------------------------------------------------------
 
@@ -255,7 +254,7 @@ class Reader:
         batch.round = self._round
         if batch.moves:
             self._put(batch)
-        self._flush_at = time.monotonic() + self._config.flush_seconds
+        self._handed_at = time.monotonic()
 
     def _put(self, item: Batch | Positions | Refusals | None) -> None:
         """Waits until the lander takes it; meanwhile pauses reading and stays in the group."""

@@ -61,6 +61,16 @@ def test_a_value_that_makes_no_sense_is_named(variable, value, capsys):
     assert value in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("rows", "size", "seconds", "due"),
+    [(0, 0, 0.9, False), (9, 99, 0.9, False), (10, 0, 0, True), (0, 100, 0, True), (0, 0, 1, True)],
+)
+def test_a_batch_is_landed_when_it_is_full_or_old(rows, size, seconds, due):
+    """A batch grows past what memory holds, or an event that comes alone waits for a second one."""
+    limits = ["--flush-rows=10", "--flush-bytes=100", "--flush-seconds=1"]
+    assert config.read(limits, {}).is_due(rows, size, seconds) is due
+
+
 def test_positions_to_set():
     """--set-position would store another position than the one that was typed."""
     c = config.read(["--set-position", "airline.public.flights:0=12"], {})
