@@ -43,4 +43,13 @@ def explained(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         complain("interrupted; services that were started go on, './airline down' stops them")
         return 130
+    except Exception as error:
+        # Imported by those verbs alone that talk to Kafka: it takes longer than most others do.
+        kafka = sys.modules.get("kafka.errors")
+        if kafka is None or not isinstance(error, kafka.KafkaError):
+            raise
+        complain(
+            f"Kafka does not answer as it should ({error}); "
+            "see './airline status', start what does not run with './airline up'"
+        )
     return 1

@@ -1,0 +1,27 @@
+"""What ends a command is said in one line with what to do."""
+
+from __future__ import annotations
+
+import pytest
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError
+
+from infra.stack.failures import explained
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), KafkaTimeoutError("no answer")])
+def test_a_broker_that_does_not_answer_is_no_traceback(capsys, error):
+    """Whoever asks while the broker restarts reads thirty lines of the client's insides."""
+
+    def ask() -> int:
+        raise error
+
+    assert explained(ask) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("airline: Kafka") and type(error).__name__ in said
+    assert "'./airline up'" in said and said.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    """A fault of the product is reported as one of the stack's, and nobody can find it."""
+    with pytest.raises(ZeroDivisionError):
+        explained(lambda: 1 // 0)
