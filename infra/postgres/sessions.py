@@ -25,11 +25,12 @@ def patience(seconds: float) -> Iterator[None]:
 
     For whoever asks servers that may hang: libpq itself waits for an answer without an end.
     """
-    _patience.limit = time.monotonic() + seconds
+    around, limit = getattr(_patience, "limit", None), time.monotonic() + seconds
+    _patience.limit = limit if around is None else min(around, limit)
     try:
         yield
     finally:
-        del _patience.limit
+        _patience.limit = around
 
 
 @contextmanager
