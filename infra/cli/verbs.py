@@ -99,14 +99,14 @@ VERBS: dict[str, Verb] = {
         has_own_parser=True,
     ),
     "load": Verb(
-        "replace the source's rows by eight CSV files, and build the marts",
+        "replace the source's rows by CSV files, one a table, and build the marts",
         load.load,
         (
             _argument(
                 "folder",
                 type=Path,
                 metavar="DIR",
-                help="folder with <table>.csv for each of the eight tables, or a tar archive of it",
+                help="folder with <table>.csv for each table of the source, or a tar archive of it",
             ),
         ),
     ),

@@ -66,7 +66,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     command.set_defaults(run=_history)
 
     command = commands.add_parser(
-        "load", parents=[common], help="replace the content of all tables by eight CSV files"
+        "load", parents=[common], help="replace the content of all tables by CSV files, one a table"
     )
     command.add_argument(
         "directory", metavar="DIR", help="folder with <table>.csv for each table, or a tar of it"

@@ -1,4 +1,4 @@
-"""Replaces the booking system's data by eight CSV files, in one transaction."""
+"""Replaces the booking system's data by CSV files, one a table, in one transaction."""
 
 from __future__ import annotations
 

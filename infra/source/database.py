@@ -125,7 +125,7 @@ def is_empty(dsn: str) -> bool:
 
 
 def truncate(connection: Connection) -> None:
-    """Truncates all eight tables in the caller's transaction; CDC captures the truncation."""
+    """Truncates all tables in the caller's transaction; CDC captures the truncation."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(catalogue.names())} RESTART IDENTITY")
 

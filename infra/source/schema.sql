@@ -1,4 +1,4 @@
--- The booking system: eight tables and what holds among them.
+-- The booking system: its tables and what holds among them.
 -- Safe to run again. Columns stand in the order of the CSV files that `load` takes. Each statement
 -- ends with a semicolon at a line's end (infra/source/database.py runs them one by one); what change
 -- data capture reads is in infra/source/capture.py.

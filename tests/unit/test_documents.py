@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import ROOT
+from tests.integration import test_marts_odd_values
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|<(https?://[^>]+)>")
@@ -155,6 +156,20 @@ def test_there_is_a_russian_page_of_all_that_a_readme_tells():
             and (path.parent / target).resolve() != of_english(path)
         ]
         assert english_pages == [], path.name
+
+
+def test_every_mart_is_on_the_docs_sites_first_page():
+    """A reader looks there for the mart that answers a question, and it is not listed."""
+    page = (ROOT / "models/overview.md").read_text()
+    listed = re.search(r"^\| mart \|.*\n\| ---.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    named = re.findall(r"^\| `(\w+)` \|", listed[1], re.MULTILINE)
+    assert sorted(named) == sorted(file.stem for file in (ROOT / "models/marts").rglob("*.sql"))
+
+
+def test_every_mart_is_tried_with_odd_values():
+    """A new mart breaks or grows by one odd row, and nobody has tried it."""
+    tried = {name.split(".")[1] for name in test_marts_odd_values.MARTS}
+    assert tried == {file.stem for file in (ROOT / "models/marts").rglob("*.sql")}
 
 
 def words_of(path: Path) -> str:
