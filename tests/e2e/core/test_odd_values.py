@@ -104,6 +104,14 @@ def test_of_a_row_that_goes_only_its_key_is_read(stack):
     assert set_aside(stack) == []
 
 
+def test_a_message_of_somebody_elses_is_left_alone(stack):
+    """A logical message that is larger than Kafka's may be stops capture for good."""
+    size = 80 << 20
+    stack.sql("primary", f"select pg_logical_emit_message(true, 'outbox', repeat('x', {size}))")
+    stack.commit("update flights set status = status where flight_id = 1")
+    stack.assert_audit_clean()
+
+
 def test_types_that_change_and_change_back(stack):
     """A value of another type would stop all loads, also after type and row are put back."""
     [(flight,)] = stack.sql("primary", "select min(flight_id) from flights")
