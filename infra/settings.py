@@ -68,6 +68,8 @@ class Declared:
         return said
 
 
+MOST_MESSAGE_MB = 64
+
 # The groups, in the order of the docs.
 PLACE, LOGINS, LOADING, KAFKA, PORT = (
     "Where a stack lives",
@@ -197,7 +199,7 @@ class Settings:
         KAFKA,
         16,
         1,
-        64,
+        MOST_MESSAGE_MB,
         "Largest message, MB, which is the largest row: of broker, topics and Connect.",
     )
     primary_port: int = _port("AIRLINE_PRIMARY_PORT", "primary", 5432, "Source database.")

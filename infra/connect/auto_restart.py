@@ -15,6 +15,8 @@ is written at the source (infra/connect/resume_position.py).
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import signal
 import sys
 import time
@@ -36,6 +38,10 @@ from infra.stack.log import say
 # How often to look, in seconds.
 LOOK_EVERY = 2.0
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+# The wait after three starts that did not help.
+FAILS_AGAIN = 16.0
+# How much of a trace is kept, in characters.
+TRACE = 20_000
 # How long Connect may take to answer, and how old the last check may be, in seconds.
 PATIENCE, TOO_OLD = 10.0, 60.0
 
@@ -51,6 +57,11 @@ class Patience:
     wait: float = FIRST_RETRY
     due: float = 0.0
     running_since: float | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it failed again after each of several starts."""
+        return self.wait >= FAILS_AGAIN
 
     def is_due(self, now: float, *, failed: bool, running: bool) -> bool:
         """Whether to restart it now, given the state that was seen at this time."""
@@ -71,6 +82,36 @@ def looked(settings: Settings) -> Path:
     """A file that is touched at each check."""
     folder = runtime.make_folder(settings, settings.home / "run", mode=0o700)
     return folder / "auto-restart.looked"
+
+
+def state_in_the_long_run(settings: Settings, seconds: float = 100) -> connector.State | None:
+    """As connector.state; but where it fails again after each start, that of the failure, although
+    it may run at the moment.
+    """
+    now = connector.state(settings, seconds)
+    if now is not None and now.is_running:
+        return _noted_failure(settings) or now
+    return now
+
+
+def _noted_failure(settings: Settings) -> connector.State | None:
+    try:
+        return connector.State(**json.loads(_failure(settings).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _failure(settings: Settings) -> Path:
+    return looked(settings).with_name("auto-restart.failure")
+
+
+def _note_failure(settings: Settings, state: connector.State, patience: Patience) -> None:
+    """Kept until it has run for the longest wait."""
+    if state.is_failed and patience.is_spent:
+        kept = dataclasses.replace(state, trace=state.trace[:TRACE])
+        _failure(settings).write_text(json.dumps(dataclasses.asdict(kept)))
+    elif not patience.is_spent:
+        _failure(settings).unlink(missing_ok=True)
 
 
 def problem(settings: Settings) -> str:
@@ -125,6 +166,8 @@ def main(settings: Settings) -> int:
                     next_try_in_seconds=round(patience.due - now),
                 )
                 connector.restart_failed(settings, PATIENCE)
+            if state is not None:
+                _note_failure(settings, state, patience)
         except AirlineError as error:
             # A dead worker is restarted by the supervisor.
             if answered:

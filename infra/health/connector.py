@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from infra.connect import auto_restart
 from infra.connect import connector as cdc
 from infra.health.finding import Finding
-from infra.settings import Settings
+from infra.settings import MOST_MESSAGE_MB, Settings
 from infra.source import resync_due
 
 # How long Connect may take to say how the connector is, in seconds.
@@ -12,7 +13,7 @@ PATIENCE = 8.0
 
 
 def connector(settings: Settings) -> Finding:
-    state = cdc.state(settings, PATIENCE)
+    state = auto_restart.state_in_the_long_run(settings, PATIENCE)
     if state is None:
         return Finding("", "not registered", "'./airline up' registers it")
     others = cdc.captures_otherwise(settings, PATIENCE)
@@ -46,9 +47,12 @@ def _why_not(settings: Settings, state: cdc.State) -> str:
     if state.connector == "RUNNING" and state.task is None:
         return "it has no task yet; './airline logs connect' says why where that stays"
     if "RecordTooLargeException" in state.trace:
+        larger = f"a row is larger than a message of {settings.message_mb} MiB may be"
+        if settings.message_mb < MOST_MESSAGE_MB:
+            return f"{larger}: raise AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
         return (
-            f"a row is larger than a message of {settings.message_mb} MiB may be: raise "
-            "AIRLINE_MESSAGE_MB and run './airline up'; nothing is skipped"
+            f"{larger}, and that is the most: make it smaller at the source, then './airline "
+            "resync' reads every row as it is now, and not the change that is too large"
         )
     if state.has_lost_its_place:
         return cdc.LOST_PLACE

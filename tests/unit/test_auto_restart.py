@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from itertools import pairwise
 
 import psycopg2
 
-from infra.connect import auto_restart, resume_position
+from infra.connect import auto_restart, connector, resume_position
 from infra.connect.auto_restart import LAST_RETRY, Patience
+from infra.connect.connector import State
 from infra.connect.resume_position import STANDS_STILL, Search
 from infra.connect.slot_gap import Slot
 from infra.settings import Settings
@@ -37,6 +39,27 @@ def test_what_fails_just_after_each_start_counts_as_failing_still():
         if patience.is_due(now, failed=not just_started, running=just_started):
             found.append(now)
     assert [later - sooner for sooner, later in pairwise(found)][-3:] == [LAST_RETRY] * 3
+
+
+def test_what_fails_again_and_again_is_known_while_it_runs(tmp_path, monkeypatch):
+    """Status calls it running each time that it looks between two failures, and a load waits for
+    what cannot come.
+    """
+    settings = dataclasses.replace(Settings.from_environment({}), home=tmp_path)
+    failed = State("RUNNING", "FAILED", "RecordTooLargeException: x")
+    running = State("RUNNING", "RUNNING", "")
+    monkeypatch.setattr(connector, "state", lambda *_: running)
+    patience, seen = Patience(), []
+    for now in range(0, 200):
+        # It fails each ten seconds, until it is mended.
+        state = failed if now % 10 == 9 and now < 100 else running
+        patience.is_due(now, failed=state.is_failed, running=state.is_running)
+        auto_restart._note_failure(settings, state, patience)
+        seen.append(auto_restart.state_in_the_long_run(settings))
+    # One failure is none in the long run.
+    assert seen[9] == running
+    assert seen[60] == failed
+    assert seen[-1] == running
 
 
 def test_after_a_long_run_it_is_tried_at_once():
