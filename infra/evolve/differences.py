@@ -138,6 +138,16 @@ def _columns(table: Table, model: catalogue.Table, taken: set[str]) -> Iterator[
                 "set its events aside, as if the column were dropped",
                 f"'./airline up' publishes the whole table, then './airline resync {table.name}'",
             )
+        if column.is_generated:
+            yield Difference(
+                "generated",
+                table.name,
+                name,
+                "the source computes it, so no event has it",
+                "set its events aside, as if the column were dropped",
+                f"make it a column that is written, then './airline resync {table.name}'; or name "
+                "it in dropped_columns",
+            )
         if name in model.dropped:
             yield Difference(
                 "back again",
@@ -159,6 +169,15 @@ def _columns(table: Table, model: catalogue.Table, taken: set[str]) -> Iterator[
                     "'./airline evolve --apply' makes it wider here too; what was set aside loads "
                     "after './airline dead-letters replay'",
                     writes=True,
+                )
+            case "other" if kind == "text" and column.type.startswith("character("):
+                yield Difference(
+                    "padded",
+                    table.name,
+                    name,
+                    f"is {column.type} at the source, which pads a value with blanks",
+                    "go on; a value that is shorter comes with the blanks, and is another text",
+                    f"make it text there, then './airline resync {table.name}'",
                 )
             case "other":
                 yield Difference(

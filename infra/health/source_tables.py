@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import catalogue
+from infra.evolve import types
+from infra.evolve.catalogue import Column
 from infra.health.finding import Finding
 from infra.settings import Settings
 from infra.source import capture, resync_due
@@ -20,6 +22,9 @@ def source_tables(settings: Settings) -> Finding:
     names = [f"{table}.{column}" for table, found in columns.items() for column in found]
     if names:
         text += f"; not kept in the vault: {', '.join(names)} ('./airline evolve' takes them in)"
+    changed = _of_another_type(source)
+    if changed:
+        text += f"; of another type: {', '.join(changed)} ('./airline evolve' says what it means)"
     return Finding(
         "",
         text,
@@ -28,5 +33,17 @@ def source_tables(settings: Settings) -> Finding:
             "captured": well,
             "faults": [{"table": each.table, "what": each.what} for each in faults],
             "not_kept": names,
+            "of_another_type": changed,
         },
     )
+
+
+def _of_another_type(source: capture.Source) -> list[str]:
+    """Columns whose type at the source is none that comes as the project's."""
+    return [
+        f"{table.name}.{name} ({now.types[name][0]})"
+        for table in catalogue.tables().values()
+        if (now := source.relations.get(table.name)) is not None
+        for name, modelled in table.modelled.items()
+        if name in now.types and types.relation(Column(name, *now.types[name]), modelled) == "other"
+    ]

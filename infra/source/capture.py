@@ -76,6 +76,11 @@ class Relation:
     entry: int | None
     identities: Mapping[str, str] = field(default_factory=dict)
     partitions: tuple[int, ...] = ()
+    # Columns that the source computes, and tables that inherit from this one.
+    generated: tuple[str, ...] = ()
+    heirs: tuple[str, ...] = ()
+    # Column -> [its type as format_type writes it, of a domain what it is made of; is it an enum].
+    types: Mapping[str, list] = field(default_factory=dict)
 
     @property
     def is_table(self) -> bool:
@@ -179,6 +184,37 @@ select
     array(
         select part.relid::oid::bigint from pg_partition_tree(class.oid) as part
         where part.isleaf and part.relid <> class.oid order by 1
+    ),
+    array(
+        select attribute.attname::text from pg_attribute as attribute
+        where attribute.attrelid = class.oid
+            and attribute.attgenerated <> '' and not attribute.attisdropped
+        order by attribute.attnum
+    ),
+    array(
+        select heir.relname::text
+        from pg_inherits inner join pg_class as heir on heir.oid = pg_inherits.inhrelid
+        where pg_inherits.inhparent = class.oid and not heir.relispartition
+        order by heir.relname
+    ),
+    coalesce(
+        (
+            select jsonb_object_agg(
+                attribute.attname,
+                jsonb_build_array(
+                    format_type(
+                        coalesce(nullif(type.typbasetype, 0), type.oid),
+                        case when type.typbasetype = 0 then atttypmod else type.typtypmod end
+                    ),
+                    type.typtype = 'e'
+                )
+            )
+            from pg_attribute as attribute
+            inner join pg_type as type on type.oid = attribute.atttypid
+            where attribute.attrelid = class.oid
+                and attribute.attnum > 0 and not attribute.attisdropped
+        ),
+        '{}'
     )
 from pg_class as class
 left join pg_index as identity on identity.indrelid = class.oid and identity.indisreplident
@@ -294,6 +330,25 @@ def _of_table(source: Source, table: catalogue.Table, now: Relation | None) -> l
                 blocks=any(each in table.key for each in missing),
             )
         )
+    if computed := [each for each in now.generated if each in table.columns]:
+        found.append(
+            fault(
+                f"has {', '.join(computed)} computed by the source, and no event has what it"
+                " computes",
+                f"make it a column that is written ('alter table {name} alter {computed[0]} drop"
+                f" expression'), then './airline resync {name}'",
+                loses=True,
+            )
+        )
+    if now.heirs:
+        found.append(
+            fault(
+                f"has rows of tables that inherit from it ({', '.join(now.heirs)}), of which no"
+                " change comes",
+                f"'alter table {now.heirs[0]} no inherit {name}'",
+                loses=True,
+            )
+        )
     if now.persistence != "p":
         found.append(
             fault(
@@ -347,7 +402,12 @@ def _publishing(publication: Publication, now: Relation, fault) -> list[Fault]:
             )
         )
     wanted = catalogue.tables()[now.name].columns
-    if hidden := [each for each in now.columns if each in wanted and each not in now.published]:
+    hidden = [
+        each
+        for each in now.columns
+        if each in wanted and each not in now.published and each not in now.generated
+    ]
+    if hidden:
         found.append(
             fault(
                 f"is published without its columns {', '.join(hidden)}",

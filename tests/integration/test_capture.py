@@ -132,6 +132,19 @@ BROKEN: dict[str, tuple[str, str, str | None, bool]] = {
         "seats",
         True,
     ),
+    "a computed column": (
+        "alter table aircrafts drop column range;"
+        " alter table aircrafts add range integer generated always as (7) stored",
+        "'alter table aircrafts alter range drop expression'",
+        "aircrafts",
+        False,
+    ),
+    "a table that inherits": (
+        "create table more_seats () inherits (seats)",
+        "'alter table more_seats no inherit seats'",
+        "seats",
+        False,
+    ),
     "identity nothing": (
         "alter table flights replica identity nothing",
         "'alter table flights replica identity default'",

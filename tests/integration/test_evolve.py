@@ -297,6 +297,20 @@ def test_dropped_column_goes_through_without_reset(evolving):
     ) == [(6000,), (None,)]
 
 
+def test_what_is_computed_or_padded_at_the_source_is_told(evolving):
+    """The plan says nothing of a column that no event has any more; or that values are set aside
+    which are loaded with blanks.
+    """
+    evolving.at_source(
+        "alter table aircrafts drop range;"
+        " alter table aircrafts add range integer generated always as (7) stored;"
+        " alter table flights alter status type char(20)"
+    )
+    found = kinds(evolving.find())
+    assert found["aircrafts.range"] == "generated"
+    assert found["flights.status"] == "padded"
+
+
 def test_grown_key_takes_no_row_for_another(evolving):
     """Rows that differ in the new part of the key alone would be one row of the vault."""
     warehouse, source = evolving.warehouse, evolving.source
