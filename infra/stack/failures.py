@@ -18,7 +18,10 @@ def explained(command: Callable[[], int]) -> int:
     import psycopg2.errors
 
     try:
-        return command()
+        code = command()
+        # What nobody reads any more is noticed here, and not when the process has ended.
+        sys.stdout.flush()
+        return code
     except AirlineError as error:
         complain(str(error))
         if error.detail:
