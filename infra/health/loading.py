@@ -13,6 +13,8 @@ LONG = 3600.0
 # With Airflow, events may wait three times the interval between loads, but at least this long: a
 # load may take long, or wait ten minutes for the rest of a transaction.
 SOON = 1200.0
+# How far the source's clock may be ahead, in seconds.
+AHEAD = 600.0
 
 
 def load_batch(settings: Settings) -> Finding:
@@ -55,6 +57,12 @@ def load_batch(settings: Settings) -> Finding:
             "it runs, './airline dbt build' once"
         )
         problem = f"events wait for {span(waiting)}, so the marts are old: {whose}"
+    elif (ahead := _ahead(settings)) > AHEAD:
+        problem = (
+            f"load dates are {span(ahead)} ahead of the clock, because a commit had such a time: "
+            "set the source's clock right. Until then current_* has what is committed, and a "
+            "question as of now has not"
+        )
     return Finding(
         "",
         text,
@@ -68,6 +76,21 @@ def load_batch(settings: Settings) -> Finding:
             "unread_age_limit": limit,
         },
     )
+
+
+def _ahead(settings: Settings) -> float:
+    """Seconds from now to the newest load date; 0 where it has passed."""
+    [(seconds,)] = Warehouse(settings).server.query(
+        """
+        select coalesce(extract(epoch from max(to_load_date) - now())::float8, 0)
+        from dwh_control.load_batch_range
+        where to_load_date > now() and load_batch_id = (
+            select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
+        )
+        """,
+        dbname=settings.dwh_db,
+    )
+    return seconds
 
 
 def newest_mart_row(settings: Settings) -> Finding:

@@ -11,93 +11,100 @@ select
     -- The load date: the commit time, moved so that it is strictly later than that of the previous transaction in the
     -- partition. With commit times t and transaction ordinals i: load_date(i) = i + max over j <= i of (t(j) - j), in
     -- microseconds, continued from the previous batch.
-    timestamptz 'epoch' + interval '1 microsecond' * (
-        event.transaction_ordinal
-        + greatest(
-            max(event.commit_us - event.transaction_ordinal) over in_order,
-            event.from_load_date_us
-        )
-    ) as load_date
+    -- Seconds and their fraction separately: an interval is computed from a double, exact up to 2^53 only.
+    timestamptz 'epoch' + event.load_date_us / 1000000 * interval '1 second'
+    + event.load_date_us % 1000000 * interval '1 microsecond' as load_date
 from (
     select
-        ordered.*,
-        sum(ordered.begins_transaction) over in_order as transaction_ordinal
+        numbered.*,
+        (
+            numbered.transaction_ordinal
+            + greatest(
+                max(numbered.commit_us - numbered.transaction_ordinal) over in_order,
+                numbered.from_load_date_us
+            )
+        )::bigint as load_date_us
     from (
         select
-            landed.*,
-            case
-                when
-                    landed.transaction_id is distinct from
-                    lag(landed.transaction_id, 1, landed.transaction_before) over in_order
-                    then 1
-                else 0
-            end as begins_transaction
+            ordered.*,
+            sum(ordered.begins_transaction) over in_order as transaction_ordinal
         from (
             select
-                change.kafka_partition,
-                change.kafka_offset,
-                change.value ->> 'op' as op,
-                {{ transaction_of('change') }} as transaction_id,
-                batch.transaction_before,
-                (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
-                (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
-                -- Of a deleted row only the primary key: Debezium fills the other columns with placeholders.
+                landed.*,
                 case
-                    when change.value ->> 'op' = 'd' then {{ key_image(table_name, 'change') }}
-                    else coalesce(restored.row_image, change.value -> 'after')
-                end as row_image,
-                (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
+                    when
+                        landed.transaction_id is distinct from
+                        lag(landed.transaction_id, 1, landed.transaction_before) over in_order
+                        then 1
+                    else 0
+                end as begins_transaction
             from (
                 select
-                    batch_range.*,
-                    -- a snapshot that began in the previous batch continues as one transaction, and so do the deletes of a resync
-                    (
-                        select {{ transaction_of('raw') }}
-                        from {{ source('staging', table_name) }} as raw
-                        where
-                            raw.kafka_partition = batch_range.kafka_partition
-                            and raw.kafka_offset = {{ last_change_before(table_name, 'batch_range') | indent(28) }}
-                            and (raw.value ->> 'op' = 'r' or raw.value -> 'source' ->> 'txId' is null)
-                    ) as transaction_before
-                from {{ load_batch_relation('load_batch_range') }} as batch_range
-            ) as batch
-            cross join lateral (
-                {{ batch_events(table_name, 'batch') | indent(16) }}
-            ) as change
-            -- an event lacks a long value that did not change: here it is put back
-            left join {{ load_batch_relation('restored_image') }} as restored
-                on
-                    batch.topic = restored.topic
-                    and change.kafka_partition = restored.kafka_partition
-                    and change.kafka_offset = restored.kafka_offset
-            -- an event that repeats an earlier one adds no history
-            left join {{ load_batch_relation('repeated_event') }} as repeated
-                on
-                    batch.topic = repeated.topic
-                    and change.kafka_partition = repeated.kafka_partition
-                    and change.kafka_offset = repeated.kafka_offset
-            -- nor does an event that was set aside
-            left join {{ load_batch_relation('set_aside_event') }} as set_aside
-                on
-                    batch.topic = set_aside.topic
-                    and change.kafka_partition = set_aside.kafka_partition
-                    and change.kafka_offset = set_aside.kafka_offset
-                    and set_aside.loaded_by is null
-            where
-                batch.load_batch_id = (
-                    select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
-                )
-                and batch.topic = '{{ cdc_topic(table_name) }}'
-                -- A tombstone is for Kafka's log compaction; the delete itself is the event before it.
-                and change.value is not null
-                and repeated.kafka_offset is null
-                and set_aside.kafka_offset is null
-        ) as landed
-        window in_order as (partition by landed.kafka_partition order by landed.kafka_offset)
-    ) as ordered
-    window in_order as (partition by ordered.kafka_partition order by ordered.kafka_offset)
+                    change.kafka_partition,
+                    change.kafka_offset,
+                    change.value ->> 'op' as op,
+                    {{ transaction_of('change') }} as transaction_id,
+                    batch.transaction_before,
+                    (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
+                    (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
+                    -- Of a deleted row only the primary key: Debezium fills the other columns with placeholders.
+                    case
+                        when change.value ->> 'op' = 'd' then {{ key_image(table_name, 'change') }}
+                        else coalesce(restored.row_image, change.value -> 'after')
+                    end as row_image,
+                    (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
+                from (
+                    select
+                        batch_range.*,
+                        -- a snapshot that began in the previous batch continues as one transaction, and so do the deletes of a resync
+                        (
+                            select {{ transaction_of('raw') }}
+                            from {{ source('staging', table_name) }} as raw
+                            where
+                                raw.kafka_partition = batch_range.kafka_partition
+                                and raw.kafka_offset = {{ last_change_before(table_name, 'batch_range') | indent(32) }}
+                                and (raw.value ->> 'op' = 'r' or raw.value -> 'source' ->> 'txId' is null)
+                        ) as transaction_before
+                    from {{ load_batch_relation('load_batch_range') }} as batch_range
+                ) as batch
+                cross join lateral (
+                    {{ batch_events(table_name, 'batch') | indent(20) }}
+                ) as change
+                -- an event lacks a long value that did not change: here it is put back
+                left join {{ load_batch_relation('restored_image') }} as restored
+                    on
+                        batch.topic = restored.topic
+                        and change.kafka_partition = restored.kafka_partition
+                        and change.kafka_offset = restored.kafka_offset
+                -- an event that repeats an earlier one adds no history
+                left join {{ load_batch_relation('repeated_event') }} as repeated
+                    on
+                        batch.topic = repeated.topic
+                        and change.kafka_partition = repeated.kafka_partition
+                        and change.kafka_offset = repeated.kafka_offset
+                -- nor does an event that was set aside
+                left join {{ load_batch_relation('set_aside_event') }} as set_aside
+                    on
+                        batch.topic = set_aside.topic
+                        and change.kafka_partition = set_aside.kafka_partition
+                        and change.kafka_offset = set_aside.kafka_offset
+                        and set_aside.loaded_by is null
+                where
+                    batch.load_batch_id = (
+                        select max(newest.load_batch_id) from {{ load_batch_relation('load_batch') }} as newest
+                    )
+                    and batch.topic = '{{ cdc_topic(table_name) }}'
+                    -- A tombstone is for Kafka's log compaction; the delete itself is the event before it.
+                    and change.value is not null
+                    and repeated.kafka_offset is null
+                    and set_aside.kafka_offset is null
+            ) as landed
+            window in_order as (partition by landed.kafka_partition order by landed.kafka_offset)
+        ) as ordered
+        window in_order as (partition by ordered.kafka_partition order by ordered.kafka_offset)
+    ) as numbered
+    window in_order as (partition by numbered.kafka_partition order by numbered.kafka_offset)
 ) as event
-window in_order as (partition by event.kafka_partition order by event.kafka_offset)
 {% endmacro %}
 
 

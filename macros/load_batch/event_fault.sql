@@ -17,6 +17,10 @@ case
     -- 1970 to 9999
     when ({{ source_of }} ->> 'ts_us')::bigint not between 0 and 253402300799999999
         then array['source.ts_us', 'is no commit time']
+    -- load dates never go back: all later ones would be later still
+    when timestamptz 'epoch' + ({{ source_of }} ->> 'ts_us')::bigint / 1000000 * interval '1 second'
+        > {{ event }}.landed_at + interval '1 day'
+        then array['source.ts_us', 'is over a day ahead of the clock of the warehouse: set the clock of the source right, then ./airline resync {{ table_name }}']
     when not pg_input_is_valid({{ source_of }} ->> 'lsn', 'bigint')
         then array['source.lsn', 'is no position in the log of the source']
     when not pg_input_is_valid({{ source_of }} ->> 'txId', 'bigint')

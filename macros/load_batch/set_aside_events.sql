@@ -66,6 +66,7 @@ on conflict do nothing;
 {#- The parts of an event that event_fault reads, each extracted from the JSON once. -#}
 {% macro event_image(event) -%}
 {{ event }}.key,
+{{ event }}.landed_at,
 {{ event }}.value ->> 'op' as op,
 {{ event }}.value -> 'source' as source,
 {{ event }}.value -> 'transaction' as transaction,

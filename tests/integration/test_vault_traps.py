@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from infra.health import loading
 from tests.support.events import (
     UNAVAILABLE,
     aircraft,
@@ -18,6 +19,8 @@ from tests.support.events import (
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(1800)
+
+DAYS = timedelta(days=3)
 
 
 @pytest.fixture(scope="module")
@@ -363,3 +366,40 @@ def test_one_batch_equals_many(loaded):
     done = loaded.dbt("run", "--full-refresh", "--selector", "loading")
     assert done.success, messages(done)
     assert loaded.vault() == before
+
+
+def test_a_commit_of_a_clock_that_is_far_ahead_is_set_aside(loaded):
+    """All later load dates of the table are of that year, and a question as of now knows nothing
+    any more.
+    """
+    source = loaded.source
+    source.commit(("u", "airports", airport("BBB", city="ahead")), at=datetime.now(UTC) + DAYS)
+    source.commit(("u", "airports", airport("BBB", city="right")))
+    loaded.load()
+    assert versions(loaded, "BBB")[-1] == "right"
+    assert loaded.rows(
+        "select column_name, left(reason, 15) from dwh_control.set_aside_event"
+        " where topic like '%airports' and resolution is null"
+    ) == [("source.ts_us", "is over a day a")]
+    assert loaded.differences() == []
+
+
+def test_load_dates_grow_also_where_the_clocks_are_far_ahead(loaded):
+    """Changes after a commit of the year 9000 get its load date, and no version is made of them."""
+    source = loaded.source
+    ahead = datetime(9000, 1, 1, tzinfo=UTC)
+    source.commit(("u", "airports", airport("AAA", city="ahead")), at=ahead)
+    # In three loads: the date of the batch before is where each begins.
+    for city in ("first", "second", "third"):
+        for number in range(3):
+            source.commit(("u", "airports", airport("AAA", city=f"{city} {number}")))
+        source.land()
+        # The warehouse's clock was as wrong.
+        loaded.rows("update staging.airports set landed_at = %s", ahead)
+        loaded.load_landed()
+    assert versions(loaded, "AAA")[-10:] == [
+        "ahead",
+        *(f"{city} {number}" for city in ("first", "second", "third") for number in range(3)),
+    ]
+    assert loaded.differences() == []
+    assert "ahead of the clock" in loading.load_batch(loaded.settings).problem
