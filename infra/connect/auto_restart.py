@@ -16,7 +16,6 @@ is written at the source (infra/connect/resume_position.py).
 from __future__ import annotations
 
 import dataclasses
-import json
 import signal
 import sys
 import time
@@ -27,7 +26,7 @@ from pathlib import Path
 import psycopg2
 from kafka.errors import KafkaError
 
-from infra.connect import connector, resume_position, slot_gap
+from infra.connect import connector, last_failure, resume_position, slot_gap
 from infra.errors import AirlineError
 from infra.postgres import sessions
 from infra.settings import Settings
@@ -89,29 +88,18 @@ def state_in_the_long_run(settings: Settings, seconds: float = 100) -> connector
     it may run at the moment.
     """
     now = connector.state(settings, seconds)
-    if now is not None and now.is_running:
-        return _noted_failure(settings) or now
+    if now is not None and now.is_running and (failed := last_failure.read(settings)):
+        return connector.State(**failed)
     return now
-
-
-def _noted_failure(settings: Settings) -> connector.State | None:
-    try:
-        return connector.State(**json.loads(_failure(settings).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-
-
-def _failure(settings: Settings) -> Path:
-    return looked(settings).with_name("auto-restart.failure")
 
 
 def _note_failure(settings: Settings, state: connector.State, patience: Patience) -> None:
     """Kept until it has run for the longest wait."""
     if state.is_failed and patience.is_spent:
         kept = dataclasses.replace(state, trace=state.trace[:TRACE])
-        _failure(settings).write_text(json.dumps(dataclasses.asdict(kept)))
+        last_failure.write(settings, dataclasses.asdict(kept))
     elif not patience.is_spent:
-        _failure(settings).unlink(missing_ok=True)
+        last_failure.forget(settings)
 
 
 def problem(settings: Settings) -> str:

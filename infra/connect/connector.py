@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 import catalogue
+from infra.connect import last_failure
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import PUBLICATION, Settings
@@ -129,6 +130,7 @@ def register(settings: Settings) -> bool:
         return False
     Broker(settings).limit_messages(f"{catalogue.topic_prefix()}.")
     _ask(settings, "PUT", "/config", wanted)
+    last_failure.forget(settings)
     return True
 
 
@@ -237,6 +239,7 @@ def stop(settings: Settings) -> None:
 
 def resume(settings: Settings) -> None:
     """Starts a stopped connector again; returns when the worker has begun to."""
+    last_failure.forget(settings)
     _ask(settings, "PUT", "/resume")
     wait_until(
         lambda: (now := state(settings)) is None or not now.is_stopped,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import psycopg2
 
-from infra.connect import auto_restart, connector, resume_position
+from infra.connect import auto_restart, connector, last_failure, resume_position
 from infra.connect.auto_restart import LAST_RETRY, Patience
 from infra.connect.connector import State
 from infra.connect.resume_position import STANDS_STILL, Search
@@ -60,6 +60,10 @@ def test_what_fails_again_and_again_is_known_while_it_runs(tmp_path, monkeypatch
     assert seen[9] == running
     assert seen[60] == failed
     assert seen[-1] == running
+    # A resync starts it anew: of the cause before nothing is said.
+    last_failure.write(settings, dataclasses.asdict(failed))
+    last_failure.forget(settings)
+    assert auto_restart.state_in_the_long_run(settings) == running
 
 
 def test_after_a_long_run_it_is_tried_at_once():
