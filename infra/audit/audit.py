@@ -127,11 +127,13 @@ def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
 
 
 def snapshot(dsn: str) -> psycopg2.extensions.connection:
-    # The text of a value must not depend on the client's or the server's settings.
+    # The text of a value must not depend on the client's or the server's settings; nor how long
+    # one side may be silent while rows of the other are read.
     connection = psycopg2.connect(
         dsn,
         options="-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
-        " -c extra_float_digits=1 -c bytea_output=hex",
+        " -c extra_float_digits=1 -c bytea_output=hex -c statement_timeout=0"
+        " -c idle_in_transaction_session_timeout=0 -c transaction_timeout=0",
     )
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     return connection

@@ -48,7 +48,9 @@ def make(settings: Settings, server: str, dsn: str) -> None:
         there = {name for (name,) in cursor}
         for name, options in roles.items():
             cursor.execute(
-                sql.SQL("{} role {} login {} password {}").format(
+                sql.SQL(
+                    "{} role {} login {} password {} connection limit -1 valid until 'infinity'"
+                ).format(
                     sql.SQL("alter" if name in there else "create"),
                     sql.Identifier(name),
                     sql.SQL(options),

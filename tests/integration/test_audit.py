@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -10,7 +11,7 @@ import psycopg2
 import pytest
 
 import catalogue
-from infra.audit import command, results
+from infra.audit import audit, command, results
 from infra.errors import AirlineError
 
 # The source's tables as they are declared, without what holds among them.
@@ -190,6 +191,22 @@ def test_what_differs_is_printed_for_each_look(pair, capsys):
         "audit: 1 differences",
         "'./airline resync seats' finds changes that were missed, deletes included",
     ]
+
+
+def test_a_side_that_is_silent_for_a_while_is_not_cut_off(pair):
+    """A database with a limit on idle transactions, or on long statements, cannot be audited."""
+    [(name,)] = pair.run(pair.source, "select current_database()")
+    pair.run(
+        pair.source,
+        f"alter database {name} set idle_in_transaction_session_timeout = '200ms';"
+        f" alter database {name} set statement_timeout = '200ms';"
+        f" alter database {name} set transaction_timeout = '200ms'",
+    )
+    with closing(audit.snapshot(pair.source)) as source, source.cursor() as cursor:
+        cursor.execute("select pg_sleep(0.5)")
+        time.sleep(0.5)
+        cursor.execute("select count(*) from seats")
+        assert cursor.fetchone() == (20,)
 
 
 def test_values_are_compared_and_not_their_text(pair, capsys):

@@ -61,6 +61,19 @@ def test_a_load_that_went_silent_lets_go(postgres_server, proxy, monkeypatch):
     postgres_server.server.query(f"set statement_timeout = '60s'; {lock}")
 
 
+def test_a_role_that_was_shut_out_is_let_in_again(postgres_server):
+    """`up` gives it its password, and goes on to say that the password is refused."""
+    settings = postgres_server.server.settings
+    roles.make(settings, "dwh", postgres_server.dsn())
+    login = postgres_server.server.dsn("postgres", roles.DBT, settings.secret(roles.DBT))
+    for shut in ("valid until '2020-01-01'", "connection limit 0", "nologin"):
+        postgres_server.server.query(f"alter role {roles.DBT} {shut}")
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(login)
+        roles.make(settings, "dwh", postgres_server.dsn())
+        psycopg2.connect(login).close()
+
+
 def test_status_does_not_wait_for_what_says_nothing(postgres_server, proxy, monkeypatch):
     """`status` hangs where it is needed most, or leaves out who is silent."""
     server = replace(postgres_server.server, port=proxy.port)
