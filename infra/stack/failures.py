@@ -30,6 +30,12 @@ def explained(command: Callable[[], int]) -> int:
         complain(f"{error}; mend the file")
     except psycopg2.errors.DiskFull as error:
         complain(f"a database cannot write ({str(error).splitlines()[0]}); {MAKE_ROOM}")
+    except psycopg2.errors.ReadOnlySqlTransaction:
+        complain(
+            "a database takes no writes: default_transaction_read_only is on for the server, the "
+            "database or the role, or it is a standby; './airline status' names it. Switch it off, "
+            "then the same again"
+        )
     except psycopg2.OperationalError as error:
         complain(
             f"a database does not answer ({str(error).strip()}); "

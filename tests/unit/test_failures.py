@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg2.errors
 import pytest
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
@@ -19,6 +20,16 @@ def test_a_broker_that_does_not_answer_is_no_traceback(capsys, error):
     said = capsys.readouterr().err
     assert said.startswith("airline: Kafka") and type(error).__name__ in said
     assert "'./airline up'" in said and said.count("\n") == 1
+
+
+def test_a_database_that_takes_no_writes_is_no_traceback(capsys):
+    """Whoever has made the source read-only for an hour reads the insides of a driver."""
+
+    def write() -> int:
+        raise psycopg2.errors.ReadOnlySqlTransaction("cannot execute CREATE TABLE")
+
+    assert explained(write) == 1
+    assert "default_transaction_read_only" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
