@@ -19,8 +19,10 @@ def explained(command: Callable[[], int]) -> int:
 
     try:
         code = command()
-        # What nobody reads any more is noticed here, and not when the process has ended.
-        sys.stdout.flush()
+        # What nobody reads any more is noticed here, and not when the process has ended. There is
+        # no stream at all where the caller has closed it.
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except AirlineError as error:
         complain(str(error))

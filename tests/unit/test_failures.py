@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psycopg2.errors
 import pytest
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
+from infra.settings import ROOT
 from infra.stack.failures import explained
 
 
@@ -30,6 +34,24 @@ def test_a_database_that_takes_no_writes_is_no_traceback(capsys):
 
     assert explained(write) == 1
     assert "default_transaction_read_only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"), [(">&-", 0), ("| true; exit ${PIPESTATUS[0]}", 141)]
+)
+def test_output_that_nobody_takes_is_no_traceback(redirection, code):
+    """A job without an output, or with `| head`, ends in a traceback."""
+    program = (
+        "import time; from infra.stack.failures import explained;"
+        "raise SystemExit(explained(lambda: (time.sleep(1), print('said'), 0)[2]))"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
