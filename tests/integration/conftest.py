@@ -62,6 +62,10 @@ def settings_in(folder: Path, **variables: str) -> Settings:
 class Running:
     """A server process that tests start, stop and kill."""
 
+    # A program that was started in the background of a script ignores SIGINT, and so does what it
+    # starts: Java would never end.
+    ends_by = signal.SIGTERM
+
     def __init__(
         self, settings: Settings, command: list[str], log: Path, answers: Callable[[], bool]
     ) -> None:
@@ -91,10 +95,10 @@ class Running:
                 raise RuntimeError(f"{self._command[0]} did not come up:\n{self._log.read_text()}")
             time.sleep(0.1)
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+    def stop(self, how: signal.Signals | None = None) -> None:
         """Ends it and waits until it is gone."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(how)
+            self._process.send_signal(how or self.ends_by)
             try:
                 self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -114,6 +118,9 @@ class Running:
 
 class PostgresServer(Running):
     """A throw-away PostgreSQL server."""
+
+    # It waits for no session.
+    ends_by = signal.SIGINT
 
     def __init__(self, settings: Settings, parameters: dict[str, str | int] | None = None) -> None:
         self.server = Server(settings, "test", settings.home / "data" / "test", settings.dwh_port)
@@ -182,9 +189,6 @@ class KafkaBroker(Running):
         super().__init__(
             settings, self.broker.command, settings.home / "test.log", self.broker.answers
         )
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        super().stop(how)
 
 
 @pytest.fixture(scope="session")
