@@ -83,16 +83,6 @@ def looked(settings: Settings) -> Path:
     return folder / "auto-restart.looked"
 
 
-def state_in_the_long_run(settings: Settings, seconds: float = 100) -> connector.State | None:
-    """As connector.state; but where it fails again after each start, that of the failure, although
-    it may run at the moment.
-    """
-    now = connector.state(settings, seconds)
-    if now is not None and now.is_running and (failed := last_failure.read(settings)):
-        return connector.State(**failed)
-    return now
-
-
 def _note_failure(settings: Settings, state: connector.State, patience: Patience) -> None:
     """Kept until it has run for the longest wait."""
     if state.is_failed and patience.is_spent:

@@ -45,6 +45,8 @@ CAPTURE = frozenset(
         "provide.transaction.metadata",
     )
 )
+# Set by earlier versions of this project, without an effect: no change was left out by it.
+FORMER = frozenset(("logical.decoding.message.prefix.exclude.list",))
 TEMPLATE = Path(__file__).with_name("connector.json")
 # Debezium's messages when the slot starts after the connector's stored position, or is lost.
 POSITION_GONE = "no longer available on the server"
@@ -142,7 +144,7 @@ def captures_otherwise(settings: Settings, seconds: float = 100) -> list[str]:
     if there is None:
         return []
     wanted = configuration(settings)
-    named = there.keys() - wanted.keys() - {"name"}
+    named = there.keys() - wanted.keys() - FORMER - {"name"}
     return sorted(
         named | {key for key in wanted if key in CAPTURE and there.get(key) != wanted[key]}
     )
@@ -165,6 +167,16 @@ def state(settings: Settings, seconds: float = 100) -> State | None:
         tasks[0]["state"] if tasks else None,
         "\n".join(trace for trace in traces if trace),
     )
+
+
+def state_in_the_long_run(settings: Settings, seconds: float = 100) -> State | None:
+    """As `state`; but where it fails again after each start, that of the failure, although it may
+    run at the moment.
+    """
+    now = state(settings, seconds)
+    if now is not None and now.is_running and (failed := last_failure.read(settings)):
+        return State(**failed)
+    return now
 
 
 def wait_until_running(settings: Settings) -> None:

@@ -18,6 +18,7 @@ def read(settings: Settings) -> dict[str, str | None] | None:
 
 
 def write(settings: Settings, state: dict[str, str | None]) -> None:
+    runtime.make_folder(settings, _file(settings).parent, mode=0o700)
     _file(settings).write_text(json.dumps(state))
 
 
@@ -27,5 +28,4 @@ def forget(settings: Settings) -> None:
 
 
 def _file(settings: Settings) -> Path:
-    folder = runtime.make_folder(settings, settings.home / "run", mode=0o700)
-    return folder / "connector.failure"
+    return settings.home / "run" / "connector.failure"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from infra.connect import auto_restart
 from infra.connect import connector as cdc
 from infra.health.finding import Finding
 from infra.settings import MOST_MESSAGE_MB, Settings
@@ -13,7 +12,7 @@ PATIENCE = 8.0
 
 
 def connector(settings: Settings) -> Finding:
-    state = auto_restart.state_in_the_long_run(settings, PATIENCE)
+    state = cdc.state_in_the_long_run(settings, PATIENCE)
     if state is None:
         return Finding("", "not registered", "'./airline up' registers it")
     others = cdc.captures_otherwise(settings, PATIENCE)

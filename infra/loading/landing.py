@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg2
 
-from infra.connect import auto_restart, connector
+from infra.connect import connector
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import Settings
@@ -84,7 +84,7 @@ def wait_until_landed(
             position=lambda: connector.position(settings),
             ends=lambda: Broker(settings).end_offsets(settings.topics),
             landed=lambda: landed_offsets(settings, warehouse_dsn),
-            state=lambda: auto_restart.state_in_the_long_run(settings),
+            state=lambda: connector.state_in_the_long_run(settings),
         )
 
     return follow(see, say, lambda state, passed: _give_up(settings, state, passed))

@@ -55,7 +55,7 @@ def test_what_fails_again_and_again_is_known_while_it_runs(tmp_path, monkeypatch
         state = failed if now % 10 == 9 and now < 100 else running
         patience.is_due(now, failed=state.is_failed, running=state.is_running)
         auto_restart._note_failure(settings, state, patience)
-        seen.append(auto_restart.state_in_the_long_run(settings))
+        seen.append(connector.state_in_the_long_run(settings))
     # One failure is none in the long run.
     assert seen[9] == running
     assert seen[60] == failed
@@ -63,7 +63,7 @@ def test_what_fails_again_and_again_is_known_while_it_runs(tmp_path, monkeypatch
     # A resync starts it anew: of the cause before nothing is said.
     last_failure.write(settings, dataclasses.asdict(failed))
     last_failure.forget(settings)
-    assert auto_restart.state_in_the_long_run(settings) == running
+    assert connector.state_in_the_long_run(settings) == running
 
 
 def test_after_a_long_run_it_is_tried_at_once():

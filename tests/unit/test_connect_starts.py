@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -68,3 +69,13 @@ def test_a_connector_that_is_not_there_is_said_to_be_missing(answers):
     """Whoever deleted the connector waits for it for minutes."""
     answers |= {STATUS: NO_STATUS, CONNECTOR: NOT_FOUND}
     assert connector.state(settings(answers), 1) is None
+
+
+def test_an_older_versions_settings_ask_for_no_resync(answers):
+    """Each upgrade of a stack says that changes were missed, and wants all rows read again."""
+    asked = settings(answers)
+    ours = connector.configuration(asked) | {"name": connector.NAME}
+    older = {"logical.decoding.message.prefix.exclude.list": "airline-heartbeat"}
+    for more, others in ((older, []), ({"column.exclude.list": "a.b"}, ["column.exclude.list"])):
+        answers[f"{CONNECTOR}/config"] = (200, "application/json", json.dumps(ours | more))
+        assert connector.captures_otherwise(asked) == others
