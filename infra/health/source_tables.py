@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import catalogue
+from infra.evolve import catalogue as at_source
 from infra.evolve import types
-from infra.evolve.catalogue import Column
 from infra.health.finding import Finding
+from infra.postgres import sessions
 from infra.settings import Settings
 from infra.source import capture, resync_due
 
@@ -22,7 +23,7 @@ def source_tables(settings: Settings) -> Finding:
     names = [f"{table}.{column}" for table, found in columns.items() for column in found]
     if names:
         text += f"; not kept in the vault: {', '.join(names)} ('./airline evolve' takes them in)"
-    changed = _of_another_type(source)
+    changed = _of_another_type(settings)
     if changed:
         text += f"; of another type: {', '.join(changed)} ('./airline evolve' says what it means)"
     return Finding(
@@ -38,12 +39,15 @@ def source_tables(settings: Settings) -> Finding:
     )
 
 
-def _of_another_type(source: capture.Source) -> list[str]:
+def _of_another_type(settings: Settings) -> list[str]:
     """Columns whose type at the source is none that comes as the project's."""
+    with sessions.reading(settings.dsn("primary")) as cursor:
+        tables = at_source.read(cursor.connection)
     return [
-        f"{table.name}.{name} ({now.types[name][0]})"
+        f"{table.name}.{name} ({column.type})"
         for table in catalogue.tables().values()
-        if (now := source.relations.get(table.name)) is not None
+        if table.name in tables
         for name, modelled in table.modelled.items()
-        if name in now.types and types.relation(Column(name, *now.types[name]), modelled) == "other"
+        if (column := tables[table.name].columns.get(name)) is not None
+        and types.relation(column, modelled) == "other"
     ]

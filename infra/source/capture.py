@@ -79,8 +79,6 @@ class Relation:
     # Columns that the source computes, and tables that inherit from this one.
     generated: tuple[str, ...] = ()
     heirs: tuple[str, ...] = ()
-    # Column -> [its type as format_type writes it, of a domain what it is made of; is it an enum].
-    types: Mapping[str, list] = field(default_factory=dict)
 
     @property
     def is_table(self) -> bool:
@@ -196,25 +194,6 @@ select
         from pg_inherits inner join pg_class as heir on heir.oid = pg_inherits.inhrelid
         where pg_inherits.inhparent = class.oid and not heir.relispartition
         order by heir.relname
-    ),
-    coalesce(
-        (
-            select jsonb_object_agg(
-                attribute.attname,
-                jsonb_build_array(
-                    format_type(
-                        coalesce(nullif(type.typbasetype, 0), type.oid),
-                        case when type.typbasetype = 0 then atttypmod else type.typtypmod end
-                    ),
-                    type.typtype = 'e'
-                )
-            )
-            from pg_attribute as attribute
-            inner join pg_type as type on type.oid = attribute.atttypid
-            where attribute.attrelid = class.oid
-                and attribute.attnum > 0 and not attribute.attisdropped
-        ),
-        '{}'
     )
 from pg_class as class
 left join pg_index as identity on identity.indrelid = class.oid and identity.indisreplident

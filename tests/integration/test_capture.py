@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 import catalogue
+from infra.health.source_tables import source_tables
 from infra.postgres import roles
 from infra.settings import PUBLICATION, SLOT, Settings
 from infra.source import capture, resync_due
@@ -337,6 +338,15 @@ def test_what_was_broken_between_two_looks_is_noticed(booking_system, name):
 def _looked(system: Source) -> dict[str, str]:
     system.faults()
     return system.due()
+
+
+def test_a_type_that_comes_otherwise_is_named(booking_system):
+    """Text that became char(n) is loaded with blanks, and status says nothing of it."""
+    assert "of another type" not in source_tables(booking_system.settings).text
+    booking_system.run("alter table ticket_flights alter fare_conditions type char(10)")
+    said = source_tables(booking_system.settings)
+    assert "of another type: ticket_flights.fare_conditions (character(10))" in said.text
+    assert said.problem == "", "full-length values of char(n) are right"
 
 
 def test_what_loses_nothing_asks_for_no_resync(booking_system):
