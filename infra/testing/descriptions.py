@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +15,17 @@ FOLDERS = ("models", "snapshots", "seeds")
 
 
 def blocks(root: Path) -> dict[str, str]:
-    """Name -> text of each docs block. dbt refuses a second one of a name."""
-    return {
-        name: text
+    """Name -> text of each docs block; of two that have one name, the last."""
+    return dict(_blocks(root))
+
+
+def _blocks(root: Path) -> list[tuple[str, str]]:
+    return [
+        each
         for folder in FOLDERS
         for page in sorted((root / folder).rglob("*.md"))
-        for name, text in BLOCK.findall(page.read_text(encoding="utf-8"))
-    }
+        for each in BLOCK.findall(page.read_text(encoding="utf-8"))
+    ]
 
 
 def written(root: Path) -> dict[str, list[str]]:
@@ -37,7 +41,9 @@ def written(root: Path) -> dict[str, list[str]]:
 
 def problems(root: Path) -> list[str]:
     """Texts that stand twice, blocks that nobody refers to, references to none; a line each."""
-    known, found = blocks(root), []
+    known = blocks(root)
+    times = Counter(name for name, _ in _blocks(root))
+    found = [f"{name} is the name of {n} docs blocks" for name, n in times.items() if n > 1]
     referred = set()
     for text, places in written(root).items():
         if reference := REFERENCE.match(text):

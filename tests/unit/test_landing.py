@@ -67,6 +67,7 @@ def test_an_event_that_comes_just_before_the_mark_is_waited_for():
         )
 
     assert follow(look) == 6
+    assert log["end"] == 7, "what came after the mark was waited for"
 
 
 def test_what_was_processed_in_a_snapshot_is_not_past_the_mark():
