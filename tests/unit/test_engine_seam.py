@@ -9,6 +9,7 @@ import pytest
 from infra.settings import ROOT
 from infra.testing import engine_seam
 from tests.support.engine_cases import CASES, CONTRACT, contract
+from tests.support.engine_rendering import EngineLacksError, rendered
 
 
 def _macros(folder: str) -> dict[str, list[str]]:
@@ -42,6 +43,17 @@ def test_every_macro_has_a_default_that_names_it():
     for name, arguments in contract().items():
         takes = ", ".join(_takes(name, arguments))
         assert f"{{% macro default__{name}({takes}) %}}{{{{ engine_lacks('{name}') }}}}" in text
+
+
+@pytest.mark.parametrize("name", contract())
+def test_what_an_engine_lacks_is_named(name):
+    """Whoever runs the project on a new engine reads that something is undefined."""
+    given = ", ".join(f"'{each}'" for each in contract()[name])
+    call = f"{{{{ {name}({given}) }}}}"
+    if name == "first_match":
+        call = f"{{% call {name}({given}) %}}select 1{{% endcall %}}"
+    with pytest.raises(EngineLacksError, match=f"engine other has no macro {name}, which"):
+        rendered("other", call)
 
 
 def test_every_macro_is_in_the_table_with_its_arguments():
