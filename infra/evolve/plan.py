@@ -13,6 +13,7 @@ import catalogue
 from infra.evolve import files, project, types
 from infra.evolve.catalogue import Table, read
 from infra.evolve.differences import Difference, differences
+from infra.stack.terminal import width, wrapped
 
 WIDTH = 100
 
@@ -31,11 +32,11 @@ def text(found: Sequence[Difference]) -> str:
     """The plan as people read it."""
     lines = []
     for each in found:
-        lines.append(f"{each.kind}: {each.name}: {each.what}")
+        lines.append(wrapped(f"{each.kind}: {each.name}: {each.what}"))
         for head, said in (("loads", each.loads), ("to do", each.todo)):
             lines += textwrap.wrap(
                 said,
-                WIDTH,
+                min(WIDTH, width() or WIDTH),
                 initial_indent=f"    {head:<6} ",
                 subsequent_indent=" " * 11,
                 break_long_words=False,
