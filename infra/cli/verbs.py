@@ -79,6 +79,7 @@ def _positive(text: str) -> float:
     return value
 
 
+SHELLS = ("bash", "zsh", "fish")
 YES = _argument("--yes", action="store_true", help="do not ask")
 
 VERBS: dict[str, Verb] = {
@@ -245,6 +246,13 @@ VERBS: dict[str, Verb] = {
     "env": Verb(
         'print this stack\'s settings as shell exports: eval "$(./airline env)"',
         "infra.cli.look:env",
+    ),
+    "completion": Verb(
+        'what a shell completes: eval "$(./airline completion bash)"',
+        "infra.cli.completions:show",
+        (_argument("shell", choices=SHELLS),),
+        note="For fish: ./airline completion fish | source. From a start-up file, by the path of"
+        " the clone.",
     ),
     "docs": Verb(
         "make the docs site anew, with lineage and ER diagrams, and say where it is",
