@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from infra.errors import AirlineError
 from infra.evolve import command
 from infra.repair import failover as switch
 from infra.repair import resync as again
@@ -19,4 +20,8 @@ def failover(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def evolve(settings: Settings, options: argparse.Namespace) -> int:
+    if options.json:
+        if options.apply:
+            raise AirlineError("--json prints the plan and writes nothing", "leave --apply out")
+        return command.show(settings)
     return command.evolve(settings, apply=options.apply)

@@ -80,6 +80,8 @@ def _positive(text: str) -> float:
 
 
 SHELLS = ("bash", "zsh", "fish")
+# What it prints has a schema in infra/cli/schemas.
+JSON = _argument("--json", action="store_true", help="for programs")
 YES = _argument("--yes", action="store_true", help="do not ask")
 
 VERBS: dict[str, Verb] = {
@@ -106,7 +108,12 @@ VERBS: dict[str, Verb] = {
     "status": Verb(
         "one screen on every service; exit 1 if anything is unhealthy",
         "infra.cli.status:status",
-        (_argument("--json", action="store_true", help="for programs"),),
+        (JSON,),
+    ),
+    "topics": Verb(
+        "Kafka's topics: offsets, how far the warehouse has landed them, sizes",
+        "infra.cli.topics:topics",
+        (JSON,),
     ),
     "logs": Verb(
         "show the end of the services' logs",
@@ -216,6 +223,7 @@ VERBS: dict[str, Verb] = {
         "how the source's tables differ from the models, and the model files that follow them",
         "infra.cli.mend:evolve",
         (
+            _argument("--json", action="store_true", help="the plan, for programs"),
             _argument(
                 "--apply",
                 "--yes",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg2
@@ -43,6 +45,18 @@ def text(found: Sequence[Difference]) -> str:
                 break_on_hyphens=False,
             )
     return "\n".join(lines)
+
+
+def document(found: Sequence[Difference]) -> str:
+    """The plan as one JSON object."""
+    return json.dumps(
+        {
+            "differences": [asdict(each) | {"column": each.column or None} for each in found],
+            "to_write": sum(each.writes for each in found),
+            "to_do": sum(each.is_for_a_person for each in found),
+        },
+        ensure_ascii=False,
+    )
 
 
 def edit(root: Path, source: dict[str, Table], found: Sequence[Difference]) -> files.Edit:

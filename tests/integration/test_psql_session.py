@@ -10,7 +10,6 @@ from infra.settings import ROOT
 from tests.integration.conftest import PostgresServer, scratch_folder, settings_in
 from tests.support.terminal import Terminal
 
-
 RUNS = "select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'"
 
 

@@ -50,7 +50,7 @@ function _shtab_airline_using
   test "$_shtab_airline_cmdpath" = "$argv"
 end
 
-set -g _shtab_airline_commands up down reset status logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' superset resync evolve failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env completion docs test
+set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' superset resync evolve failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env completion docs test
 set -g _shtab_airline_opts_with_value --above-gb --changes --dsn --duration --keep-days --key --lines --names --now --only --rate --raw --scale --seed --step --to --topic --value -n
 
 complete -c airline -e
@@ -71,6 +71,9 @@ complete -c airline -n '_shtab_airline_using reset' -l yes -d 'do not ask'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a status -d 'One screen on every service; exit 1 if anything is unhealthy.'
 complete -c airline -n '_shtab_airline_using status' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using status' -l json -d 'for programs'
+complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a topics -d 'Kafka'"'"'s topics: offsets, how far the warehouse has landed them, sizes.'
+complete -c airline -n '_shtab_airline_using topics' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using topics' -l json -d 'for programs'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a logs -d 'Show the end of the services'"'"' logs.'
 complete -c airline -n '_shtab_airline_using logs' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using logs' -s f -l follow -d 'go on as more is written'
@@ -133,6 +136,7 @@ complete -c airline -n '_shtab_airline_using resync' -l yes -d 'do not ask'
 complete -c airline -n '_shtab_airline_using resync; and test $_shtab_airline_npos -eq 0' -ka "airports aircrafts seats flights bookings tickets ticket_flights boarding_passes" -d 'only this table; default: all, from a new slot'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a evolve -d 'How the source'"'"'s tables differ from the models, and the model files that follow them.'
 complete -c airline -n '_shtab_airline_using evolve' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using evolve' -l json -d 'the plan, for programs'
 complete -c airline -n '_shtab_airline_using evolve' -l apply -l yes -d 'write models, contracts and descriptions, and fill new columns from the raw events; without it the plan is only printed. A second time there is nothing to do'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a failover -d 'Make the replica the primary, and a new replica; CDC goes on from it.'
 complete -c airline -n '_shtab_airline_using failover' -s h -l help -d 'show this help message and exit'

@@ -32,6 +32,7 @@ _shtab_airline_commands() {
     status:'One screen on every service; exit 1 if anything is unhealthy.'
     superset:'Dashboards: files into Superset, or what was changed there into files.'
     test:'Lint and test, on ports and a folder of its own; more goes to pytest.'
+    topics:'Kafka'"'"'s topics: offsets, how far the warehouse has landed them, sizes.'
     up:'Start everything, load data and build the marts; again: only report.'
   )
   _describe 'airline commands' _commands
@@ -216,6 +217,7 @@ _shtab_airline_env_defaults_added=0
 
 _shtab_airline_evolve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[the plan, for programs]"
   {--apply,--yes}"[write models, contracts and descriptions, and fill new columns from the raw events\; without it the plan is only printed. A second time there is nothing to do]"
 )
 
@@ -341,6 +343,14 @@ _shtab_airline_test_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_airline_test_defaults_added=0
 
+_shtab_airline_topics_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[for programs]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_topics_defaults_added=0
+
 _shtab_airline_up_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--only[this part, beside the core]:only:(core superset docs airflow)"
@@ -393,6 +403,7 @@ _shtab_airline() {
         status) _arguments -C -s $_shtab_airline_status_options ;;
         superset) _arguments -C -s $_shtab_airline_superset_options ;;
         test) _arguments -C -s $_shtab_airline_test_options ;;
+        topics) _arguments -C -s $_shtab_airline_topics_options ;;
         up) _arguments -C -s $_shtab_airline_up_options ;;
       esac
   esac
