@@ -23,7 +23,7 @@ import yaml
 
 from infra.errors import AirlineError
 from infra.settings import ROOT
-from infra.stack import caller
+from infra.stack import caller, certificates
 
 WANTED = ROOT / "packages.yml"
 LOCK = ROOT / "package-lock.yml"
@@ -183,7 +183,7 @@ def _from_hub(folder: Path, locked: dict[str, str]) -> str:
                 *("deps", "--project-dir", folder),
             ],
             env={
-                **caller.without_dbt_options(os.environ),
+                **certificates.for_another_program(caller.without_dbt_options(os.environ)),
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
                 "DBT_DOWNLOADS_DIR": str(downloads),
             },

@@ -26,7 +26,7 @@ from jgo.maven import MavenContext
 
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import runtime
+from infra.stack import certificates, runtime
 
 LOCK = Path(__file__).with_name("artifacts.toml")
 FETCHES_AT_ONCE = 8
@@ -106,15 +106,19 @@ def _repositories() -> list[str]:
 
 
 def _fetch_one(path: str, digest: str, target: Path) -> None:
+    certificates.use_the_systems()
     handle, half = tempfile.mkstemp(dir=target.parent, prefix=".half-")
     os.close(handle)
     try:
         failures = []
+        todo = ""
         for attempt in range(ATTEMPTS):
             for base in _repositories():
                 try:
                     found = _download(f"{base}/{path}", Path(half))
                 except requests.RequestException as error:
+                    if isinstance(error, requests.exceptions.SSLError):
+                        todo = f"{certificates.TODO}; "
                     failures.append(f"{base}: {error}")
                     continue
                 if found == digest:
@@ -125,7 +129,7 @@ def _fetch_one(path: str, digest: str, target: Path) -> None:
             time.sleep(attempt)
         raise AirlineError(
             f"cannot fetch {path}",
-            "check the network, or name a mirror in the [repositories] section of jgo's "
+            f"{todo}check the network, or name a mirror in the [repositories] section of jgo's "
             "configuration file (~/.config/jgo.conf); './airline up' goes on where it stopped",
             "\n".join(failures),
         )
@@ -159,6 +163,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def lock() -> None:
     """Resolves the roots of artifacts.toml and writes it with every jar they need."""
+    certificates.use_the_systems()
     head, _, _ = LOCK.read_text().partition("\n[jars]")
     roots = tomllib.loads(head)
     with tempfile.TemporaryDirectory() as cache:
