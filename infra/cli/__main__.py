@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Runs one verb; returns the exit code. Raises AirlineError for what we expect to go wrong."""
+    if argv[:1] == ["--version"]:
+        argv = ["version", *argv[1:]]
     if not argv or argv[0] not in VERBS:
         parser().parse_args(argv)
         return 2

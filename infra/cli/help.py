@@ -9,7 +9,9 @@ import sys
 
 from infra.cli.__main__ import parser
 from infra.cli.verbs import VERBS, parser_of
+from infra.errors import AirlineError
 from infra.settings import ROOT
+from infra.stack.progress import complain
 
 # The exit code for "not asked, or another program is": ./airline goes on as ever (EX_TEMPFAIL).
 NOT_OURS = 75
@@ -37,4 +39,9 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except AirlineError as error:
+        # A setting that cannot be used: some help shows them.
+        complain(str(error))
+        sys.exit(1)

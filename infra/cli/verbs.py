@@ -255,6 +255,11 @@ VERBS: dict[str, Verb] = {
         'print this stack\'s settings as shell exports: eval "$(./airline env)"',
         "infra.cli.look:env",
     ),
+    "version": Verb(
+        "version, commit, Python and AutomateDV: for a report of a fault",
+        "infra.cli.version:version",
+        (JSON,),
+    ),
     "completion": Verb(
         'what a shell completes: eval "$(./airline completion bash)"',
         "infra.cli.completions:show",

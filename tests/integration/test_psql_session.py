@@ -10,7 +10,7 @@ from infra.settings import ROOT
 from tests.integration.conftest import PostgresServer, scratch_folder, settings_in
 from tests.support.terminal import Terminal
 
-RUNS = "select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'"
+RUNS = "select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'"
 
 
 def test_a_server_alone_opens_a_session_that_survives_ctrl_c():

@@ -80,6 +80,19 @@ def test_no_verb_at_all_is_answered_without_packages(clone, bare_python):
     assert not (clone / ".venv").exists()
 
 
+def test_help_of_a_setting_that_cannot_be_used_says_so(clone, bare_python):
+    """Help that shows a setting ends in a traceback."""
+    done = subprocess.run(
+        ["./airline", "retention", "--help"],
+        cwd=clone,
+        env={"PATH": f"{bare_python}:/usr/bin:/bin", "AIRLINE_RETENTION_DAYS": "many"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("airline: ") and "AIRLINE_RETENTION_DAYS" in done.stderr
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_what_a_verb_does_is_there(name):
     """A verb names a function that was renamed, and ends in a traceback."""

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from infra.audit.results import TableResult
-from infra.cli import mend, topics, verbs
+from infra.cli import mend, topics, verbs, version
 from infra.cli.verbs import VERBS
 from infra.errors import AirlineError
 from infra.evolve import plan
@@ -131,6 +131,20 @@ def test_json_of_a_plan_writes_nothing():
     """A program that asks for the plan changes the project's files."""
     with pytest.raises(AirlineError, match="leave --apply out"):
         mend.evolve(Settings.from_environment({}), SimpleNamespace(json=True, apply=True))
+
+
+def test_the_version_is_as_its_schema_says(monkeypatch, capsys):
+    """A report of a fault does not name what it is of, or fails where there is no git."""
+    settings = Settings.from_environment({})
+    for path in (None, ""):
+        if path is not None:
+            monkeypatch.setenv("PATH", path)
+        assert version.version(settings, SimpleNamespace(json=True)) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert faults("version", told) == []
+        assert version.version(settings, SimpleNamespace(json=False)) == 0
+        assert f"airline {told['version']}" in capsys.readouterr().out
+    assert told["commit"] is None
 
 
 LOGS = [

@@ -7,7 +7,7 @@
 
 _shtab_airline_dead_letters_subparsers=(list show replay discard)
 _shtab_airline_bench_subparsers=(airflow dashboards landing latency load marts)
-_shtab_airline_subparsers=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve failover bench env completion docs test)
+_shtab_airline_subparsers=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve failover bench env version completion docs test)
 
 _shtab_airline_up_option_strings=(-h --help --only --scale --seed --no-data)
 _shtab_airline_down_option_strings=(-h --help)
@@ -40,6 +40,7 @@ _shtab_airline_bench_load_option_strings=()
 _shtab_airline_bench_marts_option_strings=()
 _shtab_airline_bench_option_strings=(-h --help)
 _shtab_airline_env_option_strings=(-h --help)
+_shtab_airline_version_option_strings=(-h --help --json)
 _shtab_airline_completion_option_strings=(-h --help)
 _shtab_airline_docs_option_strings=(-h --help)
 _shtab_airline_test_option_strings=(-h --help --lint --unit --integration --e2e --whole --reliability --long --keep --fix --accept-breaking)
@@ -56,7 +57,7 @@ _shtab_airline_superset_pos_0_choices=(import export)
 _shtab_airline_resync_pos_0_choices=(airports aircrafts seats flights bookings tickets ticket_flights boarding_passes)
 _shtab_airline_bench_pos_0_choices=(airflow dashboards landing latency load marts)
 _shtab_airline_completion_pos_0_choices=(bash zsh fish)
-_shtab_airline_pos_0_choices=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve failover bench env completion docs test)
+_shtab_airline_pos_0_choices=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve failover bench env version completion docs test)
 
 _shtab_airline_up__h_nargs=0
 _shtab_airline_up___help_nargs=0
@@ -128,6 +129,9 @@ _shtab_airline_bench__h_nargs=0
 _shtab_airline_bench___help_nargs=0
 _shtab_airline_env__h_nargs=0
 _shtab_airline_env___help_nargs=0
+_shtab_airline_version__h_nargs=0
+_shtab_airline_version___help_nargs=0
+_shtab_airline_version___json_nargs=0
 _shtab_airline_completion__h_nargs=0
 _shtab_airline_completion___help_nargs=0
 _shtab_airline_docs__h_nargs=0

@@ -50,7 +50,7 @@ function _shtab_airline_using
   test "$_shtab_airline_cmdpath" = "$argv"
 end
 
-set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' superset resync evolve failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env completion docs test
+set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' superset resync evolve failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env version completion docs test
 set -g _shtab_airline_opts_with_value --above-gb --changes --dsn --duration --keep-days --key --lines --names --now --only --rate --raw --scale --seed --step --to --topic --value -n
 
 complete -c airline -e
@@ -152,6 +152,9 @@ complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npo
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a marts -d 'What each mart costs with a history, and with one ten times as large. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a env -d 'Print this stack'"'"'s settings as shell exports: eval "$(./airline env)".'
 complete -c airline -n '_shtab_airline_using env' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a version -d 'Version, commit, Python and AutomateDV: for a report of a fault.'
+complete -c airline -n '_shtab_airline_using version' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using version' -l json -d 'for programs'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a completion -d 'What a shell completes: eval "$(./airline completion bash)". For fish: ./airline completion fish | source. From a start-up file, by the path of the clone.'
 complete -c airline -n '_shtab_airline_using completion' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using completion; and test $_shtab_airline_npos -eq 0' -ka "bash zsh fish" -d shell

@@ -34,6 +34,7 @@ _shtab_airline_commands() {
     test:'Lint and test, on ports and a folder of its own; more goes to pytest.'
     topics:'Kafka'"'"'s topics: offsets, how far the warehouse has landed them, sizes.'
     up:'Start everything, load data and build the marts; again: only report.'
+    version:'Version, commit, Python and AutomateDV: for a report of a fault.'
   )
   _describe 'airline commands' _commands
 }
@@ -362,6 +363,14 @@ _shtab_airline_up_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_airline_up_defaults_added=0
 
+_shtab_airline_version_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[for programs]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_version_defaults_added=0
+
 
 _shtab_airline() {
   local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->airline'
@@ -405,6 +414,7 @@ _shtab_airline() {
         test) _arguments -C -s $_shtab_airline_test_options ;;
         topics) _arguments -C -s $_shtab_airline_topics_options ;;
         up) _arguments -C -s $_shtab_airline_up_options ;;
+        version) _arguments -C -s $_shtab_airline_version_options ;;
       esac
   esac
 }
