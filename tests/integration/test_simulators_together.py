@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
+from infra.postgres import sessions
 from infra.source.database import setup
 from infra.source.history import load_history
+from infra.source.live import SteppingClock, simulate
 from infra.source.live.run import _Run
 
 
@@ -30,3 +33,18 @@ def test_what_another_took_is_no_error_of_the_server(postgres_server, monkeypatc
     assert gave_way, "the two never met"
     said = log.read_bytes()[before:].decode(errors="replace")
     assert [line for line in said.splitlines() if "ERROR" in line] == []
+
+
+def test_days_go_on_sale_as_time_goes_by(postgres_server):
+    """A simulator that runs for weeks sells out, and the airline ends."""
+    dsn = postgres_server.create_database("simulator_days")
+    setup(dsn)
+    now = datetime(2026, 3, 14, 9, tzinfo=UTC)
+    load_history(dsn, scale=0.02, progress=lambda _: None, now=now)
+    last = "select max(scheduled_departure) from flights where flight_no not like 'PX%'"
+    [(before,)] = sessions.query(dsn, last)
+    clock = SteppingClock(now + timedelta(days=5), 60)
+    done = simulate(dsn, rate=0, changes=200, clock=clock, progress=lambda _: None)
+    [(after,)] = sessions.query(dsn, last)
+    assert done.operations["day put on sale"]
+    assert after - before >= timedelta(days=1)
