@@ -14,6 +14,7 @@ from infra.evolve import command as evolve
 from infra.parts.registry import PARTS
 from infra.repair import dead_letters, failover, resync
 from infra.settings import SERVERS
+from infra.supply import command as supply
 from infra.testing import suites
 
 # The names or flags of an argument, and argparse's options of it.
@@ -201,6 +202,22 @@ VERBS: dict[str, Verb] = {
     "env": Verb('print this stack\'s settings as shell exports: eval "$(./airline env)"', look.env),
     "docs": Verb(
         "make the docs site anew, with lineage and ER diagrams, and say where it is", publish.docs
+    ),
+    "sbom": Verb(
+        "what the product is made of (CycloneDX), and known vulnerabilities of it",
+        supply.sbom,
+        (
+            _argument(
+                "-o", "--output", type=Path, metavar="FILE", help="write it there; default: print"
+            ),
+            _argument(
+                "--check",
+                action="store_true",
+                help="ask an OSV server about every part instead; exit 1 where it knows of any"
+                " vulnerability",
+            ),
+            _argument("--osv", metavar="URL", help="with --check: another server than OSV's own"),
+        ),
     ),
     "test": Verb(
         "lint and test, on ports and a folder of its own; more goes to pytest",

@@ -55,6 +55,16 @@ def in_use() -> str:
     )
 
 
+def from_elsewhere() -> list[tuple[str, str, str]]:
+    """(name, version, SHA-256 over names and contents of its files) of each package that dbt finds
+    and that is not of this project.
+    """
+    if _origin().get("origin") == OURS:
+        return []
+    found = sorted(file.parent for file in PLACE.glob("*/dbt_project.yml"))
+    return [(package.name, _version(package), _digest(package)) for package in found]
+
+
 def put_in_place(say: Callable[[str], None]) -> None:
     """Puts AutomateDV and what it needs into dbt_packages, unless what is there is still right.
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("airflow", "superset", "metrics"),
     ("parts",),
     ("repair", "evolve"),
-    ("health", "testing"),
+    ("health", "supply", "testing"),
     ("cli",),
 )
 # What is no product: nothing of it is there where the product runs.
