@@ -11,6 +11,7 @@ from typing import Any
 from infra.airflow import command as airflow
 from infra.cli import down, handed_on, load, look, publish, retention, status, up
 from infra.evolve import command as evolve
+from infra.lineage import command as lineage
 from infra.parts.registry import PARTS
 from infra.repair import dead_letters, failover, resync
 from infra.settings import SERVERS
@@ -179,6 +180,18 @@ VERBS: dict[str, Verb] = {
                 " events; without it the plan is only printed. A second time there is nothing to"
                 " do",
             ),
+        ),
+    ),
+    "impact": Verb(
+        "marts, charts and dashboards that would change with a column of the source",
+        lineage.run,
+        (
+            _argument(
+                "column",
+                metavar="TABLE.COLUMN",
+                help="of the source; of a mart: what it comes from",
+            ),
+            _argument("--json", action="store_true", help="for programs"),
         ),
     ),
     "failover": Verb(
