@@ -16,7 +16,9 @@ from infra.lineage.deps import NOTHING, ROW, Deps, Origin, Relation
 
 LANDED = "staging"
 VAULT = "models/raw_vault/"
-CURRENT = "current_"
+# current_<table> and kept_<table> have the rows of a table as they are now.
+CURRENT, KEPT = "current_", "kept_"
+LOAD_DATE = "load_date"
 # A landed event's columns that hold the row.
 JSON = ("key", "value")
 # Columns of a hub that say when and from where a key came.
@@ -76,6 +78,11 @@ class Lineage:
             rows=self._about_rows(found.rows),
             unique=found.unique | self._unique(model),
         )
+        table = self._table_of(model)
+        if table and LOAD_DATE in found.columns:
+            # The newest change of the row, whichever of its columns changed.
+            row = frozenset(Origin(table, column) for column in self._columns[table])
+            found.columns[LOAD_DATE] |= Deps(rows=row)
         return _of_vault(found, model) if model["original_file_path"].startswith(VAULT) else found
 
     def _whole(self, deps: Deps) -> Deps:
@@ -94,16 +101,21 @@ class Lineage:
         """The keys that the project promises."""
         given = model["config"].get("unique_key") or []
         keys = {frozenset([given] if isinstance(given, str) else given)} if given else set()
-        table = self.tables.get(model["name"].removeprefix(CURRENT))
-        if table and model["name"].startswith(CURRENT):
-            keys.add(frozenset(table.key))
+        if model["name"].startswith(CURRENT) and (table := self._table_of(model)):
+            keys.add(frozenset(self.tables[table].key))
         return keys
+
+    def _table_of(self, model: dict[str, Any]) -> str:
+        """The table of the source whose rows, as they are now, a model has; or ''."""
+        name = model["name"].removeprefix(CURRENT).removeprefix(KEPT)
+        return name if name in self.tables else ""
 
 
 def _of_vault(found: Relation, model: dict[str, Any]) -> Relation:
     """Every key that ever came has its row in the vault: values decide none."""
     kind = PurePosixPath(model["original_file_path"]).parts[2]
-    found = replace(found, rows=NOTHING)
+    columns = {name: Deps(deps.value) for name, deps in found.columns.items()}
+    found = replace(found, columns=columns, rows=NOTHING)
     if kind == "satellites":
         return found
     key = next(iter(found.columns))

@@ -117,9 +117,17 @@ class _Query:
             by = [self._by_position(each, columns) for each in args["group"].expressions]
             rows += [each.as_rows() for each in by]
         on = args["distinct"].args.get("on") if args.get("distinct") else None
-        if args.get("distinct"):
-            rows.append(self.of(on).as_rows() if on else union(list(columns.values())).as_rows())
-        if args.get("order") and (args.get("limit") or on):
+        if on:
+            # One row each, and the order says which one.
+            rows.append(self.of(on).as_rows())
+            first = self.of(args.get("order")).as_rows()
+            keys = {each.sql() for each in _listed(on)}
+            for number, each in enumerate(query.expressions):
+                if not each.is_star and each.unalias().sql() not in keys:
+                    columns[_output(each, number)] |= first
+        elif args.get("distinct"):
+            rows.append(union(list(columns.values())).as_rows())
+        if args.get("order") and args.get("limit"):
             # Which rows are the first ones.
             rows.append(self.of(args["order"]).as_rows())
         is_one_row = not (args.get("group") or args.get("having")) and any(
@@ -246,7 +254,7 @@ class _Query:
         if args.get("distinct"):
             by = query.expressions
             if on := args["distinct"].args.get("on"):
-                by = on.expressions if isinstance(on, exp.Tuple) else [on]
+                by = _listed(on)
         elif args.get("group"):
             by = args["group"].expressions
         elif any(_aggregates(each) for each in query.expressions):
@@ -386,6 +394,11 @@ def _equalities(query: exp.Select) -> Iterator[Pair]:
         for each in _conjuncts(condition):
             if sides := _sides(each):
                 yield sides[0], sides[1]
+
+
+def _listed(on: exp.Expression) -> list[exp.Expression]:
+    """The expressions of a `distinct on`."""
+    return on.expressions if isinstance(on, exp.Tuple) else [on]
 
 
 def _is_asked_for(name: str, relation: Relation, equal: list[Pair]) -> bool:

@@ -261,6 +261,35 @@ def test_a_hub_says_the_key_that_it_is_asked_for():
     assert said(departures.rows) == (set(), {"flights.departure_airport"})
 
 
+def test_a_rows_newest_change_is_of_all_its_columns():
+    """What is chosen by the load date would change, and not be named."""
+    models = [
+        landed("flights", "flight_id", "status"),
+        made(
+            "current_flights",
+            "models/business_vault",
+            "dwh_business",
+            "select flight_id, status, now() as load_date from db.dwh_stage.vst_flights",
+        ),
+        made(
+            "newest",
+            "models/marts/x",
+            "dwh_marts",
+            "select distinct on (status) status, flight_id from db.dwh_business.current_flights"
+            " order by status, load_date desc",
+        ),
+    ]
+    tables = catalogue.tables()
+    newest = Lineage(manifest(*models), tables).marts()["dwh_marts.newest"]
+    every = {f"flights.{column}" for column in tables["flights"].columns}
+    assert said(newest.columns["flight_id"]) == (
+        {"flights.flight_id"},
+        every - {"flights.flight_id"},
+    )
+    # Which one comes first decides no rows.
+    assert said(newest.columns["status"] | newest.rows) == ({"flights.status"}, set())
+
+
 def test_impact_of_a_column_and_the_way_back():
     """A mart that reads a column would not be named, or would not name it."""
     marts = lineage().marts()
