@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import catalogue
 from infra.errors import AirlineError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -286,6 +285,9 @@ class Settings:
     @property
     def topics(self) -> list[str]:
         """The topics that land, the transaction topic last."""
+        # Here, for it reads YAML: help is there before any package is.
+        import catalogue
+
         return catalogue.topics()
 
     @property

@@ -6,26 +6,22 @@ verb moves it in one transaction.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import psycopg2
 
 from ingest import config as configuration
 from ingest import faults, poison
 from ingest.config import Config, table_of
+from ingest.dead_letter_options import Event, parser
 
 _PREVIEW = 4096  # bytes of a key or value that `show` prints
-
-Event = tuple[str, int, int]  # topic, partition, offset
 
 
 @dataclass
@@ -76,62 +72,13 @@ def main(arguments: Sequence[str], prog: str = "python -m ingest dead-letters") 
     config = configuration.read([])
     try:
         with closing(psycopg2.connect(**config.dsn())) as connection:
-            return options.verb(connection, options)
+            return _VERBS[options.name](connection, options)
     except psycopg2.errors.UndefinedTable as error:
         return _fail(f"{faults.first_line(error)}; has the ingester ever run here? ./airline up")
     except psycopg2.Error as error:
         return _fail(f"{_where(config)}: {faults.first_line(error)}")
     except (faults.IngestError, OSError) as error:
         return _fail(str(error))
-
-
-def parser(prog: str, more: str = "") -> argparse.ArgumentParser:
-    """The verbs and their options; `more` is added to the description."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Events that PostgreSQL refused as jsonb, kept as the bytes that came from"
-        f" Kafka{more}. Without a verb: list.",
-        epilog="EVENT is TOPIC:PARTITION:OFFSET, as listed.",
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def verb(name: str, do, what: str) -> argparse.ArgumentParser:
-        each = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        each.set_defaults(verb=do, name=name)
-        return each
-
-    each = verb("list", _list, "what waits for a decision, oldest first")
-    each.add_argument("--topic", help="only of this topic (or its last part, the table)")
-    each.add_argument("--all", action="store_true", help="also what was decided before")
-    each.add_argument("--json", action="store_true", help="for programs")
-    each = verb("show", _show, "one event with its error and its bytes")
-    each.add_argument("event", type=_event, metavar="EVENT")
-    each.add_argument("--json", action="store_true", help="for programs; bytes as base64")
-    each.add_argument(
-        "--raw",
-        choices=["key", "value"],
-        help="nothing but these bytes, to a file or a pipe: to be edited and replayed",
-    )
-    each = verb(
-        "replay",
-        _replay,
-        "lands events after all, under their own topic, partition and offset; what is refused"
-        " again stays",
-    )
-    each.add_argument("events", type=_event, metavar="EVENT", nargs="*", help="none: all")
-    each.add_argument("--topic", help="all of this topic (or its last part, the table)")
-    each.add_argument("--key", type=Path, metavar="FILE", help="land this key in its place")
-    each.add_argument("--value", type=Path, metavar="FILE", help="land this value in its place")
-    each = verb("discard", _discard, "decides that events will not land; their bytes are kept")
-    each.add_argument("events", type=_event, metavar="EVENT", nargs="+")
-    return parser
-
-
-def _event(text: str) -> Event:
-    match = re.fullmatch(r"(.+):(\d+):(\d+)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no TOPIC:PARTITION:OFFSET")
-    return match[1], int(match[2]), int(match[3])
 
 
 # -- verbs ------------------------------------------------------------------------------------
@@ -250,6 +197,9 @@ def _discard(connection, options) -> int:
             else:
                 print(f"{letter.name}: already {letter.resolution}")
     return 0
+
+
+_VERBS = {"list": _list, "show": _show, "replay": _replay, "discard": _discard}
 
 
 # -- table ------------------------------------------------------------------------------------

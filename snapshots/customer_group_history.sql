@@ -9,7 +9,7 @@
         strategy='check',
         check_cols=['customer_group'],
         hard_deletes='invalidate',
-        pre_hook="set local time zone 'UTC'",
+        pre_hook=session_in_utc(),
     )
 }}
 

@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.airflow import config
+from infra.airflow.task_log import as_text
 from infra.errors import AirlineError
 from infra.settings import Settings
+from infra.stack.arguments import meant
 
-LOGS_HELP = """usage: airline airflow tasks logs DAG [TASK [RUN]]
+LOGS_HELP = """usage: airline airflow tasks logs DAG [TASK [RUN]] [--json]
 
-Prints the log of the newest try of a task, in its newest run unless one is named.
-Without a task: the names of the tasks that have one."""
+Prints the log of the newest try of a task, in its newest run unless one is named; with --json as
+Airflow wrote it, one JSON object a line. Without a task: the names of the tasks that have one."""
 
 
 def call(settings: Settings, arguments: Sequence[str]) -> int:
@@ -46,7 +48,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {"PYTHONWARNINGS": "ignore", **os.environ, **settings.environment()}
 
 
-def _logs(settings: Settings, names: list[str]) -> int:
+def _logs(settings: Settings, arguments: list[str]) -> int:
+    names = [each for each in arguments if each != "--json"]
     if not 1 <= len(names) <= 3 or names[0] in ("-h", "--help"):
         print(LOGS_HELP)
         return 0 if names[:1] in (["-h"], ["--help"]) else 2
@@ -57,14 +60,16 @@ def _logs(settings: Settings, names: list[str]) -> int:
         key=lambda file: file.stat().st_mtime,
     )
     if not found:
+        hint = meant(task_id, map(_task, folder.glob(f"dag_id={dag_id}/run_id=*/task_id=*")))
         raise AirlineError(
             f"there is no log of {' '.join(names)} in {folder}",
-            f"see './airline airflow tasks list {dag_id}' and './airline airflow dags list'",
+            f"see './airline airflow tasks list {dag_id}' and './airline airflow dags list'{hint}",
         )
     if len(names) == 1:
         print("\n".join(sorted({_task(file) for file in found})))
     else:
-        print(found[-1].read_text(errors="replace"), end="")
+        log = found[-1].read_text(errors="replace")
+        print(log if "--json" in arguments else as_text(log), end="")
     return 0
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from infra.audit.audit import audit, judged, settle, snapshot
-from infra.audit.results import NAMED_ROWS, Findings, Look, TableResult
+from infra.audit.options import parser
+from infra.audit.results import Findings, Look, TableResult
 from infra.errors import AirlineError
 from infra.source import capture
+from infra.stack.terminal import GREEN, RED, coloured, wrapped
 from infra.warehouse.pending import pending
 
 
@@ -30,7 +31,7 @@ def _shown(results: Iterator[TableResult]) -> list[TableResult]:
         )
         print(f"{result.table:<16}" + "".join(f"{count:>11,}" for count in counts), flush=True)
         for line in result.findings:
-            print(f"    finding: {line}")
+            print(wrapped(f"    finding: {line}", 8))
         for line in result.named:
             print(f"    {line}")
         if result.changing:
@@ -61,23 +62,7 @@ def main(
     `bring_through(quietly)` loads what the source has committed and the vault has not;
     `settling_dsn` is for `settle`, where the role of `warehouse_dsn` is not to write.
     """
-    parser = argparse.ArgumentParser(
-        prog="airline audit",
-        description="Loads what the source has committed so far, then compares source and vault "
-        "row for row and column for column, in both directions. Rows that differ are looked at "
-        "again once what is committed by then is loaded: what the source changed meanwhile is no "
-        "difference. Values are compared, not how they are written. Whatever keeps a table from "
-        "being captured or compared (it is missing, not published, another one) is a finding; with "
-        "differences or findings the exit code is 1.",
-    )
-    parser.add_argument(
-        "--as-is", action="store_true", help="load nothing, compare with the vault as it stands"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--names", type=int, default=NAMED_ROWS, metavar="N", help="rows named per difference"
-    )
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
 
     findings = Findings()
     unloaded = "" if options.as_is else _bring_through(source_dsn, bring_through, options.json)
@@ -115,11 +100,11 @@ def main(
         )
         return 1 if differences or ill else 0
     for line in findings.source:
-        print(f"finding: {line}")
+        print(wrapped(f"finding: {line}"))
     if findings.unloaded:
         print(f"tables of the source that nobody loads: {', '.join(findings.unloaded)}")
     if differences or ill:
-        print(_verdict(differences, ill))
+        print(coloured(_verdict(differences, ill), RED))
         different = [result.table for result in results if result.differences]
         if different and not (options.as_is or unread or ill):
             what = different[0] if len(different) == 1 else "[TABLE]"
@@ -134,7 +119,7 @@ def main(
                 )
             )
     else:
-        print("audit: clean, 0 differences")
+        print(coloured("audit: clean, 0 differences", GREEN))
     if settled:
         print(f"{settled:,} tables of incomplete transactions are settled: they are equal")
     return 1 if differences or ill else 0

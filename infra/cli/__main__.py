@@ -6,41 +6,43 @@ import argparse
 import os
 import sys
 
-from infra.cli.verbs import VERBS
+from infra.cli.verbs import VERBS, parser_of
 from infra.settings import Settings
 from infra.stack import caller
+from infra.stack.arguments import Parser
 from infra.stack.failures import explained
 
 
 def parser() -> argparse.ArgumentParser:
-    """Reads the command line, and prints `--help`."""
-    top = argparse.ArgumentParser(
+    """Reads the verb, and prints `--help`."""
+    top = Parser(
         prog="airline",
         description="Airline bookings from PostgreSQL through Debezium and Kafka into a Data Vault"
         " and marts.",
         epilog="Settings are environment variables: see './airline env'. "
         "AIRLINE_HOME and AIRLINE_PORT_OFFSET move a stack, so that several run side by side.",
+        takes_more=True,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        what = verb.help
-        each = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        for flags, options in verb.arguments:
-            each.add_argument(*flags, **options)
+        # What comes after the verb is the verb's own parser's.
+        verbs.add_parser(name, help=verb.help, add_help=False, takes_more=True)
     return top
 
 
 def main(argv: list[str]) -> int:
     """Runs one verb; returns the exit code. Raises AirlineError for what we expect to go wrong."""
-    verb = VERBS.get(argv[0]) if argv else None
-    if verb is not None and verb.has_own_parser:
-        return verb.do(Settings.from_environment(), argv[1:])
-    options, further = parser().parse_known_args(argv)
-    verb = VERBS[options.verb]
-    if further and not verb.takes_more:
-        parser().error(f"unrecognized arguments: {' '.join(further)}")
+    if argv[:1] == ["--version"]:
+        argv = ["version", *argv[1:]]
+    if not argv or argv[0] not in VERBS:
+        parser().parse_args(argv)
+        return 2
+    verb, arguments = VERBS[argv[0]], argv[1:]
+    if verb.has_own_parser:
+        return verb.function()(Settings.from_environment(), arguments)
+    options, further = parser_of(argv[0]).parse_known_args(arguments)
     options.further = further
-    return verb.do(Settings.from_environment(), options)
+    return verb.function()(Settings.from_environment(), options)
 
 
 def run() -> int:

@@ -27,12 +27,6 @@ def simulate(_settings: Settings, arguments: list[str]) -> int:
     return command.main(["simulate", *arguments], prog="./airline")
 
 
-def load_loop(settings: Settings, arguments: list[str]) -> int:
-    from infra.loading import load_loop
-
-    return load_loop.main(settings, arguments)
-
-
 def audit(settings: Settings, arguments: list[str]) -> int:
     def bring_through(quietly: bool) -> None:
         running.refuse_down(settings)

@@ -6,11 +6,13 @@ import argparse
 import os
 import shlex
 import subprocess
+import sys
 
 from infra.errors import AirlineError
 from infra.parts.registry import registry
 from infra.settings import Settings
 from infra.stack import runtime
+from infra.stack.arguments import meant
 from infra.stack.supervision import Supervisor
 
 # Logs that are no service's.
@@ -24,7 +26,8 @@ def logs(settings: Settings, options: argparse.Namespace) -> int:
     if options.service and options.service not in (*names, *OTHERS):
         raise AirlineError(
             f"there is no service {options.service!r}",
-            f"name one of {', '.join([*names, *OTHERS])}",
+            f"name one of {', '.join([*names, *OTHERS])}"
+            f"{meant(options.service, [*names, *OTHERS])}",
         )
     wanted = [options.service] if options.service else names
     files = [str(supervisor.log(name)) for name in wanted if supervisor.log(name).exists()]
@@ -37,7 +40,7 @@ def logs(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def psql(settings: Settings, options: argparse.Namespace) -> int:
-    """Opens psql on one server; returns its exit code."""
+    """Goes on as psql on one server: Ctrl-C ends a query there, and not the session."""
     environment = os.environ | {
         "PGHOST": settings.host,
         "PGPORT": str(settings.port(options.server)),
@@ -46,7 +49,8 @@ def psql(settings: Settings, options: argparse.Namespace) -> int:
         "PGDATABASE": settings.database(options.server),
     }
     program = runtime.postgres_bin(settings) / "psql"
-    return subprocess.run([program, *options.arguments], env=environment).returncode
+    sys.stdout.flush()
+    os.execve(program, [str(program), *options.arguments], environment)
 
 
 def env(settings: Settings, _options: argparse.Namespace) -> int:

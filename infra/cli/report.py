@@ -11,6 +11,7 @@ from infra.dbt import packages
 from infra.parts.registry import registry
 from infra.settings import SERVERS, Settings
 from infra.stack.progress import aligned
+from infra.stack.terminal import wrapped
 
 SCHEMAS = ("dwh_marts", "presentation")
 ROWS = 3
@@ -58,5 +59,5 @@ def addresses(settings: Settings) -> str:
         ("state, logs", str(settings.home)),
     ]
     width = max(len(name) for name, _ in rows) + 2
-    lines = "\n".join(f"  {name:<{width}}{where}" for name, where in rows)
+    lines = "\n".join(wrapped(f"  {name:<{width}}{where}", width + 2) for name, where in rows)
     return f"\n{lines}\n\n  next: ./airline status · simulate · audit · psql dwh"

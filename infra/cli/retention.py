@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from contextlib import closing
+from typing import TYPE_CHECKING
 
-import psycopg2
-
-from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack.progress import Progress
-from infra.warehouse import event_retention
+from infra.stack.arguments import Parser
+
+if TYPE_CHECKING:
+    import psycopg2
 
 
-def main(settings: Settings, arguments: list[str]) -> int:
-    """Drops what may go, and says what; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="airline retention", description=(event_retention.__doc__ or "").split("\n\n")[1]
+def parser() -> Parser:
+    """Its arguments; the settings' values are their defaults. Needs no package."""
+    settings = Settings.from_environment()
+    parser = Parser(
+        prog="airline retention",
+        description="The vault keeps the history; raw events are needed only to build the vault"
+        " again. So nothing is dropped while raw is small, nor what was loaded recently, what an"
+        " open or unread batch needs, or the newest batch, which tests read."
+        " staging.removed_event records what was dropped, and dbt then refuses a full refresh"
+        " unless a variable accepts the loss of history.",
     )
     parser.add_argument(
         "--keep-days",
@@ -34,7 +39,16 @@ def main(settings: Settings, arguments: list[str]) -> int:
         "now %(default)s)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be dropped")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(settings: Settings, arguments: list[str]) -> int:
+    """Drops what may go, and says what; returns the exit code."""
+    from infra.postgres import roles
+    from infra.stack.progress import Progress
+    from infra.warehouse import event_retention
+
+    options = parser().parse_args(arguments)
     with (
         closing(_connect(settings, roles.INGEST)) as landing,
         closing(_connect(settings, roles.DBT)) as warehouse,
@@ -51,6 +65,8 @@ def main(settings: Settings, arguments: list[str]) -> int:
 
 
 def _connect(settings: Settings, role: str) -> psycopg2.extensions.connection:
+    import psycopg2
+
     connection = psycopg2.connect(settings.dsn("dwh", user=role, password=settings.secret(role)))
     connection.autocommit = True
     return connection

@@ -18,6 +18,7 @@ from infra.stack.program import BACKOFF, RUNNING, STARTING
 from infra.stack.progress import Progress
 from infra.stack.service import Service, Up, bring_up
 from infra.stack.supervision import Supervisor
+from infra.stack.terminal import RED, coloured, wrapped
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -53,7 +54,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     print(report.addresses(settings))
     # Last of all, for it is to be read.
     for line in warnings:
-        print(f"\nnot well: {line}")
+        print("\n" + coloured(wrapped(f"not well: {line}"), RED))
     return 0
 
 

@@ -1,20 +1,22 @@
-"""The verbs of ./airline: each has its name, help, arguments and function here, once."""
+"""The verbs of ./airline: each has its name, help, arguments and function here, once.
+
+Standard library only, and what a verb does is imported when it is done: help and completion need
+no package, and a verb does not wait for what others need.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.airflow import command as airflow
-from infra.cli import down, handed_on, load, look, publish, retention, status, up
-from infra.evolve import command as evolve
-from infra.parts.registry import PARTS
-from infra.repair import dead_letters, failover, resync
+from infra.parts import names
 from infra.settings import SERVERS
-from infra.testing import suites
+from infra.stack.arguments import Parser
+from infra.testing.names import SUITES
 
 # The names or flags of an argument, and argparse's options of it.
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -22,16 +24,48 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Verb:
-    """`do` gets the settings and what was parsed, or the arguments as they stand where the verb
-    `has_own_parser` (another program's, most of them). One that `takes_more` finds what `arguments`
-    do not name in `further`.
+    """`do` names a function (`module:function`) of the settings and of what was parsed, or of the
+    arguments as they stand where `parser` names a function that makes a parser of the verb's own,
+    or where the arguments are those of another program, `of`. One that `takes_more` finds what
+    `arguments` do not name in `further`. `note` is more for `--help`.
     """
 
     help: str
-    do: Callable[..., int]
+    do: str
     arguments: tuple[Argument, ...] = ()
-    has_own_parser: bool = False
+    parser: str = ""
+    of: str = ""
     takes_more: bool = False
+    note: str = ""
+
+    @property
+    def has_own_parser(self) -> bool:
+        return bool(self.parser or self.of)
+
+    def function(self) -> Callable[..., int]:
+        return imported(self.do)
+
+
+def imported(name: str) -> Any:
+    """What `module:name` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a verb, unless its arguments are another program's."""
+    verb = VERBS[name]
+    if verb.parser:
+        return imported(verb.parser)()
+    what = verb.help[0].upper() + verb.help[1:]
+    made = Parser(
+        prog=f"airline {name}",
+        description=f"{what}.{f' {verb.note}' if verb.note else ''}",
+        takes_more=verb.takes_more,
+    )
+    for flags, options in verb.arguments:
+        made.add_argument(*flags, **options)
+    return made
 
 
 def _argument(*flags: str, **options: Any) -> Argument:
@@ -45,14 +79,17 @@ def _positive(text: str) -> float:
     return value
 
 
+SHELLS = ("bash", "zsh", "fish")
+# What it prints has a schema in infra/cli/schemas.
+JSON = _argument("--json", action="store_true", help="for programs")
 YES = _argument("--yes", action="store_true", help="do not ask")
 
 VERBS: dict[str, Verb] = {
     "up": Verb(
         "start everything, load data and build the marts; again: only report",
-        up.up,
+        "infra.cli.up:up",
         (
-            _argument("--only", choices=list(PARTS), help="this part, beside the core"),
+            _argument("--only", choices=names.NAMES, help="this part, beside the core"),
             _argument(
                 "--scale",
                 type=_positive,
@@ -64,16 +101,23 @@ VERBS: dict[str, Verb] = {
             _argument("--no-data", action="store_true", help="tables without rows, for 'load'"),
         ),
     ),
-    "down": Verb("stop everything, keep the data", down.down),
-    "reset": Verb("stop everything and remove data, slots and topics", down.reset, (YES,)),
+    "down": Verb("stop everything, keep the data", "infra.cli.down:down"),
+    "reset": Verb(
+        "stop everything and remove data, slots and topics", "infra.cli.down:reset", (YES,)
+    ),
     "status": Verb(
         "one screen on every service; exit 1 if anything is unhealthy",
-        status.status,
-        (_argument("--json", action="store_true", help="for programs"),),
+        "infra.cli.status:status",
+        (JSON,),
+    ),
+    "topics": Verb(
+        "Kafka's topics: offsets, how far the warehouse has landed them, sizes",
+        "infra.cli.topics:topics",
+        (JSON,),
     ),
     "logs": Verb(
         "show the end of the services' logs",
-        look.logs,
+        "infra.cli.look:logs",
         (
             _argument("service", nargs="?", metavar="SERVICE", help="default: all"),
             _argument("-f", "--follow", action="store_true", help="go on as more is written"),
@@ -82,7 +126,7 @@ VERBS: dict[str, Verb] = {
     ),
     "psql": Verb(
         "a database's prompt, as admin",
-        look.psql,
+        "infra.cli.look:psql",
         (
             _argument("server", choices=SERVERS),
             _argument("arguments", nargs=argparse.REMAINDER, help="psql's own"),
@@ -90,17 +134,17 @@ VERBS: dict[str, Verb] = {
     ),
     "dbt": Verb(
         "dbt with the stack's environment; arguments are dbt's own",
-        handed_on.dbt,
-        has_own_parser=True,
+        "infra.cli.handed_on:dbt",
+        of="dbt",
     ),
     "airflow": Verb(
         "Airflow's command line on this stack; see 'airflow --help'",
-        airflow.call,
-        has_own_parser=True,
+        "infra.airflow.command:call",
+        of="Airflow",
     ),
     "load": Verb(
         "replace the source's rows by CSV files, one a table, and build the marts",
-        load.load,
+        "infra.cli.load:load",
         (
             _argument(
                 "folder",
@@ -111,34 +155,42 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "load-loop": Verb(
-        "load batch after batch until stopped; see 'load-loop --help'",
-        handed_on.load_loop,
-        has_own_parser=True,
+        "load the vault batch after batch until stopped",
+        "infra.loading.load_loop:main",
+        (
+            _argument(
+                "--once",
+                action="store_true",
+                help="end as soon as nothing that landed is left to load",
+            ),
+        ),
+        note="SIGTERM or Ctrl-C end it after the batch in hand. Start it again after a change of"
+        " the dbt project.",
     ),
     "retention": Verb(
         "drop raw events that were loaded long ago; see 'retention --help'",
-        retention.main,
-        has_own_parser=True,
+        "infra.cli.retention:main",
+        parser="infra.cli.retention:parser",
     ),
     "simulate": Verb(
         "live booking traffic against the primary; see 'simulate --help'",
-        handed_on.simulate,
-        has_own_parser=True,
+        "infra.cli.handed_on:simulate",
+        parser="infra.source.command:simulate_parser",
     ),
     "audit": Verb(
         "compare source and vault row for row; see 'audit --help'",
-        handed_on.audit,
-        has_own_parser=True,
+        "infra.cli.handed_on:audit",
+        parser="infra.audit.options:parser",
     ),
     "dead-letters": Verb(
         "list, show, replay or discard events that the warehouse refused; see"
         " 'dead-letters --help'",
-        dead_letters.main,
-        has_own_parser=True,
+        "infra.repair.dead_letters:main",
+        parser="infra.repair.dead_letter_options:parser",
     ),
     "superset": Verb(
         "dashboards: files into Superset, or what was changed there into files",
-        publish.superset,
+        "infra.cli.publish:superset",
         (
             _argument(
                 "action",
@@ -156,7 +208,7 @@ VERBS: dict[str, Verb] = {
     ),
     "resync": Verb(
         "read the source anew where changes were missed, deletes included",
-        lambda settings, given: resync.resync(settings, given.table, yes=given.yes),
+        "infra.cli.mend:resync",
         (
             _argument(
                 "table",
@@ -169,8 +221,9 @@ VERBS: dict[str, Verb] = {
     ),
     "evolve": Verb(
         "how the source's tables differ from the models, and the model files that follow them",
-        lambda settings, given: evolve.evolve(settings, apply=given.apply),
+        "infra.cli.mend:evolve",
         (
+            _argument("--json", action="store_true", help="the plan, for programs"),
             _argument(
                 "--apply",
                 "--yes",
@@ -181,9 +234,21 @@ VERBS: dict[str, Verb] = {
             ),
         ),
     ),
+    "impact": Verb(
+        "marts, charts and dashboards that would change with a column of the source",
+        "infra.lineage.command:run",
+        (
+            _argument(
+                "column",
+                metavar="TABLE.COLUMN",
+                help="of the source; of a mart: what it comes from",
+            ),
+            JSON,
+        ),
+    ),
     "failover": Verb(
         "make the replica the primary, and a new replica; CDC goes on from it",
-        lambda settings, given: failover.failover(settings, yes=given.yes, discard=given.discard),
+        "infra.cli.mend:failover",
         (
             YES,
             _argument(
@@ -195,20 +260,52 @@ VERBS: dict[str, Verb] = {
     ),
     "bench": Verb(
         "measure landing, loads, latency, dashboards; see 'bench --help'",
-        handed_on.bench,
-        has_own_parser=True,
+        "infra.cli.handed_on:bench",
+        parser="benchmarks.__main__:parser",
     ),
-    "env": Verb('print this stack\'s settings as shell exports: eval "$(./airline env)"', look.env),
+    "env": Verb(
+        'print this stack\'s settings as shell exports: eval "$(./airline env)"',
+        "infra.cli.look:env",
+    ),
+    "version": Verb(
+        "version, commit, Python and AutomateDV: for a report of a fault",
+        "infra.cli.version:version",
+        (JSON,),
+    ),
+    "completion": Verb(
+        'what a shell completes: eval "$(./airline completion bash)"',
+        "infra.cli.completions:show",
+        (_argument("shell", choices=SHELLS),),
+        note="For fish: ./airline completion fish | source. From a start-up file, by the path of"
+        " the clone.",
+    ),
     "docs": Verb(
-        "make the docs site anew, with lineage and ER diagrams, and say where it is", publish.docs
+        "make the docs site anew, with lineage and ER diagrams, and say where it is",
+        "infra.cli.publish:docs",
+    ),
+    "sbom": Verb(
+        "what the product is made of (CycloneDX), and known vulnerabilities of it",
+        "infra.supply.command:sbom",
+        (
+            _argument(
+                "-o", "--output", type=Path, metavar="FILE", help="write it there; default: print"
+            ),
+            _argument(
+                "--check",
+                action="store_true",
+                help="ask an OSV server about every part instead; exit 1 where it knows of any"
+                " vulnerability",
+            ),
+            _argument("--osv", metavar="URL", help="with --check: another server than OSV's own"),
+        ),
     ),
     "test": Verb(
         "lint and test, on ports and a folder of its own; more goes to pytest",
-        suites.test,
+        "infra.testing.suites:test",
         (
             *(
                 _argument(f"--{suite}", action="store_true", help=f"only {suite}")
-                for suite in ("lint", *suites.SUITES)
+                for suite in ("lint", *SUITES)
             ),
             _argument(
                 "--long",

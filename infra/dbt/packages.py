@@ -23,7 +23,7 @@ import yaml
 
 from infra.errors import AirlineError
 from infra.settings import ROOT
-from infra.stack import caller
+from infra.stack import caller, certificates
 
 WANTED = ROOT / "packages.yml"
 LOCK = ROOT / "package-lock.yml"
@@ -53,6 +53,16 @@ def in_use() -> str:
     return f"{origin['version']} {where}" + (
         ", as package-lock.yml had it before (the dbt hub did not answer)" if stale else ""
     )
+
+
+def from_elsewhere() -> list[tuple[str, str, str]]:
+    """(name, version, SHA-256 over names and contents of its files) of each package that dbt finds
+    and that is not of this project.
+    """
+    if _origin().get("origin") == OURS:
+        return []
+    found = sorted(file.parent for file in PLACE.glob("*/dbt_project.yml"))
+    return [(package.name, _version(package), _digest(package)) for package in found]
 
 
 def put_in_place(say: Callable[[str], None]) -> None:
@@ -183,7 +193,7 @@ def _from_hub(folder: Path, locked: dict[str, str]) -> str:
                 *("deps", "--project-dir", folder),
             ],
             env={
-                **caller.without_dbt_options(os.environ),
+                **certificates.for_another_program(caller.without_dbt_options(os.environ)),
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
                 "DBT_DOWNLOADS_DIR": str(downloads),
             },

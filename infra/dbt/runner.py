@@ -17,7 +17,7 @@ from infra.dbt import packages
 from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack import caller, runtime
+from infra.stack import caller, certificates, runtime
 
 PROJECT = (
     "dbt_project.yml",
@@ -40,7 +40,7 @@ def environment(settings: Settings) -> dict[str, str]:
     and the stack's.
     """
     return {
-        **caller.without_dbt_options(os.environ),
+        **certificates.for_another_program(caller.without_dbt_options(os.environ)),
         **settings.environment(),
         # Said as Airflow says it: a project parsed for one is parsed for the other.
         "DBT_PROFILE": "airline",

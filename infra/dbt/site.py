@@ -1,4 +1,5 @@
-"""Builds the dbt docs site: what dbt generates, the SQL of the last build, and the ER diagrams."""
+"""Builds the dbt docs site: what dbt generates with the SQL of the last build, linked, and the ER
+diagrams."""
 
 from __future__ import annotations
 
@@ -7,11 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.dbt import packages, runner
+from infra.dbt import links, packages, runner
 from infra.errors import AirlineError
 from infra.settings import Settings
 
-FILES = ("index.html", "catalog.json")
 DIAGRAMS = "docs"
 STAMP = "made-from"
 
@@ -50,14 +50,16 @@ def publish(settings: Settings, target: Path) -> None:
     new = site.with_name(f"{site.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    for name in FILES:
-        shutil.copy(target / name, new / name)
+    shutil.copy(target / "catalog.json", new)
+    (new / "index.html").write_text(links.in_page((target / "index.html").read_text()))
     manifest = json.loads((target / "manifest.json").read_text())
     _put_compiled_sql(manifest, target)
+    links.in_texts(manifest)
     (new / "manifest.json").write_text(json.dumps(manifest))
     (new / DIAGRAMS).mkdir()
     for picture in (settings.root / DIAGRAMS).glob("*_schema.svg"):
-        shutil.copy(picture, new / DIAGRAMS)
+        drawn = links.in_picture(picture, links.pages(manifest))
+        (new / DIAGRAMS / picture.name).write_text(drawn)
     (new / STAMP).write_text(_mark(settings))
     old = site.with_name(f"{site.name}.old")
     shutil.rmtree(old, ignore_errors=True)

@@ -30,7 +30,7 @@ def evolve(settings: Settings, *, apply: bool) -> int:
         return 0
     print(plan.text(found))
     written = [each for each in found if each.writes]
-    left = [each for each in found if not each.writes and not each.settled]
+    left = [each for each in found if each.is_for_a_person]
     if not written:
         print("evolve: nothing to write" + (f", {len(left)} for you to do" if left else ""))
         return 1 if left else 0
@@ -44,6 +44,13 @@ def evolve(settings: Settings, *, apply: bool) -> int:
     load(settings)
     print("look at the files ('git diff') and commit them; marts may use the new columns now")
     return 1 if left else 0
+
+
+def show(settings: Settings) -> int:
+    """Prints the plan as one JSON object; returns what `evolve` would."""
+    _, found = plan.find(settings.dsn("primary"), settings.root)
+    print(plan.document(found))
+    return 1 if any(each.is_for_a_person for each in found) else 0
 
 
 def write(settings: Settings, edit: Edit) -> list[str]:

@@ -34,6 +34,10 @@ class Difference:
     def name(self) -> str:
         return f"{self.table}.{self.column}" if self.column else self.table
 
+    @property
+    def is_for_a_person(self) -> bool:
+        return not (self.writes or self.settled)
+
 
 def differences(
     source: Mapping[str, Table],

@@ -152,7 +152,11 @@ def widen(edit: Edit, table: str, name: str, kind: str) -> None:
         rf"(      - name: {table}\n(?:(?!      - name: ).*\n)*?              {name}: ).*$",
         lambda found: found[1] + kind,
     )
-    cast = rf"\{{\{{ event_number\('{name}', '[^']*'\) \}}\}}|\(row_image ->> '{name}'\)::\w+"
+    # The second is how models were written before event_value.
+    cast = (
+        rf"\{{\{{ event_(?:number|value)\('{name}', '[^']*'\) \}}\}}"
+        rf"|\(row_image ->> '{name}'\)::\w+"
+    )
     edit.change(f"models/staging/stg_{table}.sql", cast, types.cast(name, kind))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg2
@@ -13,6 +15,7 @@ import catalogue
 from infra.evolve import files, project, types
 from infra.evolve.catalogue import Table, read
 from infra.evolve.differences import Difference, differences
+from infra.stack.terminal import width, wrapped
 
 WIDTH = 100
 
@@ -31,17 +34,29 @@ def text(found: Sequence[Difference]) -> str:
     """The plan as people read it."""
     lines = []
     for each in found:
-        lines.append(f"{each.kind}: {each.name}: {each.what}")
+        lines.append(wrapped(f"{each.kind}: {each.name}: {each.what}"))
         for head, said in (("loads", each.loads), ("to do", each.todo)):
             lines += textwrap.wrap(
                 said,
-                WIDTH,
+                min(WIDTH, width() or WIDTH),
                 initial_indent=f"    {head:<6} ",
                 subsequent_indent=" " * 11,
                 break_long_words=False,
                 break_on_hyphens=False,
             )
     return "\n".join(lines)
+
+
+def document(found: Sequence[Difference]) -> str:
+    """The plan as one JSON object."""
+    return json.dumps(
+        {
+            "differences": [asdict(each) | {"column": each.column or None} for each in found],
+            "to_write": sum(each.writes for each in found),
+            "to_do": sum(each.is_for_a_person for each in found),
+        },
+        ensure_ascii=False,
+    )
 
 
 def edit(root: Path, source: dict[str, Table], found: Sequence[Difference]) -> files.Edit:

@@ -49,14 +49,14 @@ def kept_as(column: Column) -> str | None:
 def cast(name: str, kind: str) -> str:
     """The expression in a staging model."""
     if kind == "text":
-        return f"row_image ->> '{name}'"
+        return f"{{{{ event_value('{name}') }}}}"
     if kind == "numeric":
         return f"{{{{ event_number('{name}', 'numeric') }}}}"
     if kind == "timestamptz":
         return f"{{{{ event_timestamp('{name}') }}}}"
     if kind == "date" or kind.startswith("time"):
         return f"{{{{ event_moment('{name}', '{kind}') }}}}"
-    return f"(row_image ->> '{name}')::{kind}"
+    return f"{{{{ event_value('{name}', '{kind}') }}}}"
 
 
 def wider(column: Column) -> str:

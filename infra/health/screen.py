@@ -9,6 +9,7 @@ from typing import Any
 from infra.health.finding import Finding, span
 from infra.settings import Settings
 from infra.stack.progress import aligned
+from infra.stack.terminal import GREEN, RED, coloured, wrapped
 
 SHOWN = ("state", "pid", "uptime", "restarts", "port")
 
@@ -35,17 +36,21 @@ def text(settings: Settings, services: list[Finding], findings: list[Finding]) -
     lines = [aligned([_row(each) for each in services], ("service", *SHOWN), "")]
     for each in services:
         if each.problem:
-            lines.append(f"{each.name}: {each.problem}")
+            lines.append(coloured(wrapped(f"{each.name}: {each.problem}"), RED))
             if each.values["last_error"]:
-                lines.append(f"    last error it logged: {each.values['last_error']}")
+                lines.append(wrapped(f"    last error it logged: {each.values['last_error']}", 8))
     lines.append("")
     for each in findings:
         problem = f"  ← {each.problem}" if each.problem else ""
-        lines.append(f"{each.name:<17}{each.text}{problem}")
+        line = wrapped(f"{each.name:<17}{each.text}{problem}", 17)
+        lines.append(coloured(line, RED) if problem else line)
     healthy = is_healthy(services, findings)
-    lines.append(f"\n{'healthy' if healthy else 'not healthy'} ({settings.home})")
+    verdict = coloured("healthy", GREEN) if healthy else coloured("not healthy", RED)
+    lines.append(f"\n{verdict} ({settings.home})")
     if not healthy and any(each.problem for each in services):
-        lines.append("'./airline up' starts what does not run; './airline logs SERVICE' says more")
+        lines.append(
+            wrapped("'./airline up' starts what does not run; './airline logs SERVICE' says more")
+        )
     return "\n".join(lines)
 
 

@@ -26,9 +26,12 @@ from jgo.maven import MavenContext
 
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import runtime
+from infra.stack import certificates, runtime
 
 LOCK = Path(__file__).with_name("artifacts.toml")
+# What a plugin's archive holds is fetched with it. It is written down apart, so that the cache does
+# not change its folder with it.
+PLUGIN_JARS = Path(__file__).with_name("plugin_jars.toml")
 FETCHES_AT_ONCE = 8
 ATTEMPTS = 4
 
@@ -106,15 +109,19 @@ def _repositories() -> list[str]:
 
 
 def _fetch_one(path: str, digest: str, target: Path) -> None:
+    certificates.use_the_systems()
     handle, half = tempfile.mkstemp(dir=target.parent, prefix=".half-")
     os.close(handle)
     try:
         failures = []
+        todo = ""
         for attempt in range(ATTEMPTS):
             for base in _repositories():
                 try:
                     found = _download(f"{base}/{path}", Path(half))
                 except requests.RequestException as error:
+                    if isinstance(error, requests.exceptions.SSLError):
+                        todo = f"{certificates.TODO}; "
                     failures.append(f"{base}: {error}")
                     continue
                 if found == digest:
@@ -125,7 +132,7 @@ def _fetch_one(path: str, digest: str, target: Path) -> None:
             time.sleep(attempt)
         raise AirlineError(
             f"cannot fetch {path}",
-            "check the network, or name a mirror in the [repositories] section of jgo's "
+            f"{todo}check the network, or name a mirror in the [repositories] section of jgo's "
             "configuration file (~/.config/jgo.conf); './airline up' goes on where it stopped",
             "\n".join(failures),
         )
@@ -159,6 +166,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def lock() -> None:
     """Resolves the roots of artifacts.toml and writes it with every jar they need."""
+    certificates.use_the_systems()
     head, _, _ = LOCK.read_text().partition("\n[jars]")
     roots = tomllib.loads(head)
     with tempfile.TemporaryDirectory() as cache:
@@ -171,16 +179,57 @@ def lock() -> None:
             if dependency.scope not in ("test", "provided", "system"):
                 jars[_path(dependency.artifact)] = _digest(dependency.artifact.resolve())
         plugins = {}
+        carried: dict[str, str] = {}
         for root in roots["plugin_roots"]:
             group, name, version, classifier, packaging = root.split(":")
             component = context.project(group, name).at_version(version)
             artifact = component.artifact(classifier=classifier, packaging=packaging)
-            plugins[_path(artifact)] = _digest(artifact.resolve())
+            archive = artifact.resolve()
+            plugins[_path(artifact)] = _digest(archive)
+            carried |= _carried(context, f"{group}:{name}:{version}", archive)
     lines = [head.rstrip("\n"), "", "[jars]"]
     lines += [f'"{path}" = "{digest}"' for path, digest in sorted(jars.items())]
     lines += ["", "[plugins]"]
     lines += [f'"{path}" = "{digest}"' for path, digest in sorted(plugins.items())]
     LOCK.write_text("\n".join([*lines, ""]))
+    PLUGIN_JARS.write_text(
+        "\n".join(
+            [
+                "# What the archives of Connect's plugins hold. Made by:",
+                "# python -m infra.kafka.artifacts",
+                "[jars]",
+                *(f'"{path}" = "{digest}"' for path, digest in sorted(carried.items())),
+                "",
+            ]
+        )
+    )
+
+
+def _carried(context: MavenContext, root: str, archive: Path) -> dict[str, str]:
+    """Path in a repository -> SHA-256 of each jar in a plugin's archive. Most jars do not say their
+    group: they are found among what the plugin's POM names, by their checksum.
+    """
+    with tarfile.open(archive) as tar:
+        digests = {
+            hashlib.sha256(tar.extractfile(each).read()).hexdigest(): each.name
+            for each in tar
+            if each.name.endswith(".jar")
+        }
+    direct, further = context.resolver.resolve([context.create_dependency(root)])
+    found = {}
+    for dependency in {each.artifact.key: each for each in (*direct, *further)}.values():
+        if dependency.scope not in ("test", "system"):
+            digest = _digest(dependency.artifact.resolve())
+            if digest in digests:
+                found[_path(dependency.artifact)] = digest
+    unknown = digests.keys() - set(found.values())
+    if unknown:
+        raise AirlineError(
+            f"{archive.name} holds jars that its POM does not name:"
+            f" {', '.join(sorted(digests[each] for each in unknown))}",
+            "find where they come from, then teach infra/kafka/artifacts.py",
+        )
+    return found
 
 
 def _path(artifact) -> str:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from infra.errors import AirlineError
 from infra.kafka import artifacts
@@ -58,6 +58,16 @@ def _escaped(character: str) -> str:
         return character
     units = character.encode("utf-16-be")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+class Log(NamedTuple):
+    """A partition's log: its first offset, the one after the last committed, its size."""
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+    bytes: int
 
 
 class Broker:
@@ -218,3 +228,36 @@ class Broker:
             ]
             ends = consumer.end_offsets(partitions) if partitions else {}
         return {(each.topic, each.partition): end for each, end in ends.items()}
+
+    def logs(self) -> list[Log]:
+        """Each partition of every topic but Kafka's own (`__…`)."""
+        from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+        servers = self.settings.kafka_bootstrap
+        with closing(
+            KafkaConsumer(
+                bootstrap_servers=servers,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                group_id=None,
+            )
+        ) as consumer:
+            names = [name for name in consumer.topics() if not name.startswith("__")]
+            there = [
+                TopicPartition(name, partition)
+                for name in names
+                for partition in consumer.partitions_for_topic(name) or ()
+            ]
+            first = consumer.beginning_offsets(there) if there else {}
+            ends = consumer.end_offsets(there) if there else {}
+        sizes: dict[tuple[str, int], int] = {}
+        with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
+            for broker in admin.describe_log_dirs():
+                for folder in broker["log_dirs"]:
+                    for topic in folder["topics"]:
+                        for each in topic["partitions"]:
+                            sizes[topic["name"], each["partition_index"]] = each["partition_size"]
+        return [
+            Log(*each, first[each], ends[each], sizes.get((each.topic, each.partition), 0))
+            for each in there
+        ]

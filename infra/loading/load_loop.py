@@ -72,17 +72,8 @@ class Loader:
         return done
 
 
-def main(settings: Settings, arguments: list[str]) -> int:
+def main(settings: Settings, options: argparse.Namespace) -> int:
     """Loads until SIGTERM or SIGINT, which end it after the batch in hand. Returns 0."""
-    parser = argparse.ArgumentParser(
-        prog="airline load-loop",
-        description="Loads the vault batch after batch until it is stopped (SIGTERM or Ctrl-C:"
-        " after the batch in hand). Start it again after a change of the dbt project.",
-    )
-    parser.add_argument(
-        "--once", action="store_true", help="end as soon as nothing that landed is left to load"
-    )
-    options = parser.parse_args(arguments)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stopping.append(received))

@@ -15,6 +15,7 @@ import psycopg2
 from infra.dbt import runner
 from infra.errors import AirlineError
 from infra.loading.ingesters import ingest_environment
+from infra.repair.dead_letter_options import PROG, parser
 from infra.settings import Settings
 from infra.stack.progress import complain
 from infra.warehouse import set_aside
@@ -23,15 +24,11 @@ from ingest import config, faults
 from ingest import dead_letters as refused
 from ingest.dead_letters import Letter
 
-PROG = "./airline dead-letters"
-
 
 def main(settings: Settings, arguments: list[str]) -> int:
     """Does the verb for both kinds; returns an exit code."""
     os.environ.update(ingest_environment(settings))
-    options = refused.parser(
-        PROG, ", and events that landed and that the models cannot read, with the reason"
-    ).parse_args(arguments or ["list"])
+    options = parser().parse_args(arguments or ["list"])
     try:
         with closing(psycopg2.connect(settings.dsn("dwh"))) as connection:
             with connection, connection.cursor() as cursor:

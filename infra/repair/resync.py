@@ -31,6 +31,7 @@ from infra.repair.settlement import compare_all, settle
 from infra.settings import Settings
 from infra.source import capture, resync_due
 from infra.stack import consent, home
+from infra.stack.arguments import meant
 from infra.stack.journal import Journal, refuse_unfinished
 from infra.stack.progress import Progress, complain
 from infra.warehouse import incomplete_transactions
@@ -45,7 +46,8 @@ def resync(settings: Settings, table: str | None, *, yes: bool) -> int:
     """Reads `table` anew, or without one all tables from a new slot. Returns an exit code."""
     if table is not None and table not in catalogue.names():
         raise AirlineError(
-            f"there is no table {table!r}", f"name one of {', '.join(catalogue.names())}"
+            f"there is no table {table!r}",
+            f"name one of {', '.join(catalogue.names())}{meant(table, catalogue.names())}",
         )
     progress = Progress()
     refuse_unfinished(settings, "failover")

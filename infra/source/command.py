@@ -1,4 +1,7 @@
-"""`python -m infra.source`: the booking system from the command line."""
+"""`python -m infra.source`: the booking system from the command line.
+
+Each command imports what it needs: help needs no package.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from infra.errors import AirlineError
-from infra.source.csv_load import load_csv
-from infra.source.database import setup
-from infra.source.history import load_history
-from infra.source.live import RealClock, SteppingClock, simulate
+from infra.stack.arguments import Parser
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m infra.source") -> int:
     """Runs one command; returns its exit code: 0, 1 after an AirlineError, 2 for wrong usage."""
-    options = _parser(prog).parse_args(argv)
+    options = _parser(prog)[0].parse_args(argv)
     try:
         options.run(options)
     except AirlineError as error:
@@ -32,8 +32,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m infra.source"
     return 0
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def simulate_parser() -> argparse.ArgumentParser:
+    """The arguments of `./airline simulate`."""
+    return _parser("./airline")[1]["simulate"]
+
+
+def _parser(prog: str) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """(what parses them all, command -> its own)."""
+    parser = Parser(
         prog=prog,
         description="The booking system: its tables, a history, CSV files, live traffic.",
     )
@@ -77,6 +83,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "simulate",
         parents=[common, seeded],
         help="live traffic, until Ctrl-C unless told otherwise",
+        description="Live booking traffic against the primary: bookings, check-ins, delays,"
+        " cancellations, until Ctrl-C unless told otherwise.",
     )
     command.add_argument(
         "--rate",
@@ -93,15 +101,20 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         " the same operations at each run on the same data",
     )
     command.set_defaults(run=_simulate)
-    return parser
+    return parser, dict(commands.choices)
 
 
 def _setup(options: argparse.Namespace) -> None:
+    from infra.source.database import setup
+
     for line in setup(_dsn(options)):
         print(line)
 
 
 def _history(options: argparse.Namespace) -> None:
+    from infra.source.database import setup
+    from infra.source.history import load_history
+
     setup(_dsn(options))
     load_history(
         _dsn(options), scale=options.scale, seed=options.seed, progress=_say, now=options.now
@@ -109,11 +122,16 @@ def _history(options: argparse.Namespace) -> None:
 
 
 def _load(options: argparse.Namespace) -> None:
+    from infra.source.csv_load import load_csv
+    from infra.source.database import setup
+
     setup(_dsn(options))
     load_csv(_dsn(options), options.directory, _say)
 
 
 def _simulate(options: argparse.Namespace) -> None:
+    from infra.source.live import RealClock, SteppingClock, simulate
+
     if options.now and not options.step:
         raise AirlineError("--now is for a clock of its own", "give --step too, or leave --now out")
     clock = SteppingClock(options.now or datetime.now(UTC), options.step) if options.step else None

@@ -7,15 +7,17 @@ import os
 import sys
 from collections.abc import Callable
 
-from catalogue import CatalogueError
 from infra.errors import MAKE_ROOM, AirlineError
 from infra.stack.progress import complain
 
 
 def explained(command: Callable[[], int]) -> int:
     """Runs a command; returns its exit code, or that of what ended it."""
+    # Here, for help is there before any package is.
     import psycopg2
     import psycopg2.errors
+
+    from catalogue import CatalogueError
 
     try:
         code = command()

@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
+
+from infra.stack.terminal import RED, coloured, width, wrapped
 
 
 class Progress:
@@ -21,7 +24,8 @@ class Progress:
     def say(self, line: str) -> None:
         if not self._quiet:
             with self._lock:
-                print(f"[{time.monotonic() - self._start:6.1f}s] {line}", flush=True)
+                head = f"[{time.monotonic() - self._start:6.1f}s] "
+                print(wrapped(f"{head}{line}", len(head)), flush=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -48,15 +52,21 @@ class Progress:
 
 
 def aligned(rows: list[tuple], heads: tuple[str, ...] | list[str], indent: str = "  ") -> str:
-    """A table of text: columns as wide as their widest value, numbers to the right."""
+    """A table of text: columns as wide as their widest value, numbers to the right.
+
+    On a terminal that is narrower the last columns are named below it instead.
+    """
     shown = [["" if value is None else str(value) for value in row] for row in rows]
     widths = [
         max([len(head), *(len(row[place]) for row in shown)]) for place, head in enumerate(heads)
     ]
+    kept = _fitting(widths, len(indent))
+    left_out = list(heads[kept:])
+    heads, shown, widths = heads[:kept], [row[:kept] for row in shown], widths[:kept]
     numeric = [
         bool(rows)
         and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
-        for place in range(len(heads))
+        for place in range(kept)
     ]
 
     def line(cells: list[str] | tuple[str, ...]) -> str:
@@ -66,9 +76,22 @@ def aligned(rows: list[tuple], heads: tuple[str, ...] | list[str], indent: str =
         ]
         return (indent + "  ".join(parts)).rstrip()
 
-    return "\n".join([line(list(heads)), *(line(row) for row in shown)])
+    lines = [line(list(heads)), *(line(row) for row in shown)]
+    if left_out:
+        lines.append(wrapped(f"{indent}… also {', '.join(left_out)}", len(indent) + 2))
+    return "\n".join(lines)
+
+
+def _fitting(widths: list[int], begin: int) -> int:
+    """How many columns of these widths fit the terminal; all of them where there is none."""
+    columns = width()
+    if columns is None:
+        return len(widths)
+    ends = list(accumulate(widths, lambda end, wide: end + 2 + wide, initial=begin - 2))[1:]
+    return max(1, sum(end <= columns for end in ends))
 
 
 def complain(text: str) -> None:
     """One line for people on standard error."""
-    print(f"airline: {text}", file=sys.stderr, flush=True)
+    said = wrapped(f"airline: {text}", 4, sys.stderr)
+    print(coloured(said, RED, sys.stderr), file=sys.stderr, flush=True)

@@ -24,6 +24,7 @@ ENVIRONMENTS = {
     "core": ROOT / ".venv",
     "airflow": ROOT / ".venv",
     "test": ROOT / ".venv",
+    "supply": ROOT / ".venv",
     # Superset wants other releases of what it shares with dbt and Airflow.
     "superset": ROOT / ".venv-superset",
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from infra.settings import ROOT
 from infra.superset import assets, chain, exposures
-from infra.testing import descriptions
+from infra.testing import descriptions, engine_seam
 
 FIX = "./airline test --lint --fix"
 BREAKS = (
@@ -76,6 +76,11 @@ def lint(
             "descriptions, each said once",
             lambda: "\n".join(descriptions.problems(ROOT)),
             "a block in models/descriptions, referred to as \"{{ doc('<block>') }}\"",
+        ),
+        Check(
+            "no spelling of one engine outside macros/engine",
+            lambda: "\n".join(engine_seam.problems(ROOT)),
+            "as it says; what the macros return is in macros/engine/README.md",
         ),
         Check(
             "exposures",

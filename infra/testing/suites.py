@@ -19,15 +19,8 @@ from infra.settings import PORTS, ROOT, Settings
 from infra.stack import home
 from infra.stack.progress import complain
 from infra.testing import lint
+from infra.testing.names import SUITES
 
-# Suite -> its folder in tests/.
-SUITES = {
-    "unit": "unit",
-    "integration": "integration",
-    "e2e": "e2e/core",
-    "whole": "e2e/whole",
-    "reliability": "e2e/faults",
-}
 # What runs where none is named and it may not take hours: end to end is the core alone, and of the
 # faults the short form.
 USUAL = ("unit", "integration", "e2e/core", "e2e/faults/test_faults.py")

@@ -27,10 +27,10 @@ from (
     {{ also.hash_keys | indent(4) }}
         {%- endif %}
 ) as changed
--- lateral with offset 0 forces an index look-up per key, independent of statistics
+-- planned apart: an index look-up per key, independent of statistics
 left join lateral (
     {{ rows | indent(4) }}
-    offset 0
+    {{ planned_apart() }}
 ) as found on true
 {%- endif -%}
 {%- endmacro %}

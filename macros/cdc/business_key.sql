@@ -4,10 +4,10 @@
         when
             {{ column }} <> ''
             and {{ column }} = btrim({{ column }}, ' ')
-            and {{ column }} = translate({{ column }}, E'\x1d\x1e\x1f', '')
+            and {{ column }} = translate({{ column }}, {{ control_text([29, 30, 31]) }}, '')
             then {{ column }}
         -- Text that AutomateDV would trim, treat as NULL, or split at its separator: hex-encoded, so that it stays as it is.
-        when {{ column }} is not null then E'\x1d' || encode(convert_to({{ column }}, 'UTF8'), 'hex')
+        when {{ column }} is not null then {{ control_text([29]) }} || {{ hex_of_text(column) }}
     end
 {%- endmacro %}
 

@@ -1,6 +1,14 @@
 {#- The change events of a source table in the newest load batch, one row per event, in the order in
     which they happened. See _cdc__macros.yml. -#}
 {% macro cdc_changes(table_name) %}
+{%- set load_date_us -%}
+            numbered.transaction_ordinal
+            + greatest(
+                max(numbered.commit_us - numbered.transaction_ordinal) over in_order,
+                numbered.from_load_date_us
+            )
+{%- endset -%}
+{%- set source_of = json_member('change.value', 'source') -%}
 select
     event.kafka_partition,
     event.kafka_offset,
@@ -11,19 +19,11 @@ select
     -- The load date: the commit time, moved so that it is strictly later than that of the previous transaction in the
     -- partition. With commit times t and transaction ordinals i: load_date(i) = i + max over j <= i of (t(j) - j), in
     -- microseconds, continued from the previous batch.
-    -- Seconds and their fraction separately: an interval is computed from a double, exact up to 2^53 only.
-    timestamptz 'epoch' + event.load_date_us / 1000000 * interval '1 second'
-    + event.load_date_us % 1000000 * interval '1 microsecond' as load_date
+    {{ moment_of_microseconds('event.load_date_us') | indent(4) }} as load_date
 from (
     select
         numbered.*,
-        (
-            numbered.transaction_ordinal
-            + greatest(
-                max(numbered.commit_us - numbered.transaction_ordinal) over in_order,
-                numbered.from_load_date_us
-            )
-        )::bigint as load_date_us
+        {{ cast_to(load_date_us, 'bigint') }} as load_date_us
     from (
         select
             ordered.*,
@@ -42,17 +42,17 @@ from (
                 select
                     change.kafka_partition,
                     change.kafka_offset,
-                    change.value ->> 'op' as op,
+                    {{ json_text('change.value', 'op') }} as op,
                     {{ transaction_of('change') }} as transaction_id,
                     batch.transaction_before,
-                    (change.value -> 'source' ->> 'ts_us')::bigint as commit_us,
-                    (change.value -> 'source' ->> 'lsn')::bigint as source_lsn,
+                    {{ cast_to(json_text(source_of, 'ts_us'), 'bigint') }} as commit_us,
+                    {{ cast_to(json_text(source_of, 'lsn'), 'bigint') }} as source_lsn,
                     -- Of a deleted row only the primary key: Debezium fills the other columns with placeholders.
                     case
-                        when change.value ->> 'op' = 'd' then {{ key_image(table_name, 'change') }}
-                        else coalesce(restored.row_image, change.value -> 'after')
+                        when {{ json_text('change.value', 'op') }} = 'd' then {{ key_image(table_name, 'change') }}
+                        else coalesce(restored.row_image, {{ json_member('change.value', 'after') }})
                     end as row_image,
-                    (extract(epoch from batch.from_load_date) * 1000000)::bigint as from_load_date_us
+                    {{ microseconds_of('batch.from_load_date') }} as from_load_date_us
                 from (
                     select
                         batch_range.*,
@@ -63,7 +63,7 @@ from (
                             where
                                 raw.kafka_partition = batch_range.kafka_partition
                                 and raw.kafka_offset = {{ last_change_before(table_name, 'batch_range') | indent(32) }}
-                                and (raw.value ->> 'op' = 'r' or raw.value -> 'source' ->> 'txId' is null)
+                                and ({{ json_text('raw.value', 'op') }} = 'r' or {{ json_text(json_member('raw.value', 'source'), 'txId') }} is null)
                         ) as transaction_before
                     from {{ load_batch_relation('load_batch_range') }} as batch_range
                 ) as batch
@@ -112,7 +112,7 @@ from (
     it. A lateral subquery of a row of load_batch_range. -#}
 {% macro batch_events(table_name, batch) -%}
 (
-    -- offset 0: one primary-key range scan per partition, whatever the statistics say
+    -- planned apart: one primary-key range scan per partition, whatever the statistics say
     select
         raw.kafka_partition,
         raw.kafka_offset,
@@ -123,7 +123,7 @@ from (
         raw.kafka_partition = {{ batch }}.kafka_partition
         and raw.kafka_offset >= {{ batch }}.from_offset
         and raw.kafka_offset < {{ batch }}.to_offset
-    offset 0
+    {{ planned_apart() }}
 )
 union all
 (
@@ -142,17 +142,22 @@ union all
         and replayed.kafka_partition = {{ batch }}.kafka_partition
         and replayed.loaded_by = {{ batch }}.load_batch_id
         and replayed.kafka_offset < {{ batch }}.from_offset
-    offset 0
+    {{ planned_apart() }}
 )
 {%- endmacro %}
 
 
 {#- The primary key of a deleted row, as JSON. -#}
 {% macro key_image(table_name, event) -%}
+    {%- set before = json_member(event ~ '.value', 'before') -%}
     {%- if execute -%}
-        jsonb_build_object({% for column in load_batch_source(table_name).meta.primary_key %}'{{ column }}', {{ event }}.value -> 'before' -> '{{ column }}'{{ ', ' if not loop.last }}{% endfor %})
+        {%- set members = {} -%}
+        {%- for column in load_batch_source(table_name).meta.primary_key -%}
+            {%- do members.update({column: json_member(before, column)}) -%}
+        {%- endfor -%}
+        {{ json_object(members) }}
     {%- else -%}
-        {{ event }}.value -> 'before'
+        {{ before }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -160,7 +165,8 @@ union all
 {#- The transaction of an event. All rows of a snapshot count as one transaction, and so do the deletes of a resync, which
     have none. -#}
 {% macro transaction_of(event) -%}
-    case when {{ event }}.value ->> 'op' = 'r' then 'snapshot ' else '' end || coalesce({{ event }}.value -> 'source' ->> 'txId', '')
+    case when {{ json_text(event ~ '.value', 'op') }} = 'r' then 'snapshot ' else '' end
+    || coalesce({{ json_text(json_member(event ~ '.value', 'source'), 'txId') }}, '')
 {%- endmacro %}
 
 

@@ -1,15 +1,6 @@
 {#- A date, time or timestamp without time zone, from `row_image`. See _cdc__macros.yml. -#}
 {% macro event_moment(column, type) -%}
-    {%- set value = "(row_image ->> '" ~ column ~ "')::bigint" -%}
-    {%- if type == 'date' -%}
-    date '1970-01-01' + ({{ value }})::integer
-    {%- elif type.startswith('timestamp') -%}
-    {#- Seconds and their fraction separately: an interval is computed from a double, exact up to 2^53 only. -#}
-    timestamp '1970-01-01' + {{ value }} / {{ event_units()[type].second }} * interval '1 second'
-        + {{ value }} % {{ event_units()[type].second }} * interval '1 second' / {{ event_units()[type].second }}
-    {%- else -%}
-    time '00:00' + {{ value }} * interval '1 second' / {{ event_units()[type].second }}
-    {%- endif -%}
+    {{ moment_of_units(event_value(column, 'bigint'), type, event_units()[type].second) }}
 {%- endmacro %}
 
 

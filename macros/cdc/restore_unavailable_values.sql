@@ -24,7 +24,7 @@ begin
         change.value ->> 'op' in ('c', 'u')
         and (
             {%- for column in columns %}
-            {{ 'or ' if not loop.first }}change.value -> 'after' -> '{{ column }}' = '"{{ unavailable_value() }}"'::jsonb
+            {{ 'or ' if not loop.first }}change.value -> 'after' -> '{{ column }}' = {{ json_value("'\"" ~ unavailable_value() ~ "\"'") }}
             {%- endfor %}
         );
 
@@ -113,7 +113,7 @@ begin
                 event.key,
                 event.is_damaged,
                 long_column.column_name,
-                event.op <> 'd' and raw.value -> 'after' -> long_column.column_name <> '"{{ unavailable_value() }}"'::jsonb as is_known,
+                event.op <> 'd' and raw.value -> 'after' -> long_column.column_name <> {{ json_value("'\"" ~ unavailable_value() ~ "\"'") }} as is_known,
                 max(event.kafka_offset) filter (where event.op in ('c', 'r')) over (
                     partition by event.kafka_partition, event.key, long_column.column_name
                     order by event.kafka_offset

@@ -48,7 +48,7 @@
 
 {#- dbt sets the profile's role when it connects, but a rollback before hooks undoes that. -#}
 {% macro load_batch_role() -%}
-    {%- if target.role -%}set role {{ target.role }};{%- endif -%}
+    {%- if target.role -%}{{ take_role(target.role) }}{%- endif -%}
 {%- endmacro %}
 
 

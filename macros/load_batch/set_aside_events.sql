@@ -106,7 +106,7 @@ if exists (
                 raw.kafka_partition = landed.kafka_partition
                 and raw.kafka_offset >= landed.from_offset
                 and raw.kafka_offset < landed.next_offset
-                and raw.value -> 'after' -> long_column.column_name = '"{{ unavailable_value() }}"'::jsonb
+                and raw.value -> 'after' -> long_column.column_name = {{ json_value("'\"" ~ unavailable_value() ~ "\"'") }}
                 and raw.key in (
                     select cause.key
                     from {{ set_aside_event }} as known
@@ -136,7 +136,7 @@ if exists (
                 and earlier.key = later.key
                 and earlier.value is not null
                 and (
-                    earlier.value -> 'after' -> later.column_name is distinct from '"{{ unavailable_value() }}"'::jsonb
+                    earlier.value -> 'after' -> later.column_name is distinct from {{ json_value("'\"" ~ unavailable_value() ~ "\"'") }}
                     or exists (
                         select from {{ set_aside_event }} as known
                         where

@@ -6,7 +6,7 @@
         {{ exceptions.raise_compiler_error("the variable as_of, which set the marts' clock, is called now") }}
     {%- endif -%}
     {%- if var('now', none) -%}
-        cast('{{ var("now") }}' as timestamptz)
+        {{ as_moment("'" ~ var('now') ~ "'") }}
     {%- else -%}
         current_timestamp
     {%- endif -%}

@@ -18,10 +18,7 @@
 
 
 {% macro days_until_departure(flights, moment) -%}
-    extract(
-        epoch from {{ plausible_moment(flights ~ '.scheduled_departure') | indent(8) }}
-        - {{ moment }}
-    ) / 86400
+    {{ seconds_between(plausible_moment(flights ~ '.scheduled_departure'), moment) | indent(4) }} / 86400
 {%- endmacro %}
 
 

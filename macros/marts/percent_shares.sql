@@ -12,12 +12,12 @@
     from (
         select
             {{ key }},
-            div(10000 * amount, total) as whole,
+            {{ whole_quotient('10000 * amount', 'total') }} as whole,
             row_number() over (order by mod(10000 * amount, total) desc, {{ key }}) as place
         from (
             select
                 {{ key }},
-                cast({{ value }} as numeric) as amount,
+                {{ as_numeric(value) }} as amount,
                 nullif(sum({{ value }}) over (), 0) as total
             from {{ relation }}
         ) as amounts

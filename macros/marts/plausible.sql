@@ -6,8 +6,8 @@
 {% macro plausible_moment(moment) -%}
     case
         when
-            {{ moment }} >= timestamptz '{{ plausible("first_day") }} 00:00:00+00'
-            and {{ moment }} < timestamptz '{{ plausible("end_day") }} 00:00:00+00'
+            {{ moment }} >= {{ moment_literal(plausible('first_day') ~ ' 00:00:00+00') }}
+            and {{ moment }} < {{ moment_literal(plausible('end_day') ~ ' 00:00:00+00') }}
             then {{ moment }}
     end
 {%- endmacro %}
@@ -25,16 +25,16 @@
 {%- endmacro %}
 
 
-{#- The amount, or NULL where it is no amount of money. NaN is greater than everything to PostgreSQL. -#}
+{#- The amount, or NULL where it is no amount of money. -#}
 {% macro plausible_amount(amount) -%}
-    case when {{ amount }} >= 0 and {{ amount }} < numeric 'Infinity' then {{ amount }} end
+    case when {{ amount }} >= 0 and {{ is_below_infinity(amount) }} then {{ amount }} end
 {%- endmacro %}
 
 
 {#- The degrees, or NULL where they are out of range. Rounded to more digits than a double has, because a numeric such as
     1e-400 cannot be cast to double precision. -#}
 {% macro plausible_degrees(degrees, most) -%}
-    case when {{ degrees }} between -{{ most }} and {{ most }} then cast(round({{ degrees }}, 15) as double precision) end
+    case when {{ degrees }} between -{{ most }} and {{ most }} then {{ as_double('round(' ~ degrees ~ ', 15)') }} end
 {%- endmacro %}
 
 
@@ -42,6 +42,6 @@
 {% macro minutes_late(actual, scheduled) -%}
     case
         when {{ near_timetable(actual, scheduled) | indent(8) }} is not null
-            then greatest(0, extract(epoch from {{ plausible_moment(actual) | indent(12) }} - {{ plausible_moment(scheduled) | indent(12) }}) / 60)
+            then greatest(0, {{ seconds_between(plausible_moment(actual), plausible_moment(scheduled)) | indent(12) }} / 60)
     end
 {%- endmacro %}

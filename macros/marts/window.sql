@@ -15,11 +15,7 @@
 
 {% macro window_days() %}
     select cast(window_day as date) as flight_date
-    from generate_series(
-        cast({{ utc_day(window_start()) }} as timestamp),
-        cast({{ today() }} as timestamp),
-        interval '1 day'
-    ) as window_day
+    from {{ days_between('window_day', utc_day(window_start()), today()) }}
 {% endmacro %}
 
 

@@ -2,18 +2,10 @@
     no rows any more would keep its old ones. Here the model returns every slice that it computed: one without rows as a
     single row whose row key is null. See _materializations__macros.yml. -#}
 {% macro get_incremental_replace_slices_sql(arg_dict) %}
-    {%- set target_relation, computed = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
-    {%- set slice, row_key = column_names('unique_key'), column_names('meta.row_key') -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-
-    set local lock_timeout = '{{ var('lock_patience') }}';
-    delete from {{ target_relation }}
-    where ({{ slice | join(', ') }}) in (select {{ slice | join(', ') }} from {{ computed }});
-
-    insert into {{ target_relation }} ({{ columns }})
-    select {{ columns }}
-    from {{ computed }}
-    where num_nulls({{ row_key | join(', ') }}) = 0
+    {{ replace_slices(
+        arg_dict['target_relation'], column_names('unique_key'), column_names('meta.row_key'), columns, arg_dict['temp_relation']
+    ) }}
 {% endmacro %}
 
 

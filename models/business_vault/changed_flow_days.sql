@@ -23,15 +23,13 @@ moved as (
         earlier.flight_date,
         departures.load_date as changed_at
     from departures
-    cross join lateral (
+    cross join {% call first_match('earlier', order_by='previous.load_date desc') %}
         select previous.flight_date
         from departures as previous
         where
             previous.flight_hash_key = departures.flight_hash_key
             and previous.load_date < departures.load_date
-        order by previous.load_date desc
-        limit 1
-    ) as earlier
+    {% endcall %}
 ),
 
 -- a flight that was deleted or inserted again: every day it was ever on

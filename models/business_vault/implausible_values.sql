@@ -8,25 +8,7 @@ with flights as (
 ),
 
 of_flights as (
-    select
-        'flights' as table_name,
-        flights.flight_id::text as row_key,
-        found.column_name,
-        found.value,
-        found.reason
-    from flights
-    cross join lateral (
-        values
-        (
-            'scheduled_departure', flights.scheduled_departure::text,
-            case when flights.timetable_departure is null then 'no day of a timetable' end
-        ),
-        (
-            'scheduled_arrival', flights.scheduled_arrival::text,
-            case when flights.timetable_arrival is null then 'no day of a timetable' end
-        ),
-        (
-            'actual_departure', flights.actual_departure::text,
+    {%- set actual_departure_is -%}
             case
                 when flights.actual_departure is null then null
                 when {{ plausible_moment('flights.actual_departure') | indent(16) }} is null then 'no day of a timetable'
@@ -34,9 +16,8 @@ of_flights as (
                 when {{ near_timetable('flights.actual_departure', 'flights.scheduled_departure') | indent(16) }} is null
                     then 'too far from the timetable'
             end
-        ),
-        (
-            'actual_arrival', flights.actual_arrival::text,
+    {%- endset %}
+    {%- set actual_arrival_is -%}
             case
                 when flights.actual_arrival is null then null
                 when {{ plausible_moment('flights.actual_arrival') | indent(16) }} is null then 'no day of a timetable'
@@ -44,24 +25,50 @@ of_flights as (
                 when {{ near_timetable('flights.actual_arrival', 'flights.scheduled_arrival') | indent(16) }} is null
                     then 'too far from the timetable'
             end
-        ),
-        ('departure_airport', null, case when flights.departure_airport is null then 'missing' end),
-        ('arrival_airport', null, case when flights.arrival_airport is null then 'missing' end),
-        ('aircraft_code', null, case when flights.aircraft_code is null then 'missing' end),
-        ('flight_no', null, case when flights.flight_no is null then 'missing' end),
-        (
-            'status', left(flights.status, 100),
+    {%- endset %}
+    {%- set status_is -%}
             case
                 when flights.status is null then 'missing'
                 when flights.status not in ('Scheduled', 'On Time', 'Delayed', 'Departed', 'Arrived', 'Cancelled')
                     then 'no status of a flight'
             end
-        )
-    ) as found (column_name, value, reason)
+    {%- endset %}
+
+    select
+        'flights' as table_name,
+        {{ as_text('flights.flight_id') }} as row_key,
+        found.column_name,
+        found.value,
+        found.reason
+    from flights
+    cross join {{ rows_of('found', ['column_name', 'value', 'reason'], [
+        [
+            "'scheduled_departure'", as_text('flights.scheduled_departure'),
+            "case when flights.timetable_departure is null then 'no day of a timetable' end"
+        ],
+        [
+            "'scheduled_arrival'", as_text('flights.scheduled_arrival'),
+            "case when flights.timetable_arrival is null then 'no day of a timetable' end"
+        ],
+        ["'actual_departure'", as_text('flights.actual_departure'), actual_departure_is],
+        ["'actual_arrival'", as_text('flights.actual_arrival'), actual_arrival_is],
+        ["'departure_airport'", 'null', "case when flights.departure_airport is null then 'missing' end"],
+        ["'arrival_airport'", 'null', "case when flights.arrival_airport is null then 'missing' end"],
+        ["'aircraft_code'", 'null', "case when flights.aircraft_code is null then 'missing' end"],
+        ["'flight_no'", 'null', "case when flights.flight_no is null then 'missing' end"],
+        ["'status'", 'left(flights.status, 100)', status_is]
+    ]) | indent(4) }}
     where found.reason is not null
 ),
 
 of_bookings as (
+    {%- set book_date_is -%}
+            case when {{ plausible_moment('bookings.book_date') | indent(12) }} is null then 'no day of a timetable' end
+    {%- endset %}
+    {%- set total_amount_is -%}
+            case when {{ plausible_amount('bookings.total_amount') }} is null then 'no amount of money' end
+    {%- endset %}
+
     select
         'bookings' as table_name,
         bookings.book_ref as row_key,
@@ -69,17 +76,10 @@ of_bookings as (
         found.value,
         found.reason
     from {{ ref('current_bookings') }} as bookings
-    cross join lateral (
-        values
-        (
-            'book_date', bookings.book_date::text,
-            case when {{ plausible_moment('bookings.book_date') | indent(12) }} is null then 'no day of a timetable' end
-        ),
-        (
-            'total_amount', bookings.total_amount::text,
-            case when {{ plausible_amount('bookings.total_amount') }} is null then 'no amount of money' end
-        )
-    ) as found (column_name, value, reason)
+    cross join {{ rows_of('found', ['column_name', 'value', 'reason'], [
+        ["'book_date'", as_text('bookings.book_date'), book_date_is],
+        ["'total_amount'", as_text('bookings.total_amount'), total_amount_is]
+    ]) | indent(4) }}
     where found.reason is not null
 ),
 
@@ -88,7 +88,7 @@ sold_too_early as (
         'bookings' as table_name,
         bookings.book_ref as row_key,
         'book_date' as column_name,
-        bookings.book_date::text as value,
+        {{ as_text('bookings.book_date') }} as value,
         'longer before a departure than seats are on sale' as reason
     from {{ ref('current_bookings') }} as bookings
     inner join {{ ref('kept_ticket_flights') }} as segments on bookings.book_ref = segments.book_ref
@@ -106,12 +106,11 @@ of_tickets as (
         null as value,
         'missing' as reason
     from {{ ref('current_tickets') }} as tickets
-    cross join lateral (
-        values
-        ('book_ref', tickets.book_ref is null),
-        ('passenger_id', tickets.passenger_id is null),
-        ('passenger_name', tickets.passenger_name is null)
-    ) as found (column_name, is_missing)
+    cross join {{ rows_of('found', ['column_name', 'is_missing'], [
+        ["'book_ref'", 'tickets.book_ref is null'],
+        ["'passenger_id'", 'tickets.passenger_id is null'],
+        ["'passenger_name'", 'tickets.passenger_name is null']
+    ]) | indent(4) }}
     where
         (tickets.book_ref is null or tickets.passenger_id is null or tickets.passenger_name is null)
         and found.is_missing
@@ -122,7 +121,7 @@ of_segments as (
         'ticket_flights' as table_name,
         segments.ticket_no || ' ' || segments.flight_id as row_key,
         'amount' as column_name,
-        segments.amount::text as value,
+        {{ as_text('segments.amount') }} as value,
         'no amount of money' as reason
     from {{ ref('current_ticket_flights') }} as segments
     where {{ plausible_amount('segments.amount') }} is null
@@ -136,17 +135,16 @@ of_airports as (
         left(found.value, 100) as value,
         'no position' as reason
     from {{ ref('current_airports') }} as airports
-    cross join lateral (
-        values
-        (
-            'coordinates_lon', airports.coordinates_lon::text,
-            {{ plausible_degrees('airports.coordinates_lon', 180) }} is null
-        ),
-        (
-            'coordinates_lat', airports.coordinates_lat::text,
-            {{ plausible_degrees('airports.coordinates_lat', 90) }} is null
-        )
-    ) as found (column_name, value, is_none)
+    cross join {{ rows_of('found', ['column_name', 'value', 'is_none'], [
+        [
+            "'coordinates_lon'", as_text('airports.coordinates_lon'),
+            plausible_degrees('airports.coordinates_lon', 180) ~ ' is null'
+        ],
+        [
+            "'coordinates_lat'", as_text('airports.coordinates_lat'),
+            plausible_degrees('airports.coordinates_lat', 90) ~ ' is null'
+        ]
+    ]) | indent(4) }}
     where found.is_none
 )
 

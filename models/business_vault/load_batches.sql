@@ -9,7 +9,7 @@ select
     -- Load dates of a partition are strictly later than those of the previous batch. A partition with an
     -- empty range did not change; in one without an earlier load date everything is a change.
     (
-        select min(coalesce(changed.from_load_date, timestamptz '-infinity'))
+        select min(coalesce(changed.from_load_date, {{ beginning_of_time() }}))
         from {{ load_batch_relation('load_batch_range') }} as changed
         where
             changed.load_batch_id = batch.load_batch_id

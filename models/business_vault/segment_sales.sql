@@ -20,15 +20,13 @@ inner join {{ ref('link_ticket_flight') }} as segment on presence.ticket_flight_
 inner join {{ ref('hub_flights') }} as flight on segment.flight_hash_key = flight.flight_hash_key
 inner join {{ ref('hub_tickets') }} as ticket on segment.ticket_hash_key = ticket.ticket_hash_key
 -- the booking that the ticket was of then: its reference may have been corrected since
-left join lateral (
+left join {% call first_match('details', order_by='version.load_date desc') %}
     select version.ticket_booking_hash_key
     from {{ ref('sat_ticket_details') }} as version
     where
         version.ticket_hash_key = segment.ticket_hash_key
         and version.load_date <= presence.load_date
-    order by version.load_date desc
-    limit 1
-) as details on true
+{% endcall %} on true
 left join {{ ref('link_ticket_booking') }} as holder on details.ticket_booking_hash_key = holder.ticket_booking_hash_key
 -- deleted or not: a refund takes the whole booking away
 left join {{ newest('sat_booking_details', 'booking_hash_key') }} as booking on holder.booking_hash_key = booking.booking_hash_key

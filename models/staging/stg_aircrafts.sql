@@ -5,16 +5,16 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'aircraft_code' as aircraft_code,
+        {{ event_value('aircraft_code') }} as aircraft_code,
 
         -- strings
-        (row_image ->> 'model')::jsonb as model,
+        {{ event_value('model', 'jsonb') }} as model,
 
         -- numerics
-        (row_image ->> 'range')::integer as range,
+        {{ event_value('range', 'integer') }} as range,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
+        {{ business_key(event_value('aircraft_code')) | indent(8) }} as aircraft_code_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['model', 'range']) }} as aircraft_details_image,

@@ -5,19 +5,19 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'airport_code' as airport_code,
+        {{ event_value('airport_code') }} as airport_code,
 
         -- strings
-        row_image ->> 'airport_name' as airport_name,
-        row_image ->> 'city' as city,
-        row_image ->> 'timezone' as timezone,
+        {{ event_value('airport_name') }} as airport_name,
+        {{ event_value('city') }} as city,
+        {{ event_value('timezone') }} as timezone,
 
         -- numerics
         {{ event_number('coordinates_lon', 'numeric') }} as coordinates_lon,
         {{ event_number('coordinates_lat', 'numeric') }} as coordinates_lat,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'airport_code'") | indent(8) }} as airport_code_business_key,
+        {{ business_key(event_value('airport_code')) | indent(8) }} as airport_code_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['airport_name', 'city', 'coordinates_lon', 'coordinates_lat', 'timezone']) }} as airport_details_image,

@@ -5,17 +5,17 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'ticket_no' as ticket_no,
-        (row_image ->> 'flight_id')::bigint as flight_id,
+        {{ event_value('ticket_no') }} as ticket_no,
+        {{ event_value('flight_id', 'bigint') }} as flight_id,
 
         -- strings
-        row_image ->> 'seat_no' as seat_no,
+        {{ event_value('seat_no') }} as seat_no,
 
         -- numerics
-        (row_image ->> 'boarding_no')::integer as boarding_no,
+        {{ event_value('boarding_no', 'integer') }} as boarding_no,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'ticket_no'") | indent(8) }} as ticket_no_business_key,
+        {{ business_key(event_value('ticket_no')) | indent(8) }} as ticket_no_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['boarding_no', 'seat_no']) }} as boarding_pass_details_image,

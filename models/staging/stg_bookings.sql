@@ -5,7 +5,7 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'book_ref' as book_ref,
+        {{ event_value('book_ref') }} as book_ref,
 
         -- numerics
         {{ event_number('total_amount', 'numeric(12, 2)') }} as total_amount,
@@ -14,7 +14,7 @@ renamed as (
         {{ event_timestamp('book_date') }} as book_date,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'book_ref'") | indent(8) }} as book_ref_business_key,
+        {{ business_key(event_value('book_ref')) | indent(8) }} as book_ref_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['book_date', 'total_amount']) }} as booking_details_image,

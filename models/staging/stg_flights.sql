@@ -5,14 +5,14 @@ with changes as (
 renamed as (
     select
         -- ids
-        (row_image ->> 'flight_id')::bigint as flight_id,
-        row_image ->> 'departure_airport' as departure_airport,
-        row_image ->> 'arrival_airport' as arrival_airport,
-        row_image ->> 'aircraft_code' as aircraft_code,
+        {{ event_value('flight_id', 'bigint') }} as flight_id,
+        {{ event_value('departure_airport') }} as departure_airport,
+        {{ event_value('arrival_airport') }} as arrival_airport,
+        {{ event_value('aircraft_code') }} as aircraft_code,
 
         -- strings
-        row_image ->> 'flight_no' as flight_no,
-        row_image ->> 'status' as status,
+        {{ event_value('flight_no') }} as flight_no,
+        {{ event_value('status') }} as status,
 
         -- timestamps
         {{ event_timestamp('scheduled_departure') }} as scheduled_departure,
@@ -21,9 +21,9 @@ renamed as (
         {{ event_timestamp('actual_arrival') }} as actual_arrival,
 
         -- what hash keys are made of
-        {{ reference_key("row_image ->> 'departure_airport'") | indent(8) }} as departure_airport_business_key,
-        {{ reference_key("row_image ->> 'arrival_airport'") | indent(8) }} as arrival_airport_business_key,
-        {{ reference_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
+        {{ reference_key(event_value('departure_airport')) | indent(8) }} as departure_airport_business_key,
+        {{ reference_key(event_value('arrival_airport')) | indent(8) }} as arrival_airport_business_key,
+        {{ reference_key(event_value('aircraft_code')) | indent(8) }} as aircraft_code_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['flight_no', 'status', 'scheduled_departure', 'scheduled_arrival', 'actual_departure', 'actual_arrival', 'departure_airport', 'arrival_airport', 'aircraft_code']) }} as flight_details_image,

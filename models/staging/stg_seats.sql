@@ -5,15 +5,15 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'aircraft_code' as aircraft_code,
-        row_image ->> 'seat_no' as seat_no,
+        {{ event_value('aircraft_code') }} as aircraft_code,
+        {{ event_value('seat_no') }} as seat_no,
 
         -- strings
-        row_image ->> 'fare_conditions' as fare_conditions,
+        {{ event_value('fare_conditions') }} as fare_conditions,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'aircraft_code'") | indent(8) }} as aircraft_code_business_key,
-        {{ business_key("row_image ->> 'seat_no'") | indent(8) }} as seat_no_business_key,
+        {{ business_key(event_value('aircraft_code')) | indent(8) }} as aircraft_code_business_key,
+        {{ business_key(event_value('seat_no')) | indent(8) }} as seat_no_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['fare_conditions']) }} as seat_details_image,

@@ -5,17 +5,17 @@ with changes as (
 renamed as (
     select
         -- ids
-        row_image ->> 'ticket_no' as ticket_no,
-        (row_image ->> 'flight_id')::bigint as flight_id,
+        {{ event_value('ticket_no') }} as ticket_no,
+        {{ event_value('flight_id', 'bigint') }} as flight_id,
 
         -- strings
-        row_image ->> 'fare_conditions' as fare_conditions,
+        {{ event_value('fare_conditions') }} as fare_conditions,
 
         -- numerics
         {{ event_number('amount', 'numeric(10, 2)') }} as amount,
 
         -- what hash keys are made of
-        {{ business_key("row_image ->> 'ticket_no'") | indent(8) }} as ticket_no_business_key,
+        {{ business_key(event_value('ticket_no')) | indent(8) }} as ticket_no_business_key,
 
         -- what a hash difference is made of
         {{ exact_image(['fare_conditions', 'amount']) }} as ticket_flight_details_image,

@@ -13,6 +13,7 @@ import pytest
 import catalogue
 from infra.audit import audit, command, results
 from infra.errors import AirlineError
+from tests.support.schemas import faults
 
 # The source's tables as they are declared, without what holds among them.
 SOURCE = """
@@ -91,6 +92,7 @@ class Pair:
         capsys.readouterr()
         code = command.main(["--json", *arguments], self.source, self.vault, bring_through)
         report = json.loads(capsys.readouterr().out)
+        assert faults("audit", report) == []
         ill = report["findings"] + [line for each in report["tables"] for line in each["findings"]]
         assert code == (1 if report["differences"] or ill else 0)
         return report

@@ -159,7 +159,8 @@ def test_a_payload_by_exclusion_is_what_the_rest_names(loads: list[State]) -> No
     assert [load["sat_excluding"] for load in loads] == [load["sat_plain"] for load in loads]
 
 
-OWN_LOADER = Path(__file__).parents[2] / "macros" / "automate_dv" / "postgres__sat.sql"
+MACROS = Path(__file__).parents[2] / "macros"
+OWN_LOADER = (MACROS / "engine/postgres/sat.sql", MACROS / "automate_dv/arguments.sql")
 OWN_ORDER = {
     "dispatch": [
         {"macro_namespace": "automate_dv", "search_order": ["automate_dv_rules", "automate_dv"]}
@@ -174,7 +175,8 @@ def own_loader(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Pro
         Path(tmp_path_factory.mktemp("own")), postgres_server, "automate_dv_own_satellites"
     )
     (made.folder / "macros").mkdir()
-    shutil.copy(OWN_LOADER, made.folder / "macros")
+    for file in OWN_LOADER:
+        shutil.copy(file, made.folder / "macros")
     made.replace("details", DETAILS, *DETAIL_LOADS[0])
     return made
 

@@ -14,11 +14,11 @@ from infra.settings import ROOT
 from tests.support.warehouse import messages
 
 PROJECT = f"""
-name: slices
+name: airline
 config-version: 2
 profile: slices
 model-paths: [models]
-macro-paths: [{ROOT}/macros/materializations]
+macro-paths: ["{ROOT}/macros/materializations", "{ROOT}/macros/engine"]
 vars: {{lock_patience: 2min}}
 """
 PROFILE = """

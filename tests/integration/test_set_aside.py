@@ -13,6 +13,7 @@ import pytest
 from infra.health import set_aside
 from infra.repair import dead_letters
 from tests.support.events import UNAVAILABLE, aircraft, airport, booking, flight, segment, ticket
+from tests.support.schemas import faults
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(2700)
@@ -480,6 +481,7 @@ def test_people_see_and_decide(warehouse, capsys, tmp_path):
     assert found.values == {"count": 3, "tables": {"airports": 3}}
     assert "./airline dead-letters" in found.problem
     listed = json.loads(run("list", "--json")[1])
+    assert faults("dead-letters-list", listed) == []
     first, second, third = [each["event"] for each in listed if not each["resolution"]]
     assert {each["found_at"] for each in listed} == {"loading"}
     assert "city is a JSON number" in run()[1]

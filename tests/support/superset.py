@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from infra.settings import Settings
 from infra.superset import assets
+from tests.support.browser import PATIENCE, new_page
 
-# Debian's, Ubuntu's, Google's.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As large as the longest dashboard: charts are drawn when they come into sight.
 WINDOW = {"width": 1440, "height": 2400}
-# For one step in the browser on a busy machine, milliseconds.
-PATIENCE = 180_000
 DRAWN = """(wanted) => {
     const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
     const ready = holders.filter((each) =>
@@ -29,16 +24,6 @@ DRAWN = """(wanted) => {
         && each.querySelector('canvas, table tbody tr, .header-line, [role=alert]'));
     return holders.length === wanted && ready.length === wanted;
 }"""
-
-
-def browser_path() -> str | None:
-    return next((path for path in map(shutil.which, BROWSERS) if path), None)
-
-
-needs_browser = pytest.mark.skipif(
-    browser_path() is None,
-    reason="no browser for the dashboards' tests: apt-get install chromium (Debian), or Chrome",
-)
 
 
 class Dashboard:
@@ -118,29 +103,8 @@ class Dashboard:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Dashboard]:
     """A new browser window that nobody has logged in with."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(),
-            args=[
-                "--no-sandbox",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                # The map is drawn by WebGL, and a test machine has no graphics card.
-                "--enable-unsafe-swiftshader",
-                "--ignore-gpu-blocklist",
-            ],
-        )
-        try:
-            page = browser.new_page(viewport=WINDOW)
-            page.set_default_timeout(PATIENCE)
-            yield Dashboard(settings, page)
-        finally:
-            browser.close()
+    with new_page(WINDOW) as page:
+        yield Dashboard(settings, page)
 
 
 def chart_numbers(client: Client) -> dict[str, int]:

@@ -22,8 +22,8 @@ FLOORS = (
     ("audit",),
     ("airflow", "superset", "metrics"),
     ("parts",),
-    ("repair", "evolve"),
-    ("health", "testing"),
+    ("repair", "evolve", "lineage"),
+    ("health", "supply", "testing"),
     ("cli",),
 )
 # What is no product: nothing of it is there where the product runs.

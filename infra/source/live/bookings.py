@@ -140,7 +140,7 @@ def cancel_ticket(s: Session) -> None:
     s.change("DELETE FROM boarding_passes WHERE ticket_no = %s", ticket)
     s.change("DELETE FROM ticket_flights WHERE ticket_no = %s", ticket)
     s.change("DELETE FROM tickets WHERE ticket_no = %s", ticket)
-    if s.row("SELECT FROM tickets WHERE book_ref = %s LIMIT 1", ref):
+    if s.row("SELECT FROM tickets WHERE book_ref = %s LIMIT 1", ref) is not None:
         s.change(
             "UPDATE bookings SET total_amount = (SELECT coalesce(sum(tf.amount), 0) FROM tickets"
             " AS t JOIN ticket_flights AS tf ON tf.ticket_no = t.ticket_no WHERE t.book_ref = %s)"

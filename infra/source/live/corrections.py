@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.source.live.bookings import new_passenger
-from infra.source.live.session import Session
+from infra.source.live.session import Session, Taken
 from infra.source.people import contact, family_name, full_name
 
 _FOLLOWERS_OF_TICKET = (
@@ -73,7 +73,15 @@ def correct_ticket_no(s: Session) -> None:
     if ticket is None:
         return
     (followers,) = s.row(_FOLLOWERS_OF_TICKET, ticket, ticket)
-    s.change("UPDATE tickets SET ticket_no = %s WHERE ticket_no = %s", s.new_ticket_no(), ticket)
+    new = s.new_ticket_no()
+    if not s.change(
+        "UPDATE tickets SET ticket_no = %s WHERE ticket_no = %s"
+        " AND NOT EXISTS (SELECT FROM tickets WHERE ticket_no = %s)",
+        new,
+        ticket,
+        new,
+    ):
+        raise Taken(f"tickets has a row of the same key as {new}, or {ticket} no more")
     s.changes += followers
 
 

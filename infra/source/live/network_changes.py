@@ -63,12 +63,13 @@ class Timetable:
         (first,) = s.row("SELECT min(scheduled_departure) FROM flights")
         for weeks in range(1, (day - first) // _WEEK + 2):
             source = day - weeks * _WEEK
-            if s.row(
+            known = s.row(
                 "SELECT FROM flights AS f WHERE f.scheduled_departure >= %s"
                 " AND f.scheduled_departure < %s AND f.flight_no NOT LIKE 'PX%%' LIMIT 1",
                 source,
                 source + _DAY,
-            ):
+            )
+            if known is not None:
                 return weeks
         return None
 

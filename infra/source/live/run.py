@@ -33,7 +33,7 @@ from infra.source.live.network_changes import (
     reschedule,
     swap_aircraft,
 )
-from infra.source.live.session import RealClock, Session, SteppingClock
+from infra.source.live.session import RealClock, Session, SteppingClock, Taken
 
 # Kind, what does it, and how often it is drawn in relation to the others. Flights come on sale
 # about as fast as seats are sold, however long it goes on.
@@ -164,8 +164,13 @@ class _Run:
                 f"{address(self._dsn)} takes no changes: it is a replica",
                 "give the primary with --dsn, or leave --dsn out",
             ) from None
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.IntegrityError) as e:
-            self._recover(e)
+        except (
+            psycopg2.OperationalError,
+            psycopg2.InterfaceError,
+            psycopg2.IntegrityError,
+            Taken,
+        ) as error:
+            self._recover(error)
             return
         self._conflicts = 0
         if session.changes:
@@ -193,7 +198,7 @@ class _Run:
         operation(session)
         return kind
 
-    def _recover(self, error: psycopg2.Error) -> None:
+    def _recover(self, error: Exception) -> None:
         try:
             if not self._session.connection.closed:
                 self._give_way(error)
@@ -202,7 +207,7 @@ class _Run:
             error = lost
         self._reconnect(error)
 
-    def _give_way(self, error: psycopg2.Error) -> None:
+    def _give_way(self, error: Exception) -> None:
         """Another program changed the same rows: its change stands, ours is dropped."""
         self._session.connection.rollback()
         self._conflicts += 1
@@ -214,7 +219,7 @@ class _Run:
             )
         self._forget()
 
-    def _reconnect(self, error: psycopg2.Error) -> None:
+    def _reconnect(self, error: Exception) -> None:
         wait = 1.0
         what = (str(error).strip().splitlines() or ["connection closed"])[0]
         while not self._stop.is_set():

@@ -35,6 +35,13 @@ class Flight(NamedTuple):
 FLIGHT = ", ".join(f"f.{column}" for column in Flight._fields)
 
 
+class Taken(Exception):
+    """Another program has written a row of this key meanwhile: the operation is given up.
+
+    Found out without an error at the server, whose log is for what is wrong there.
+    """
+
+
 class RealClock:
     """The time it is."""
 
@@ -101,6 +108,7 @@ class Session:
         return self._cursor.fetchall()
 
     def row(self, query: str, *values: Any) -> tuple | None:
+        """Its first row, None where there is none; () is the row of a query without columns."""
         self._cursor.execute(query, values)
         return self._cursor.fetchone()
 
@@ -111,14 +119,17 @@ class Session:
         return self._cursor.rowcount
 
     def insert(self, table: str, rows: list[tuple]) -> None:
-        """Inserts whole rows, all columns in their order."""
+        """Inserts whole rows, all columns in their order. Raises Taken where one is there."""
         if rows:
             execute_values(
                 self._cursor,
-                f"INSERT INTO {table} ({', '.join(columns()[table])}) VALUES %s",
+                f"INSERT INTO {table} ({', '.join(columns()[table])}) VALUES %s"
+                " ON CONFLICT DO NOTHING",
                 rows,
                 page_size=len(rows),
             )
+            if self._cursor.rowcount < len(rows):
+                raise Taken(f"{table} has a row of the same key")
             self.changes += len(rows)
 
     def update_from(self, statement: str, rows: list[tuple]) -> None:

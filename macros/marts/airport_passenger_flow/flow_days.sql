@@ -60,7 +60,7 @@
         select
             case
                 -- an empty table knows nothing
-                when max(known.load_batch_id) is null then timestamptz '-infinity'
+                when max(known.load_batch_id) is null then {{ beginning_of_time() }}
                 else min(batches.changes_after)
             end as changed_since
         from known
@@ -79,9 +79,5 @@
 
     select cast(flow_day as date) as flight_date
     from built
-    cross join lateral generate_series(
-        cast(least({{ first_day }}, built.newest_day + 1) as timestamp),
-        cast({{ last_day }} as timestamp),
-        interval '1 day'
-    ) as flow_day
+    cross join lateral {{ days_between('flow_day', 'least(' ~ first_day ~ ', built.newest_day + 1)', last_day) }}
 {% endmacro %}

@@ -24,9 +24,7 @@ movements as (
         ends.airport_code,
         coalesce(passengers.passengers, 0) as passengers
     from flights
-    cross join lateral (
-        values (flights.departure_airport), (flights.arrival_airport)
-    ) as ends (airport_code)
+    cross join {{ rows_of('ends', ['airport_code'], [['flights.departure_airport'], ['flights.arrival_airport']]) }}
     left join passengers on passengers.flight_id = flights.flight_id
 
 ),

@@ -35,9 +35,7 @@ movements as (
         movement.returned
     from flights
     join {{ ref('segment_sales') }} as sales on sales.flight_id = flights.flight_id
-    cross join lateral (
-        values (sales.sold_at, 1, 0), (sales.returned_at, 0, 1)
-    ) as movement (moved_at, sold, returned)
+    cross join {{ rows_of('movement', ['moved_at', 'sold', 'returned'], [['sales.sold_at', 1, 0], ['sales.returned_at', 0, 1]]) }}
     cross join lateral (
         select floor({{ days_until_departure('flights', plausible_moment('movement.moved_at')) }}) as days
     ) as ahead
@@ -108,7 +106,7 @@ days as (
         flights.aircraft_code,
         flight_day as days_before_departure,
         least(
-            {{ plausible_moment('flights.scheduled_departure') | indent(12) }} - flight_day * interval '24 hours', {{ now_timestamp() }}
+            {{ plausible_moment('flights.scheduled_departure') | indent(12) }} - {{ hours_times('flight_day', 24) }}, {{ now_timestamp() }}
         ) as measured_at,
         coalesce(by_day.sold, 0) as seats_sold_that_day,
         coalesce(by_day.returned, 0) as seats_returned_that_day,
@@ -117,9 +115,7 @@ days as (
         ) as seats_sold
     from flights
     join curves on curves.flight_id = flights.flight_id
-    cross join lateral generate_series(
-        curves.last_day, coalesce(curves.first_day, curves.last_day)
-    ) as flight_day
+    cross join lateral {{ numbers_between('flight_day', 'curves.last_day', 'coalesce(curves.first_day, curves.last_day)') }}
     left join by_day on by_day.flight_id = flights.flight_id and by_day.days_before_departure = flight_day
 
 )

@@ -52,15 +52,16 @@ departures as (
 
 home_airports as (
 
-    select distinct on (departures.passenger_id)
-        departures.passenger_id,
-        departures.departure_airport as home_airport
-    from departures
-    order by
-        departures.passenger_id asc,
-        departures.departures_number desc,
-        departures.last_departed_at desc,
-        departures.departure_airport collate "C" asc
+    {{ first_of_each(
+        key='departures.passenger_id',
+        columns=['departures.passenger_id', 'departures.departure_airport as home_airport'],
+        rows='departures',
+        order_by=[
+            'departures.departures_number desc',
+            'departures.last_departed_at desc',
+            byte_order('departures.departure_airport') ~ ' asc'
+        ]
+    ) | indent(4) }}
 
 ),
 
@@ -68,17 +69,18 @@ home_airports as (
 -- among those the newest booking decides.
 newest_names as (
 
-    select distinct on (tickets.passenger_id)
-        tickets.passenger_id,
-        tickets.passenger_name
-    from {{ ref('current_tickets') }} as tickets
+    {%- set tickets_of_passengers %}
+    {{ ref('current_tickets') }} as tickets
     left join {{ ref('current_bookings') }} as bookings on bookings.book_ref = tickets.book_ref
     where tickets.passenger_id in (select passengers.passenger_id from passengers)
-    order by
-        tickets.passenger_id asc,
-        tickets.load_date desc,
-        bookings.book_date desc nulls last,
-        tickets.ticket_no desc
+    {%- endset %}
+
+    {{ first_of_each(
+        key='tickets.passenger_id',
+        columns=['tickets.passenger_id', 'tickets.passenger_name'],
+        rows=tickets_of_passengers,
+        order_by=['tickets.load_date desc', 'bookings.book_date desc nulls last', 'tickets.ticket_no desc']
+    ) | indent(4) }}
 
 ),
 
@@ -105,10 +107,8 @@ from ranked
 join newest_names on newest_names.passenger_id = ranked.passenger_id
 left join home_airports on home_airports.passenger_id = ranked.passenger_id
 -- the narrowest group that the passenger's rank still falls into
-cross join lateral (
+cross join {% call first_match('customer_groups', order_by='thresholds.max_percent_rank') %}
     select thresholds.customer_group
     from {{ ref('customer_group_thresholds') }} as thresholds
     where thresholds.max_percent_rank >= ranked.purchase_percent_rank
-    order by thresholds.max_percent_rank
-    limit 1
-) as customer_groups
+{% endcall %}

@@ -47,7 +47,7 @@ select
     cast(coalesce(by_day.revenue, 0) as numeric(18, 2)) as revenue,
     cast(by_day.revenue / nullif(by_day.bookings, 0) as numeric(18, 2)) as avg_check,
     cast(
-        cast(by_day.flights as numeric) / by_day.unique_passengers as numeric(10, 2)
+        {{ as_numeric('by_day.flights') }} / by_day.unique_passengers as numeric(10, 2)
     ) as avg_flights_per_passenger,
 
     (select count(*) from passengers) as unique_passengers_30d,
@@ -57,7 +57,7 @@ select
         / nullif((select count(*) from bookings), 0) as numeric(18, 2)
     ) as avg_check_30d,
     cast(
-        cast((select count(*) from segments) as numeric)
+        {{ as_numeric('(select count(*) from segments)') }}
         / nullif((select count(*) from passengers), 0) as numeric(10, 2)
     ) as avg_flights_per_passenger_30d
 from window_days

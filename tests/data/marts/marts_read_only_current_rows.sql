@@ -17,8 +17,8 @@
     {%- endfor -%}
 {%- endif %}
 select
-    cast(null as text) as mart,
-    cast(null as text) as reads
+    '' as mart,
+    '' as reads
 where false
 {%- for mart, input in found %}
 union all

@@ -10,6 +10,7 @@ from kafka import KafkaConsumer
 
 import catalogue
 from tests.support.dags import unread
+from tests.support.schemas import faults
 from tests.support.topics import topic_offsets
 from tests.support.traffic import Traffic
 
@@ -73,6 +74,19 @@ def test_traffic_is_the_same_on_primary_replica_and_in_the_vault(stack):
         f"select {columns} arrival_psngr_num from dwh_marts.airport_traffic order by airport_code",
     )
     assert vault == primary
+
+
+@pytest.mark.parametrize(
+    "words", ["status", "audit", "topics", "evolve", "version", "dead-letters list"]
+)
+def test_what_a_program_is_told_is_as_its_schema_says(stack, words):
+    """A program that reads a running stack meets a field that no schema has."""
+    done = stack.airline(*words.split(), "--json", check=False)
+    told = json.loads(done.stdout)
+    assert faults(words.replace(" ", "-"), told) == []
+    if words == "topics":
+        landed = {each["topic"] for each in told if each["landed"]}
+        assert {topic.rsplit(".", 1)[-1] for topic in landed} >= {"bookings", "tickets"}
 
 
 def test_the_seeds_own_checks_work_as_written(stack):

@@ -18,7 +18,8 @@ import yaml
 from infra.postgres import roles
 from infra.settings import ROOT
 from infra.superset import assets, canonical, commands
-from tests.support.superset import Client, needs_browser, text_of
+from tests.support.browser import needs_browser
+from tests.support.superset import Client, text_of
 
 pytestmark = pytest.mark.timeout(1200)
 

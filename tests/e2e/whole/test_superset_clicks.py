@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra.superset import assets, canonical
+from tests.support.browser import needs_browser
 from tests.support.clicks import Clicks, Mark, marks
-from tests.support.superset import Dashboard, needs_browser
+from tests.support.superset import Dashboard
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -10,6 +10,8 @@ import threading
 
 import pytest
 
+from tests.support.schemas import faults
+
 GOOD = (b'{"id": 1}', b'{"n": 1}')
 BAD = (b'{"id": 2}', b"no json \xff")
 ALSO_BAD = (b"no json either", None)
@@ -37,7 +39,9 @@ def run(pipeline, *arguments: str, check: bool = True) -> subprocess.CompletedPr
 
 
 def listed(pipeline, *arguments: str) -> list[dict]:
-    return json.loads(run(pipeline, "list", "--json", *arguments).stdout)
+    found = json.loads(run(pipeline, "list", "--json", *arguments).stdout)
+    assert faults("dead-letters-list", found) == []
+    return found
 
 
 def name(pipeline, offset: int) -> str:

@@ -11,9 +11,7 @@ where
         -- codes that are no airport's are active and have no share
         select count(distinct ends.airport_code)
         from {{ ref('current_flights') }} as flights
-        cross join lateral (
-            values (flights.departure_airport), (flights.arrival_airport)
-        ) as ends (airport_code)
+        cross join {{ rows_of('ends', ['airport_code'], [['flights.departure_airport'], ['flights.arrival_airport']]) }}
         where
             flights.status <> 'Cancelled'
             and {{ in_window('flights.scheduled_departure') }}

@@ -6,9 +6,10 @@ from (
         + count(distinct flights.flight_id) filter (where not ends.is_departure) as flights,
         count(segments.ticket_no) as passengers
     from {{ ref('current_flights') }} as flights
-    cross join lateral (
-        values (true, flights.departure_airport), (false, flights.arrival_airport)
-    ) as ends (is_departure, airport_code)
+    cross join {{ rows_of('ends', ['is_departure', 'airport_code'], [
+        ['true', 'flights.departure_airport'],
+        ['false', 'flights.arrival_airport']
+    ]) | indent(4) }}
     inner join {{ ref('current_airports') }} as airports on ends.airport_code = airports.airport_code
     left join {{ ref('current_ticket_flights') }} as segments on flights.flight_id = segments.flight_id
     where

@@ -1,0 +1,55 @@
+{#- Statements of loading and building: what engines spell differently. What each macro returns is in README.md. -#}
+{% macro session_in_utc() -%}
+    {{ adapter.dispatch('session_in_utc', 'airline')() }}
+{%- endmacro %}
+
+
+{% macro default__session_in_utc() %}{{ engine_lacks('session_in_utc') }}{% endmacro %}
+
+
+{% macro take_role(role) -%}
+    {{ adapter.dispatch('take_role', 'airline')(role) }}
+{%- endmacro %}
+
+
+{% macro default__take_role(role) %}{{ engine_lacks('take_role') }}{% endmacro %}
+
+
+{% macro hold_batch() -%}
+    {{ adapter.dispatch('hold_batch', 'airline')() }}
+{%- endmacro %}
+
+
+{% macro default__hold_batch() %}{{ engine_lacks('hold_batch') }}{% endmacro %}
+
+
+{% macro widen(columns) -%}
+    {{ adapter.dispatch('widen', 'airline')(columns) }}
+{%- endmacro %}
+
+
+{% macro default__widen(columns) %}{{ engine_lacks('widen') }}{% endmacro %}
+
+
+{% macro keep_current(relation, key, columns, rows) -%}
+    {{ adapter.dispatch('keep_current', 'airline')(relation, key, columns, rows) }}
+{%- endmacro %}
+
+
+{% macro default__keep_current(relation, key, columns, rows) %}{{ engine_lacks('keep_current') }}{% endmacro %}
+
+
+{% macro replace_slices(relation, slice, row_key, columns, computed) -%}
+    {{ adapter.dispatch('replace_slices', 'airline')(relation, slice, row_key, columns, computed) }}
+{%- endmacro %}
+
+
+{% macro default__replace_slices(relation, slice, row_key, columns, computed) %}{{ engine_lacks('replace_slices') }}{% endmacro %}
+
+
+{% macro make_function_of_moment(function, query) -%}
+    {{ adapter.dispatch('make_function_of_moment', 'airline')(function, query) }}
+{%- endmacro %}
+
+
+{% macro default__make_function_of_moment(function, query) %}{{ engine_lacks('make_function_of_moment') }}{% endmacro %}
