@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import venv
+from infra.stack import certificates, venv
 from infra.supply import parts
 from infra.supply.parts import Part
 
@@ -47,6 +47,8 @@ def _write(file: Path, text: str) -> None:
 
 def _check(found: list[Part], server: str) -> int:
     from infra.supply import vulnerabilities
+
+    certificates.use_the_systems()
 
     def say(line: str) -> None:
         print(f"airline: {line}", file=sys.stderr)

@@ -7,6 +7,7 @@ well where it passed over every package.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import requests
 
 from infra.errors import AirlineError
+from infra.stack import certificates
 from infra.supply import sbom
 from infra.supply.parts import Part
 
@@ -75,6 +77,7 @@ def _pip_audit(lock: Path, server: str) -> list[dict[str, Any]]:
             *("--vulnerability-service", "osv", "--osv-url", f"{server}/v1/query"),
             *("--format", "json", "--desc", "off"),
         ],
+        env=certificates.for_another_program(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

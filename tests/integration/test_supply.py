@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from infra.errors import AirlineError
+from infra.settings import ROOT
+from infra.stack import certificates
 from infra.supply import vulnerabilities
 from infra.supply.parts import Part
 from tests.support.osv import Osv, flaw, osv
@@ -81,3 +88,37 @@ def test_who_does_not_answer_has_not_said_that_all_is_well(server: Osv, lock: Pa
         vulnerabilities.of_jars([LZ4], "http://127.0.0.1:9", quiet)
     with pytest.raises(AirlineError, match="name a mirror"):
         vulnerabilities.of_wheels([lock], "http://127.0.0.1:9", quiet)
+
+
+CHECK = """
+import sys
+from pathlib import Path
+from infra.stack.failures import explained
+from infra.supply import command, parts
+parts.PRODUCT_LOCKS = ("small",)
+parts.lock_file = lambda name: Path(sys.argv[1])
+lz4 = parts.Part("maven", "lz4-java", "1.10.2", "at.yawk.lz4")
+sys.exit(explained(lambda: command._check([lz4], sys.argv[2])))
+"""
+
+
+def test_a_server_that_the_system_trusts_is_asked(lock: Path, tmp_path: Path) -> None:
+    """Behind a company's proxy, nobody could be asked, of jars or of wheels."""
+    authority = trustme.CA()
+    store = tmp_path / "store.pem"
+    authority.cert_pem.write_to_path(store)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    others = ("SSL_CERT_FILE", "SSL_CERT_DIR", *certificates.BUNDLES)
+    usual = {name: text for name, text in os.environ.items() if name not in others}
+    usual |= {"PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"}
+    with osv(context) as server:
+        # Another process: what it trusts is not what the tests' own trusts from then on.
+        done = subprocess.run(
+            [sys.executable, "-c", CHECK, lock, server.url],
+            env=usual | {"SSL_CERT_FILE": str(store)},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert sorted(server.asked) == ["at.yawk.lz4:lz4-java", "idna", "requests"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,8 @@ def flaw(identity: str, ecosystem: str, name: str, mended_in: str) -> dict[str, 
 
 
 @contextmanager
-def osv() -> Iterator[Osv]:
+def osv(context: ssl.SSLContext | None = None) -> Iterator[Osv]:
+    """With a TLS `context` it answers by https."""
     told = Osv()
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,8 +91,10 @@ def osv() -> Iterator[Osv]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    told.url = f"http://127.0.0.1:{server.server_port}"
+    told.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
     try:
         yield told
     finally:
