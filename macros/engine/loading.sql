@@ -15,6 +15,14 @@
 {% macro default__take_role(role) %}{{ engine_lacks('take_role') }}{% endmacro %}
 
 
+{% macro hold_model() -%}
+    {{ adapter.dispatch('hold_model', 'airline')() }}
+{%- endmacro %}
+
+
+{% macro default__hold_model() %}{{ engine_lacks('hold_model') }}{% endmacro %}
+
+
 {% macro hold_batch() -%}
     {{ adapter.dispatch('hold_batch', 'airline')() }}
 {%- endmacro %}

@@ -9,11 +9,11 @@
 {%- set load_batch = load_batch_relation('load_batch') -%}
 {%- set load_batch_range = load_batch_relation('load_batch_range') -%}
 {{ load_batch_role() }}
+
+-- Serialises runs that start at the same time, so that they open one batch; two that create the same object conflict.
+select pg_advisory_xact_lock(hashtext('airline load batch'));
 {{ create_load_batch_tables() }}
 {{ create_hashing_table() }}
-
--- Serialises runs that start at the same time, so that they open one batch.
-select pg_advisory_xact_lock(hashtext('airline load batch'));
 {{ create_is_json() }}
 {{ widen_columns() }}
 {% if flags.FULL_REFRESH %}
@@ -211,7 +211,7 @@ comment on column {{ load_batch_relation('incomplete_transaction') }}.settled_by
 {% endmacro %}
 
 
-{#- After the lock: two sessions that create a function at the same time conflict. -#}
+{#- After the lock of open_load_batch, like all that it creates. -#}
 {% macro create_is_json() %}
 {%- set is_json = load_batch_relation('is_json') -%}
 do $make$

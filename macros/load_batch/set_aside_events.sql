@@ -302,8 +302,8 @@ end if;
 {%- if execute -%}
     {%- call statement('examine_replays') -%}
 {{ load_batch_role() }}
-{{ create_load_batch_tables() }}
 select pg_advisory_xact_lock(hashtext('airline load batch'));
+{{ create_load_batch_tables() }}
 {{ create_is_json() }}
 do $examine$
 begin

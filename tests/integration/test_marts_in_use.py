@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -200,3 +201,44 @@ def test_who_is_in_the_way_is_named(warehouse):
         )
         assert warehouse.rows("select count(*) from presentation.frequent_flyers") == [(2,)]
     build(warehouse)
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [
+        # a view that is there as it is, and its function of a moment
+        (("run", "--select", "current_airports"), "pg_catalog.pg_proc"),
+        (
+            ("run", "--full-refresh", "--select", "airport_passenger_flow"),
+            "presentation.airport_passenger_flow",
+        ),
+        (("run", "--full-refresh", "--select", "booking_curve"), "presentation.booking_curve"),
+        (("snapshot",), "snapshots.customer_group_history"),
+    ],
+)
+def test_two_builds_at_once(warehouse, command, table):
+    """Airflow's build and a person's: one fails, or each adds the same rows."""
+    assert warehouse.dbt("snapshot").success
+    before = contents(warehouse)
+    if command == ("snapshot",):
+        warehouse.rows(f"delete from {table}")
+    with closing(psycopg2.connect(warehouse.dsn)) as session, session.cursor() as cursor:
+        # Both come to the point where they write, and go on at the same moment.
+        cursor.execute(f"lock table {table} in share mode")
+        runs = [warehouse.start_dbt(*command, "--vars", f"{{{NOW}}}") for _ in range(2)]
+        while waiting(warehouse) < 2 and None in [run.poll() for run in runs]:
+            time.sleep(0.2)
+    said = [run.communicate(timeout=1200)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert contents(warehouse) == before
+    assert warehouse.rows(
+        "select passenger_id, count(*) from snapshots.customer_group_history group by 1 order by 1"
+    ) == [("P1", 1), ("P2", 1)]
+
+
+def waiting(warehouse: Warehouse) -> int:
+    """The sessions of the warehouse that wait for a lock."""
+    return warehouse.rows(
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )[0][0]

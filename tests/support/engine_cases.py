@@ -281,6 +281,14 @@ CASES = [
         "take_role", ("{{ take_role('airline_dbt') }}", "select current_user"), (("airline_dbt",),)
     ),
     Case(
+        "hold_model",
+        (
+            "{{ hold_model() }}",
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+        ),
+        (("1",),),
+    ),
+    Case(
         "hold_batch",
         ("{{ create_load_batch_tables() }}", "{{ hold_batch() }}"),
         error="this run holds no open load batch",

@@ -1,3 +1,11 @@
+{#- pre-hook of all models and snapshots, the first in their transaction: two builds of one model follow each other, and
+    the second sees what the first committed. At once, both would replace the same function or view, which PostgreSQL
+    refuses, or add the same rows. -#}
+{% macro postgres__hold_model() -%}
+    select pg_advisory_xact_lock(hashtext('airline build of a model'), hashtext('{{ model.unique_id }}'))
+{%- endmacro %}
+
+
 {#- Holds the batch of this invocation. See macros/engine/README.md. -#}
 {% macro postgres__hold_batch() %}
 do $hold$
@@ -14,10 +22,7 @@ begin
                 'Nothing is lost: run again.';
     end if;
 
-    -- Serialises two loads of the same model: the second sees what the first committed, and adds nothing.
-    perform pg_advisory_xact_lock(hashtext('airline load of a model'), hashtext('{{ model.unique_id }}'));
-
-    -- Set after that lock, because a load may take long; no other lock may be waited for as long.
+    -- Set after the lock of hold_model, because a load may take long; no other lock may be waited for as long.
     set local lock_timeout = '{{ var('lock_patience') }}';
     set local time zone 'UTC';
     set local datestyle = 'ISO, YMD';
