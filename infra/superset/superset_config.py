@@ -72,8 +72,14 @@ DECKGL_BASE_MAP = [[basemap.STYLE, "Land (drawn here)"]]
 
 EXTRA_CATEGORICAL_COLOR_SCHEMES = CATEGORICAL_SCHEMES
 CURRENCIES = CURRENCY_CODES
-# As Russian readers write them: 1 234 567,8.
-D3_FORMAT = {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", "\u00a0₽"]}
+# As Russian readers write them: 1 234 567,8 ₽ and 12,3 %.
+D3_FORMAT = {
+    "decimal": ",",
+    "thousands": "\u00a0",
+    "grouping": [3],
+    "currency": ["", "\u00a0₽"],
+    "percent": "\u00a0%",
+}
 # The base map and the colours are made for a light background.
 THEME_DARK = None
 LANGUAGES = {
