@@ -16,6 +16,16 @@ from infra.stack.service import Service
 from infra.superset import commands, dashboards
 from infra.warehouse.service import Warehouse
 
+# What the server reads when it starts.
+CONFIGURATION = (
+    "superset_config.py",
+    "theme.py",
+    "basemap.py",
+    "basemap.json",
+    "narrow.py",
+    "templates/head_custom_extra.html",
+)
+
 
 class Superset(Service):
     name = "superset"
@@ -82,6 +92,6 @@ class Superset(Service):
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
         configured = hashlib.sha256()
-        for name in ("superset_config.py", "theme.py", "basemap.py", "basemap.json"):
+        for name in CONFIGURATION:
             configured.update((folder / name).read_bytes())
         return made.hexdigest(), configured.hexdigest()

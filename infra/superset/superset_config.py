@@ -9,7 +9,7 @@ import os
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap
+from infra.superset import basemap, narrow
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -68,6 +68,8 @@ TALISMAN_CONFIG = {
     "session_cookie_secure": False,
 }
 BLUEPRINTS = [basemap.blueprint()]
+FLASK_APP_MUTATOR = narrow.install
+AIRLINE_NARROW_COOKIE, AIRLINE_NARROW_PIXELS = narrow.COOKIE, narrow.PIXELS
 DECKGL_BASE_MAP = [[basemap.STYLE, "Land (drawn here)"]]
 
 EXTRA_CATEGORICAL_COLOR_SCHEMES = CATEGORICAL_SCHEMES

@@ -20,6 +20,8 @@ from infra.superset import assets
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As large as the longest dashboard: charts are drawn when they come into sight.
 WINDOW = {"width": 1440, "height": 2400}
+# As wide as a telephone, and long enough for every chart in one column.
+TELEPHONE = {"width": 390, "height": 4800}
 # For one step in the browser on a busy machine, milliseconds.
 PATIENCE = 180_000
 DRAWN = """(wanted) => {
@@ -68,9 +70,9 @@ class Dashboard:
         timing = response.request.timing
         self.seconds[number] = (timing["responseEnd"] - timing["requestStart"]) / 1000
 
-    def beside(self) -> Dashboard:
+    def beside(self, window: dict[str, int] = WINDOW) -> Dashboard:
         """Another window, that nobody has logged in with."""
-        page = self.page.context.browser.new_page(viewport=WINDOW)
+        page = self.page.context.browser.new_page(viewport=window)
         page.set_default_timeout(PATIENCE)
         return Dashboard(self.settings, page)
 

@@ -1,18 +1,28 @@
-"""What a person sees at a glance: whole labels, the whole map, units, groups in order."""
+"""What a person sees at a glance: whole labels, the whole map, units, one column on a telephone."""
 
 from __future__ import annotations
 
 import pytest
 
-from infra.superset import assets, canonical
+from infra.superset import assets, canonical, narrow
 from tests.support.clicks import TEXTS, places
-from tests.support.superset import Dashboard, needs_browser
+from tests.support.superset import TELEPHONE, Client, Dashboard, needs_browser
 
 pytestmark = pytest.mark.timeout(1200)
 
 BUNDLE = assets.read()
 BOARDS = {each["slug"]: each for each in assets.of_kind(BUNDLE, "dashboards").values()}
 GROUPS = ["1. Топ 5 %", "2. 5–10 %", "3. 10–25 %", "4. 25–50 %", "5. 50–100 %"]
+# Left edge, width and title of each chart, and whether the title is all there.
+HOLDERS = """() => {
+    const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
+    return holders.map((each) => {
+        const box = each.getBoundingClientRect();
+        const title = each.querySelector('[data-test="slice-header"] .header-title');
+        const isWhole = title.scrollWidth <= title.clientWidth + 1 && title.clientWidth > 200;
+        return [box.left, box.width, title.innerText, isWhole];
+    });
+}"""
 
 
 def count(slug: str) -> int:
@@ -99,3 +109,40 @@ def test_the_map_shows_every_airport_and_speaks_to_people(dashboard: Dashboard, 
             break
     assert "Аэропорт: " in tooltip and "Пассажиры за 30 дней: " in tooltip, tooltip
     assert row["airport"] in tooltip
+
+
+@needs_browser
+@pytest.mark.parametrize("slug", sorted(BOARDS))
+def test_a_telephone_has_one_column(stack, dashboard: Dashboard, slug):
+    """Three charts share a telephone's width, and their titles read «О… ко… ак…»."""
+    theirs = dashboard.beside(TELEPHONE)
+    try:
+        theirs.log_in(stack.settings.superset_user, stack.settings.superset_password)
+        theirs.open(slug, count(slug))
+        holders = theirs.page.evaluate(HOLDERS)
+        assert len({left for left, *_ in holders}) == 1, holders
+        assert min(width for _, width, *_ in holders) > TELEPHONE["width"] * 0.8, holders
+        assert [title for *_, title, is_whole in holders if not is_whole] == []
+        assert not theirs.page.locator("[data-test='edit-dashboard-button']").is_visible()
+    finally:
+        theirs.page.close()
+
+
+def test_a_narrow_window_does_not_save_its_layout(admin: Client):
+    """Somebody edits on a telephone, and the dashboard has one column for everybody."""
+    [board] = [each for each in admin.list("dashboard") if each["slug"] == "airports"]
+    before = admin.call("GET", f"dashboard/{board['id']}").json()["result"]["position_json"]
+    try:
+        admin.session.cookies.set(narrow.COOKIE, "1")
+        shown = admin.call("GET", f"dashboard/{board['id']}").json()["result"]["position_json"]
+        assert shown != before
+        answer = admin.call(
+            "PUT",
+            f"dashboard/{board['id']}",
+            json={"json_metadata": f'{{"positions": {shown}}}'},
+        )
+        assert answer.status_code == 409 and "one column" in answer.text
+    finally:
+        admin.session.cookies.set(narrow.COOKIE, "0")
+    after = admin.call("GET", f"dashboard/{board['id']}").json()["result"]["position_json"]
+    assert after == before
