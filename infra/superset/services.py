@@ -23,6 +23,8 @@ CONFIGURATION = (
     "basemap.py",
     "basemap.json",
     "narrow.py",
+    "language.py",
+    "russian.yml",
     "templates/head_custom_extra.html",
 )
 
@@ -49,7 +51,8 @@ class Superset(Service):
 
     def prepare(self) -> bool:
         """Makes the database and its tables, Superset's permissions and the admin."""
-        self.settings.refuse_demo_password("Superset", "AIRLINE_SUPERSET_PASSWORD")
+        for login in ("", "MANAGER_", "ANALYST_"):
+            self.settings.refuse_demo_password("Superset", f"AIRLINE_SUPERSET_{login}PASSWORD")
         made, configured = self._marks()
         before = self._stamp.read_text().split() if self._stamp.exists() else []
         if before == [made, configured]:
@@ -91,7 +94,7 @@ class Superset(Service):
         made = hashlib.sha256(who.encode())
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
-        configured = hashlib.sha256()
+        configured = hashlib.sha256(self.settings.language.encode())
         for name in CONFIGURATION:
             configured.update((folder / name).read_bytes())
         return made.hexdigest(), configured.hexdigest()

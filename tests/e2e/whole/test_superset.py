@@ -17,7 +17,7 @@ import yaml
 
 from infra.postgres import roles
 from infra.settings import ROOT
-from infra.superset import assets, canonical, commands
+from infra.superset import assets, canonical, commands, queries
 from tests.support.superset import Client, needs_browser, text_of
 
 pytestmark = pytest.mark.timeout(1200)
@@ -267,6 +267,60 @@ def test_an_analyst_reads_all_marts_and_changes_nothing(stack, admin, datasets):
     changed = analyst.call("PUT", f"dashboard/{board['id']}", json={"dashboard_title": "mine"})
     assert changed.status_code in (403, 404), text_of(changed)
     assert analyst.call("GET", "security/users/").status_code in (401, 403)
+
+
+def test_a_manager_reads_every_dashboard_and_edits_nothing(stack, admin, datasets):
+    """The demo's login for managers is missing, or changes what everybody sees."""
+    manager = Client(stack.settings, "manager", stack.settings.superset_manager_password)
+    boards = {each["slug"]: each for each in manager.list("dashboard")}
+    assert boards.keys() == BOARDS.keys()
+    answer = manager.query(datasets["v_passenger_groups_revenue"], ["group_revenue_total"])
+    assert answer.status_code == 200, text_of(answer)
+    number = boards["airports"]["id"]
+    for method, path, given in (
+        ("PUT", f"dashboard/{number}", {"dashboard_title": "mine"}),
+        ("DELETE", f"dashboard/{number}", None),
+        ("POST", "dashboard/", {"dashboard_title": "mine"}),
+        ("POST", "chart/", {"slice_name": "mine", "datasource_id": 1, "datasource_type": "table"}),
+        ("GET", "security/users/", None),
+    ):
+        refused = manager.call(method, path, json=given)
+        assert refused.status_code in (401, 403, 404), f"{method} {path}: {text_of(refused)}"
+    [database] = [each["id"] for each in admin.list("database")]
+    refused = manager.sql(database, "select 1 from dwh_marts.flight_load limit 1")
+    assert refused.status_code in (401, 403), text_of(refused)
+
+
+def test_the_docs_questions_wait_in_sql_lab_and_run(stack):
+    """The analyst's SQL Lab is empty, or a question of the docs ends in an error there."""
+    analyst = Client(stack.settings, "analyst", stack.settings.superset_analyst_password)
+    saved = {each["label"]: each for each in analyst.list("saved_query")}
+    asked = queries.questions(stack.settings.language, ROOT)
+    assert saved.keys() == {each.title for each in asked}
+    for each in asked:
+        assert saved[each.title]["sql"] == each.sql
+        answer = analyst.sql(saved[each.title]["database"]["id"], each.sql)
+        assert answer.status_code == 200, f"{each.title}: {text_of(answer)}"
+
+
+def test_the_analysts_sql_lab_lists_what_may_be_read(stack):
+    """SQL Lab offers schemas whose tables end in 'permission denied'."""
+    analyst = Client(stack.settings, "analyst", stack.settings.superset_analyst_password)
+    [database] = {each["database"]["id"] for each in analyst.list("saved_query")}
+    answer = analyst.call("GET", f"database/{database}/schemas/")
+    assert answer.status_code == 200, text_of(answer)
+    assert set(answer.json()["result"]) == {"dwh_marts", "presentation"}
+
+
+@needs_browser
+def test_the_pages_speak_russian(dashboard):
+    """Half of a page is Russian and half English."""
+    dashboard.open("airports", len(list(canonical.charts_of(BOARDS["airports"]))))
+    apply = dashboard.page.locator("[data-test='filter-bar__apply-button']")
+    assert apply.inner_text() == "Применить"
+    said = dashboard.page.locator("body").inner_text()
+    for word in ("Search", "entries per page", "Show ", "No filter", "Clear", "Edit dashboard"):
+        assert word not in said, word
 
 
 def test_operations_see_airports_only(stack, admin, datasets):
