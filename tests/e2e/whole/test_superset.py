@@ -331,6 +331,7 @@ def test_operations_see_airports_only(stack, admin, datasets):
         "v_active_airports_30d",
         "v_airport_traffic_share",
         "v_airport_map",
+        "airport_flights",
     }
     allowed = operations.query(
         datasets["v_airport_traffic_share"], ["flight_share"], ["airport_code"]
