@@ -53,6 +53,7 @@ class Declared:
     service: str = ""
     is_password: bool = False
     shown: str = ""
+    values: tuple[str, ...] = ()
 
     def read(self, environ: Mapping[str, str], offset: int = 0) -> Any:
         """The value in `environ`, else the default. Raises AirlineError for one that cannot be
@@ -64,15 +65,21 @@ class Declared:
         said = environ.get(self.variable) or str(self.default)
         if isinstance(self.default, Path):
             return Path(os.path.abspath(os.path.expanduser(said)))
+        if self.values and said not in self.values:
+            raise AirlineError(
+                f"{self.variable}={said} is none of {', '.join(self.values)}",
+                f"set {self.variable} to one of them, or unset it",
+            )
         return said
 
 
 MOST_MESSAGE_MB = 64
 
 # The groups, in the order of the docs.
-PLACE, LOGINS, LOADING, KAFKA, PORT = (
+PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, PORT = (
     "Where a stack lives",
     "Databases and logins",
+    "Dashboards",
     "Loads, audit, retention",
     "Kafka and landing",
     "Ports",
@@ -156,9 +163,30 @@ class Settings:
     superset_password: str = _text(
         "AIRLINE_SUPERSET_PASSWORD", LOGINS, "admin", "Its password.", is_password=True
     )
+    superset_manager_password: str = _text(
+        "AIRLINE_SUPERSET_MANAGER_PASSWORD",
+        LOGINS,
+        "manager",
+        "Password of Superset's `manager`, who reads every dashboard and edits none.",
+        is_password=True,
+    )
+    superset_analyst_password: str = _text(
+        "AIRLINE_SUPERSET_ANALYST_PASSWORD",
+        LOGINS,
+        "analyst",
+        "Password of Superset's `analyst`, who asks the marts by charts and by SQL as well.",
+        is_password=True,
+    )
     airflow_user: str = _text("AIRLINE_AIRFLOW_USER", LOGINS, "admin", "Airflow's admin.")
     airflow_password: str = _text(
         "AIRLINE_AIRFLOW_PASSWORD", LOGINS, "admin", "Its password.", is_password=True
+    )
+    language: str = _text(
+        "AIRLINE_LANGUAGE",
+        DASHBOARDS,
+        "ru",
+        "Language of Superset and its dashboards: Russian or English.",
+        values=("ru", "en"),
     )
     load_minutes: int = _count(
         "AIRLINE_LOAD_MINUTES", LOADING, 5, 1, 1440, "Minutes between loads of the vault."
@@ -453,7 +481,7 @@ def reachable_home(wanted: Path, service_user: str) -> Path:
 def page() -> str:
     """The tables of docs/settings.md: one a group, a row for each setting."""
     lines = []
-    for group in (PLACE, LOGINS, LOADING, KAFKA, PORT):
+    for group in (PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, PORT):
         lines += [f"## {group}", "", "| variable | default | values | what it is for |"]
         lines += ["| --- | --- | --- | --- |"]
         for each in DECLARED.values():
@@ -461,6 +489,7 @@ def page() -> str:
                 shown = each.shown or f"`{each.default}`"
                 values = f"{each.low} to {each.high}" if each.high else "text"
                 values = "folder" if isinstance(each.default, Path) else values
+                values = ", ".join(f"`{value}`" for value in each.values) or values
                 lines.append(f"| `{each.variable}` | {shown} | {values} | {each.about} |")
         lines.append("")
     return "\n".join(lines)

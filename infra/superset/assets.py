@@ -18,6 +18,7 @@ import yaml
 
 from infra.errors import AirlineError
 from infra.settings import Settings
+from infra.superset import language
 from infra.superset.canonical import (
     Asset,
     Bundle,
@@ -144,7 +145,7 @@ def for_import(bundle: Bundle, settings: Settings) -> dict[str, str]:
             {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"}
         )
     }
-    for name, asset in bundle.items():
+    for name, asset in language.to(settings.language, bundle, language.words()).items():
         given = copy.deepcopy(asset) | {"version": VERSION}
         if kind_of(name) == "databases":
             given["sqlalchemy_uri"] = uri(settings)
@@ -167,8 +168,10 @@ def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> 
     by_uuid |= {asset["uuid"]: path for path, asset in there.items()}
     ours = _ours({name: yaml.safe_load(text) for name, text in exported.items()}, set(by_uuid))
     changed, kept = [], set()
-    for name, asset in ours.items():
+    known = language.words()
+    for name, shown in ours.items():
         kind = kind_of(name)
+        asset = language.back(settings.language, shown, known)
         if kind == "databases":
             asset["sqlalchemy_uri"] = uri(None)
         path = by_uuid.get(asset["uuid"]) or folder / kind / f"{_slug(name, asset['uuid'])}.yaml"
@@ -185,9 +188,10 @@ def write_export(exported: dict[str, str], folder: Path, settings: Settings) -> 
 
 
 def digest(settings: Settings, folder: Path = FOLDER) -> str:
-    """A digest of all files and of the warehouse's address."""
-    found = hashlib.sha256(uri(settings).encode())
-    for path in [*files(folder), folder / ROLES]:
+    """A digest of all files, and of the settings that an import depends on."""
+    logins = (settings.superset_manager_password, settings.superset_analyst_password)
+    found = hashlib.sha256("\0".join((uri(settings), settings.language, *logins)).encode())
+    for path in [*files(folder), folder / ROLES, folder / language.FILE]:
         found.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         found.update(path.read_bytes())
     return found.hexdigest()

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from infra.superset import assets, canonical, clicks
+from infra.superset import assets, canonical, clicks, language
 from infra.superset.canonical import Asset, Bundle
 
 # The schemas that the connection's role may read.
@@ -81,6 +81,7 @@ def problems(bundle: Bundle, root: Path, folder: Path = assets.FOLDER) -> list[s
         *chain.charts(),
         *chain.dashboards(),
         *clicks.problems(bundle),
+        *language.problems(bundle, language.words()),
         *_roles(bundle, assets.read_roles(folder)),
     ]
 

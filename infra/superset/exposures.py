@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from infra.settings import ROOT
-from infra.superset import assets, canonical, chain
+from infra.superset import assets, canonical, chain, language
 
 FILE = ROOT / "models" / "exposures.yml"
 HEAD = """\
@@ -21,6 +21,8 @@ OWNER = {"name": "Data platform", "email": "data-platform@airline.example"}
 def text(bundle: canonical.Bundle, root: Path = ROOT) -> str:
     """The file as the dashboards in `bundle` want it."""
     links = chain.Chain(bundle, chain.models(root))
+    # Titles as people see them; the docs site explains in English.
+    english = language.words()
     exposures = [
         {
             "name": f"dashboard_{Path(name).stem}",
@@ -28,7 +30,7 @@ def text(bundle: canonical.Bundle, root: Path = ROOT) -> str:
             "type": "dashboard",
             "maturity": "high",
             "url": URL.format(slug=board["slug"]),
-            "description": board["description"],
+            "description": english.get(board["description"], board["description"]),
             "owner": OWNER,
             "depends_on": [f"ref('{model}')" for model in sorted(links.models_of(board))],
         }

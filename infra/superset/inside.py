@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import uuid
 from pathlib import Path
 
 from infra.settings import Settings
-from infra.superset import assets, canonical
+from infra.superset import assets, canonical, queries
 
 
 def setup(settings: Settings) -> None:
@@ -60,6 +61,9 @@ def bring_in(settings: Settings, folder: Path) -> None:
         _remove(json.loads(os.environ.get("AIRLINE_SUPERSET_STALE", "[]")))
         db.session.commit()
         _grant(assets.read_roles(folder), bundle)
+        _let_in(settings)
+        db.session.commit()
+        _save_queries(settings, bundle)
         db.session.commit()
 
 
@@ -71,8 +75,8 @@ def _remove(uuids: list[str]) -> None:
     from superset.models.slice import Slice
 
     for kind in (Dashboard, Slice, SqlaTable):
-        for uuid in uuids:
-            for found in db.session.query(kind).filter_by(uuid=uuid):
+        for each in uuids:
+            for found in db.session.query(kind).filter_by(uuid=each):
                 db.session.delete(found)
         db.session.flush()
 
@@ -98,6 +102,55 @@ def _grant(roles: dict[str, assets.Role], bundle: canonical.Bundle) -> None:
             pairs.append(("datasource_access", dataset.one().get_perm()))
         role = security_manager.add_role(name)
         role.permissions = [_permission(*pair) for pair in pairs]
+
+
+def _let_in(settings: Settings) -> None:
+    """Makes the logins of those who look at dashboards, each with its one role."""
+    from superset import security_manager
+
+    for name, (role, password) in logins(settings).items():
+        user = security_manager.find_user(name)
+        wanted = security_manager.find_role(role)
+        if user is None:
+            email = f"{name}@localhost.invalid"
+            made = security_manager.add_user(
+                name, "Airline", name.capitalize(), email, wanted, password
+            )
+            if not made:
+                raise SystemExit(f"user {name!r} could not be made")
+        else:
+            user.roles = [wanted]
+            security_manager.reset_password(user.id, password)
+
+
+def logins(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Name of a login beside the admin's -> its role and its password."""
+    return {
+        "manager": ("airline_manager", settings.superset_manager_password),
+        "analyst": ("airline_analyst", settings.superset_analyst_password),
+    }
+
+
+def _save_queries(settings: Settings, bundle: canonical.Bundle) -> None:
+    """Saves the docs' questions for those who ask by SQL: Superset shows each his own queries."""
+    from superset import db, security_manager
+    from superset.models.core import Database
+    from superset.models.sql_lab import SavedQuery
+
+    database = next(iter(assets.of_kind(bundle, "databases").values()))
+    connection = db.session.query(Database).filter_by(uuid=database["uuid"]).one()
+    for name in ("analyst", settings.superset_user):
+        user = security_manager.find_user(name)
+        for number, each in enumerate(queries.questions(settings.language, settings.root), 1):
+            known = uuid.uuid5(uuid.UUID(database["uuid"]), f"{name}/{number}")
+            query = db.session.query(SavedQuery).filter_by(uuid=known).one_or_none()
+            if query is None:
+                query = SavedQuery(uuid=known)
+                db.session.add(query)
+            query.user_id = query.created_by_fk = query.changed_by_fk = user.id
+            query.db_id, query.schema = connection.id, "dwh_marts"
+            query.catalog = connection.get_default_catalog()
+            query.label, query.description, query.sql = each.title, each.about, each.sql
 
 
 def _permission(permission: str, view: str):

@@ -16,6 +16,18 @@ from infra.stack.service import Service
 from infra.superset import commands, dashboards
 from infra.warehouse.service import Warehouse
 
+# What the server reads when it starts.
+CONFIGURATION = (
+    "superset_config.py",
+    "theme.py",
+    "basemap.py",
+    "basemap.json",
+    "narrow.py",
+    "language.py",
+    "russian.yml",
+    "templates/head_custom_extra.html",
+)
+
 
 class Superset(Service):
     name = "superset"
@@ -39,7 +51,8 @@ class Superset(Service):
 
     def prepare(self) -> bool:
         """Makes the database and its tables, Superset's permissions and the admin."""
-        self.settings.refuse_demo_password("Superset", "AIRLINE_SUPERSET_PASSWORD")
+        for login in ("", "MANAGER_", "ANALYST_"):
+            self.settings.refuse_demo_password("Superset", f"AIRLINE_SUPERSET_{login}PASSWORD")
         made, configured = self._marks()
         before = self._stamp.read_text().split() if self._stamp.exists() else []
         if before == [made, configured]:
@@ -81,7 +94,7 @@ class Superset(Service):
         made = hashlib.sha256(who.encode())
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
-        configured = hashlib.sha256()
-        for name in ("superset_config.py", "theme.py", "basemap.py", "basemap.json"):
+        configured = hashlib.sha256(self.settings.language.encode())
+        for name in CONFIGURATION:
             configured.update((folder / name).read_bytes())
         return made.hexdigest(), configured.hexdigest()

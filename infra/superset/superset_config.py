@@ -5,11 +5,12 @@ that infra/superset/commands.py makes.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap
+from infra.superset import basemap, language, narrow
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -68,15 +69,40 @@ TALISMAN_CONFIG = {
     "session_cookie_secure": False,
 }
 BLUEPRINTS = [basemap.blueprint()]
+AIRLINE_NARROW_COOKIE, AIRLINE_NARROW_PIXELS = narrow.COOKIE, narrow.PIXELS
 DECKGL_BASE_MAP = [[basemap.STYLE, "Land (drawn here)"]]
 
 EXTRA_CATEGORICAL_COLOR_SCHEMES = CATEGORICAL_SCHEMES
 CURRENCIES = CURRENCY_CODES
-# As Russian readers write them: 1 234 567,8.
-D3_FORMAT = {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", "\u00a0₽"]}
+# One language at a time: its words, and figures as its readers write them. A switch in the page
+# would turn Superset's own words and leave those of the dashboards.
+BABEL_DEFAULT_LOCALE = _settings.language
+if _settings.language == language.RUSSIAN:
+    LANGUAGES = {"ru": {"flag": "ru", "name": "Русский"}}
+    # 1 234 567,8 ₽ and 12,3 %
+    D3_FORMAT = {
+        "decimal": ",",
+        "thousands": "\u00a0",
+        "grouping": [3],
+        "currency": ["", "\u00a0₽"],
+        "percent": "\u00a0%",
+    }
+else:
+    LANGUAGES = {"en": {"flag": "us", "name": "English"}}
+    # 1,234,567.8 ₽ and 12.3%
+    D3_FORMAT = {
+        "decimal": ".",
+        "thousands": ",",
+        "grouping": [3],
+        "currency": ["", "\u00a0₽"],
+    }
 # The base map and the colours are made for a light background.
 THEME_DARK = None
-LANGUAGES = {
-    "en": {"flag": "us", "name": "English"},
-    "ru": {"flag": "ru", "name": "Русский"},
-}
+
+
+def FLASK_APP_MUTATOR(app: Any) -> None:
+    from superset.translations.utils import get_language_pack
+
+    narrow.install(app)
+    if _settings.language == language.RUSSIAN:
+        language.complete(get_language_pack(language.RUSSIAN))

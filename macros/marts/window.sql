@@ -19,6 +19,12 @@
 {% endmacro %}
 
 
+{% macro is_whole_day(day) -%}
+    {#- Whether the window has all hours of one of its days: the first has its end, the last its beginning. -#}
+    ({{ day }} > {{ utc_day(window_start()) }} and {{ day }} < {{ today() }})
+{%- endmacro %}
+
+
 {% macro window_segments() %}
     select
         segments.book_ref,

@@ -32,6 +32,7 @@ MARTS = {
     "dwh_marts.airport_traffic": ["airport_code"],
     "dwh_marts.v_airport_traffic_share": ["airport_code"],
     "dwh_marts.v_airport_map": ["airport_code"],
+    "dwh_marts.airport_flights": ["flight_id", "movement"],
     "dwh_marts.v_active_airports_30d": ["flight_date"],
     "dwh_marts.v_passenger_metrics_30d": ["flight_date"],
     "dwh_marts.v_passenger_groups_revenue": ["passenger_group"],

@@ -44,6 +44,20 @@ STATE = """(whole) => {
     return {filters, shown};
 }"""
 
+# Where the map's window is: [longitude, latitude, zoom] of its middle.
+VIEW = """(id) => {
+    const place = document.querySelector(`#chart-id-${id} canvas`);
+    for (let element = place; element; element = element.parentElement) {
+        const key = Object.keys(element).find((each) => each.startsWith('__reactFiber$'));
+        for (let fiber = key && element[key]; fiber; fiber = fiber.return)
+            for (let hook = fiber.memoizedState; hook?.next !== undefined; hook = hook.next) {
+                const view = hook.memoizedState;
+                if (view?.zoom !== undefined && view.longitude !== undefined)
+                    return [view.longitude, view.latitude, view.zoom];
+            }
+    }
+}"""
+
 # The marks that ECharts drew in a chart, as a person sees them: [what it says, x, y] of each.
 MARKS = """(id) => {
     const place = document.querySelector(`#chart-id-${id} [_echarts_instance_]`);
@@ -69,6 +83,23 @@ MARKS = """(id) => {
         }
     }
     return found;
+}"""
+
+# The words and figures that ECharts drew in a chart: [text, whether all of it is in the picture].
+TEXTS = """(id) => {
+    const place = document.querySelector(`#chart-id-${id} [_echarts_instance_]`);
+    const key = Object.keys(place).find((each) => each.startsWith('__reactFiber$'));
+    let drawn = null;
+    for (let fiber = place[key]; fiber && !drawn; fiber = fiber.return)
+        for (let hook = fiber.memoizedState; hook?.next !== undefined; hook = hook.next)
+            if (hook.memoizedState?.current?.getZr) drawn = hook.memoizedState.current;
+    return drawn.getZr().storage.getDisplayList(true)
+        .filter((each) => each.type === 'tspan' && each.style.text)
+        .map((each) => {
+            const box = each.getBoundingRect().clone();
+            if (each.transform) box.applyTransform(each.transform);
+            return [each.style.text, box.x >= -1 && box.x + box.width <= drawn.getWidth() + 1];
+        });
 }"""
 
 
@@ -117,27 +148,37 @@ def _cells(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
         yield Mark(cell.inner_text(), box["x"] + 8, box["y"] + box["height"] / 2, column)
 
 
-def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
-    """The largest circle of a map that says its airport when the mouse is over it."""
+def places(dashboard: Dashboard, params: dict, number: int) -> Iterator[tuple[dict, float, float]]:
+    """Each row of a map, the largest traffic first, and where its circle is in the window."""
     box = dashboard.page.locator(f"#chart-id-{number} canvas").first.bounding_box()
-    size = WORLD * 2 ** params["viewport"]["zoom"]
+    middle, level, zoom = dashboard.page.evaluate(VIEW, number)
+    size = WORLD * 2**zoom
 
     def north(latitude: float) -> float:
         return math.asinh(math.tan(math.radians(latitude))) / (2 * math.pi)
 
     rows = dashboard.page.evaluate(STATE, number)["shown"][str(number)]["data"]
-    for row in sorted(rows, key=lambda row: row["passengers"], reverse=True)[:5]:
+    for row in sorted(rows, key=lambda row: row["passengers"], reverse=True):
         place = params["spatial"]
         longitude, latitude = (
             map(float, row[place["lonlatCol"]].split(place["delimiter"]))
             if place["type"] == "delimited"
             else (row[place["lonCol"]], row[place["latCol"]])
         )
-        east = (longitude - params["viewport"]["longitude"]) / 360
-        down = north(params["viewport"]["latitude"]) - north(latitude)
-        x = box["x"] + box["width"] / 2 + east * size
+        east = (longitude - middle) / 360
+        down = north(level) - north(latitude)
+        yield (
+            row,
+            box["x"] + box["width"] / 2 + east * size,
+            box["y"] + box["height"] / 2 + down * size,
+        )
+
+
+def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
+    """The largest circle of a map that says its airport when the mouse is over it."""
+    for row, x, y in list(places(dashboard, params, number))[:5]:
         # Beside the middle: a person does not hit it to the pixel.
-        y = box["y"] + box["height"] / 2 + down * size + 2
+        y += 2
         # What is under the mouse is looked up when it moves, and told after the map is drawn.
         dashboard.page.mouse.move(x - 30, y)
         dashboard.page.wait_for_timeout(500)
@@ -145,8 +186,8 @@ def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
         for _ in range(100):
             dashboard.page.wait_for_timeout(200)
             tooltip = "".join(dashboard.page.locator(".deckgl-tooltip").all_inner_texts())
-            if row["airport_code"] in tooltip:
-                yield Mark(row["airport_code"], x, y)
+            if row["airport"] in tooltip:
+                yield Mark(tooltip, x, y)
                 return
 
 

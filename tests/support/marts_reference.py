@@ -120,13 +120,13 @@ def airport_traffic(source: Source) -> dict[str, tuple[int, int, int, int]]:
     return {code: tuple(row) for code, row in figures.items()}
 
 
-def active_airports(source: Source, now: datetime) -> dict[date, tuple[int, int]]:
-    """Day -> active airports of the day and of the window."""
+def active_airports(source: Source, now: datetime) -> dict[date, tuple[int, int, bool]]:
+    """Day -> active airports of the day and of the window; whether the window has all of it."""
     by_day = defaultdict(set)
     for flight in source.window_flights(now):
         by_day[flight.scheduled.date()] |= {flight.origin, flight.target}
     whole = set().union(*by_day.values())
-    return {day: (len(by_day[day]), len(whole)) for day in window_days(now)}
+    return {day: (len(by_day[day]), len(whole), _is_whole(day, now)) for day in window_days(now)}
 
 
 def traffic(source: Source, now: datetime) -> dict[str, tuple[int, int]]:
@@ -141,12 +141,18 @@ def traffic(source: Source, now: datetime) -> dict[str, tuple[int, int]]:
 
 def passenger_metrics(source: Source, now: datetime) -> dict[date, tuple]:
     """Day -> unique passengers, revenue, average check, flights per passenger, and the same four of
-    the window."""
+    the window; whether the window has all of the day."""
     by_day = defaultdict(list)
     for segment in source.window_segments(now):
         by_day[segment.flight.scheduled.date()].append(segment)
     whole = _metrics(source.window_segments(now))
-    return {day: _metrics(by_day[day]) + whole for day in window_days(now)}
+    return {day: (*_metrics(by_day[day]), *whole, _is_whole(day, now)) for day in window_days(now)}
+
+
+def _is_whole(day: date, now: datetime) -> bool:
+    """Whether every hour of the day is in the window."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return now - timedelta(days=30) <= midnight and midnight + timedelta(days=1) <= now
 
 
 def passenger_groups(

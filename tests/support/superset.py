@@ -17,6 +17,8 @@ from tests.support.browser import PATIENCE, new_page
 
 # As large as the longest dashboard: charts are drawn when they come into sight.
 WINDOW = {"width": 1440, "height": 2400}
+# As wide as a telephone, and long enough for every chart in one column.
+TELEPHONE = {"width": 390, "height": 4800}
 DRAWN = """(wanted) => {
     const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
     const ready = holders.filter((each) =>
@@ -53,9 +55,9 @@ class Dashboard:
         timing = response.request.timing
         self.seconds[number] = (timing["responseEnd"] - timing["requestStart"]) / 1000
 
-    def beside(self) -> Dashboard:
+    def beside(self, window: dict[str, int] = WINDOW) -> Dashboard:
         """Another window, that nobody has logged in with."""
-        page = self.page.context.browser.new_page(viewport=WINDOW)
+        page = self.page.context.browser.new_page(viewport=window)
         page.set_default_timeout(PATIENCE)
         return Dashboard(self.settings, page)
 

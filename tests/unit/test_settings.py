@@ -12,7 +12,7 @@ from infra.settings import DECLARED, PORTS, ROOT, Settings, page
 from ingest import config
 
 # Other values than the defaults, of settings that do not take any text.
-TAKEN = {"host": "localhost", "service_user": "daemon"}
+TAKEN = {"host": "localhost", "service_user": "daemon", "language": "en"}
 
 
 def settings(**variables: str) -> Settings:
@@ -33,6 +33,12 @@ def test_an_offset_that_gives_no_ports_is_refused(offset):
     """A service would be started on a port that does not exist."""
     with pytest.raises(AirlineError, match="AIRLINE_"):
         settings(PORT_OFFSET=offset)
+
+
+def test_a_language_that_the_dashboards_do_not_speak_is_refused():
+    """The dashboards would come up half in one language and half in another."""
+    with pytest.raises(AirlineError, match="AIRLINE_LANGUAGE=de is none of ru, en"):
+        settings(LANGUAGE="de")
 
 
 def test_a_former_variable_is_refused():

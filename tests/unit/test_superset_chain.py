@@ -68,7 +68,7 @@ def test_a_renamed_mart_column_names_the_chart(bundle, models):
     assert any("latitude" in line and "«Карта аэропортов" in line for line in lines)
     lines = found(bundle, renamed(models, "frequent_flyers", "customer_group"))
     assert any(
-        "customer_group" in line and "«Выручка по группам клиентов»" in line for line in lines
+        "customer_group" in line and "«Выручка по группам клиентов" in line for line in lines
     )
 
 
@@ -140,7 +140,7 @@ def test_a_chart_that_asks_for_what_its_dataset_has_not_is_named(bundle, models)
     bundle["charts/flyers.yaml"]["params"]["metric"] = "no_such_metric"
     bundle["charts/home_airports.yaml"]["params"]["x_axis"] = "no_such_column"
     lines = found(bundle, models)
-    assert any("«Клиенты за год»" in line and "no_such_metric" in line for line in lines)
+    assert any("«Клиенты, которые летали»" in line and "no_such_metric" in line for line in lines)
     assert any("no_such_column" in line for line in lines)
 
 
@@ -153,7 +153,7 @@ def test_a_filter_on_a_column_that_is_gone_is_named(bundle, models):
         if each["filterType"] == "filter_select"
     ]
     group["targets"][0]["column"]["name"] = "no_such_column"
-    assert any("filter «Группа пассажиров»" in line for line in found(bundle, models))
+    assert any("filter «Группа по частоте полетов»" in line for line in found(bundle, models))
 
 
 def test_a_cross_filter_that_names_a_chart_of_elsewhere_is_told(bundle, models):

@@ -35,7 +35,8 @@ whole_window as (
 select
     window_days.flight_date,
     count(airport_days.airport_code) as active_airports,
-    whole_window.active_airports as active_airports_30d
+    whole_window.active_airports as active_airports_30d,
+    {{ is_whole_day('window_days.flight_date') }} as is_whole_day
 from window_days
 cross join whole_window
 left join airport_days on airport_days.flight_date = window_days.flight_date

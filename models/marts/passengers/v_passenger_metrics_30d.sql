@@ -59,6 +59,7 @@ select
     cast(
         {{ as_numeric('(select count(*) from segments)') }}
         / nullif((select count(*) from passengers), 0) as numeric(10, 2)
-    ) as avg_flights_per_passenger_30d
+    ) as avg_flights_per_passenger_30d,
+    {{ is_whole_day('window_days.flight_date') }} as is_whole_day
 from window_days
 left join by_day on by_day.flight_date = window_days.flight_date
