@@ -83,7 +83,7 @@ CHECKS: tuple[Check, ...] = (
     _check("set aside", set_aside.set_aside, "dwh"),
     _check("load batch", loading.load_batch, "dwh"),
     _check("transactions", incomplete_transactions.transactions, "dwh"),
-    _check("newest mart row", loading.newest_mart_row, "dwh"),
+    _check("data as of", loading.data_as_of, "dwh"),
     _check("locks", blocking.blocking, "dwh", "primary"),
     _check("DAGs", dags.dags, "airflow-api-server", part="airflow"),
     _check("under way", commands.under_way),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from infra.health.finding import Finding, age, span
 from infra.parts.registry import parts
 from infra.settings import Settings
@@ -93,16 +95,28 @@ def _ahead(settings: Settings) -> float:
     return seconds
 
 
-def newest_mart_row(settings: Settings) -> Finding:
-    """When the newest row was written in the tables of `presentation`."""
+def data_as_of(settings: Settings) -> Finding:
+    """Up to when the marts' data is, as the dashboards say it (dwh_marts.data_freshness)."""
     server = Warehouse(settings).server
-    [(newest,)] = server.query("select dwh_control.newest_mart_row()", dbname=settings.dwh_db)
-    if newest is None:
-        # Tables without such a column: the time when their load batch was closed counts.
-        [(newest,)] = server.query(
-            "select max(closed_at) from dwh_control.load_batch where outcome = 'loaded'",
-            dbname=settings.dwh_db,
-        )
-    if newest is None:
+    rows = server.query(
+        """
+        select opened_at, closed_at from dwh_control.load_batch where outcome = 'loaded'
+        order by load_batch_id desc limit 1
+        """,
+        dbname=settings.dwh_db,
+    )
+    if not rows:
         return Finding("", "none", "nothing built yet: './airline dbt build'")
-    return Finding("", f"{span(age(newest))} old", values={"at": newest, "age": age(newest)})
+    [(opened, closed)] = rows
+    [(newest,)] = server.query("select dwh_control.newest_mart_row()", dbname=settings.dwh_db)
+    # How old it may be depends on the source too; what waits for a load is said at the load batch.
+    return Finding(
+        "",
+        f"{opened.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {span(age(opened))} ago",
+        values={
+            "as_of": opened,
+            "age": age(opened),
+            # Without a table in presentation, its load batch counts.
+            "newest_mart_row": newest or closed,
+        },
+    )

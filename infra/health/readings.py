@@ -251,9 +251,15 @@ READINGS = (
         _number("incomplete"),
     ),
     Reading(
-        "newest mart row",
+        "data as of",
+        "airline_data_age_seconds",
+        "Since the newest load batch that is closed was opened: how old what dashboards show is",
+        _age("as_of"),
+    ),
+    Reading(
+        "data as of",
         "airline_newest_mart_row_age_seconds",
         "Since the newest row of the presentation tables was written",
-        _age("at"),
+        _age("newest_mart_row"),
     ),
 )

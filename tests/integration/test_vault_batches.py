@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import psycopg2
 import pytest
@@ -144,6 +144,42 @@ def test_a_load_that_does_not_come_is_said(warehouse, monkeypatch):
     warehouse.load()
     found = loading.load_batch(asked)
     assert (found.problem, found.values["unread_age"]) == ("", 0)
+
+
+def test_status_says_up_to_when_the_data_is(warehouse):
+    """`status` says another time than the dashboards, or takes a load that did not end for one."""
+    asked = Settings.from_environment(
+        warehouse.settings.environment()
+        | {
+            "AIRLINE_ADMIN_USER": roles.MONITOR,
+            "AIRLINE_ADMIN_PASSWORD": warehouse.settings.secret(roles.MONITOR),
+        }
+    )
+    warehouse.source.commit(("u", "airports", airport("AAA", city="as of")))
+    warehouse.load()
+    done = warehouse.dbt("run", "--select", "load_batches data_freshness airport_data_freshness")
+    assert done.success, messages(done)
+
+    def shown() -> list[tuple]:
+        return warehouse.rows(
+            "select data_as_of from dwh_marts.data_freshness"
+            " union all select data_as_of from dwh_marts.airport_data_freshness"
+        )
+
+    found = loading.data_as_of(asked)
+    moment = found.values["as_of"]
+    assert (found.problem, shown()) == ("", [(moment,), (moment,)])
+    assert f"{moment.astimezone(UTC):%H:%M} UTC" in found.text
+
+    warehouse.source.commit(("u", "airports", airport("AAA", city="not yet")))
+    warehouse.source.land()
+    done = warehouse.dbt("run", "--select", "+hub_airports")
+    assert done.success, messages(done)
+    assert loading.data_as_of(asked).values["as_of"] == moment
+    assert shown() == [(moment,), (moment,)]
+    warehouse.load()
+    assert loading.data_as_of(asked).values["as_of"] > moment
+    assert shown() == [(loading.data_as_of(asked).values["as_of"],)] * 2
 
 
 def test_empty_run_is_no_load(warehouse):

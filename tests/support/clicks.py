@@ -127,7 +127,7 @@ def marks(dashboard: Dashboard, chart: Asset, number: int) -> list[Mark]:
         return list(_cells(dashboard, chart["params"], number))
     elif kind == "deck_scatter":
         found = list(_circles(dashboard, chart["params"], number))
-    elif kind == "big_number_total":
+    elif kind in ("big_number_total", "big_number"):
         figure = dashboard.page.locator(f"#chart-id-{number} .header-line")
         box = figure.bounding_box()
         found = [Mark(figure.inner_text(), box["x"] + 10, box["y"] + box["height"] / 2)]
@@ -140,7 +140,8 @@ def marks(dashboard: Dashboard, chart: Asset, number: int) -> list[Mark]:
 def _cells(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
     raw = params.get("query_mode") == "raw"
     columns = params["all_columns"] if raw else [*params["groupby"], *params["metrics"]]
-    row = dashboard.page.locator(f"#chart-id-{number} tbody tr").nth(1)
+    rows = dashboard.page.locator(f"#chart-id-{number} tbody tr")
+    row = rows.nth(min(1, rows.count() - 1))
     for place, column in enumerate(columns):
         cell = row.locator("td").nth(place)
         box = cell.bounding_box()

@@ -117,6 +117,13 @@ def test_the_figures_are_the_marts(stack, dashboard, numbers):
             "select passenger_share_percent / 100 from dwh_marts.v_airport_traffic_share"
             " order by passenger_share_percent desc limit 15"
         ),
+        "revenue_30d": "select revenue from dwh_marts.network_30d order by 1",
+        "passengers_30d": "select passengers from dwh_marts.network_30d order by 1",
+        "network_revenue_by_day": "select revenue from dwh_marts.network_by_day order by 1",
+        "two_periods": (
+            "select on_time_percent / 100 from dwh_marts.network_30d where period is not null"
+            " order by 1"
+        ),
         "flyers_revenue": "select sum(purchase_sum) from presentation.frequent_flyers",
         "passengers_carried": "select sum(passengers_out) from presentation.airport_passenger_flow",
     }
@@ -333,6 +340,7 @@ def test_operations_see_airports_only(stack, admin, datasets):
         "v_airport_traffic_share",
         "v_airport_map",
         "airport_flights",
+        "airport_data_freshness",
     }
     allowed = operations.query(
         datasets["v_airport_traffic_share"], ["flight_share"], ["airport_code"]
@@ -340,6 +348,7 @@ def test_operations_see_airports_only(stack, admin, datasets):
     assert allowed.status_code == 200, text_of(allowed)
     for table, metric in (
         ("v_passenger_groups_revenue", "group_revenue_total"),
+        ("data_freshness", "minutes_old_now"),
         ("v_passenger_metrics_30d", "revenue_window"),
         ("frequent_flyers", "purchases"),
         ("airport_passenger_flow", "passengers_departed"),

@@ -6,7 +6,8 @@ import pytest
 
 from infra.superset import assets, canonical, narrow
 from tests.support.clicks import TEXTS, places
-from tests.support.superset import TELEPHONE, Client, Dashboard, needs_browser
+from tests.support.browser import needs_browser
+from tests.support.superset import TELEPHONE, Client, Dashboard
 
 pytestmark = pytest.mark.timeout(1200)
 
