@@ -22,7 +22,7 @@ FLOORS = (
     ("audit",),
     ("airflow", "superset", "metrics"),
     ("parts",),
-    ("repair", "evolve"),
+    ("repair", "evolve", "alerts"),
     ("health", "testing"),
     ("cli",),
 )
