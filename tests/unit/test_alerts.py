@@ -19,7 +19,9 @@ from infra.alerts.owners import Owner, owner_of, owners
 from infra.alerts.trouble import PLATFORM, Trouble, roots
 from infra.errors import AirlineError
 from infra.health import checks, told
+from infra.health.__main__ import Latest
 from infra.health.finding import Finding
+from infra.health.messages import messages
 from infra.parts.registry import registry
 from infra.settings import ROOT, Settings
 from infra.stack import home
@@ -359,6 +361,35 @@ def test_a_book_that_cannot_be_read_says_what_to_do(office):
     (delivery.folder(office.settings) / "book.json").write_text('{"incidents": 1')
     with pytest.raises(AirlineError, match="remove it"):
         office.open()
+
+
+def test_the_service_says_once_that_owners_cannot_be_told_and_goes_on(office, capsys):
+    """The metrics end with the messages; or the log has a trace of it every ten seconds."""
+    book = delivery.folder(office.settings) / "book.json"
+    book.parent.mkdir()
+    book.write_text("no book")
+    latest = Latest(office.settings)
+    for _ in range(3):
+        latest._tell(*healthy(office.settings))
+    said = capsys.readouterr().err
+    assert said.count("owners are not told") == 1 and "remove it" in said
+    book.unlink()
+    latest._tell(*healthy(office.settings))
+    assert capsys.readouterr().err == ""
+
+
+def test_status_says_what_is_open_and_what_was_not_sent(office):
+    """Owners are told of nothing, and the one screen that people look at calls it healthy."""
+    assert messages(office.settings).problem == ""
+
+    def away() -> None:
+        raise AirlineError("mail.example:587 takes no mail", "mend AIRLINE_SMTP_*")
+
+    office.on_send = away
+    office.go(300, trouble("slot"))
+    found = messages(office.settings)
+    assert found.text.startswith("1 open (slot); files in ")
+    assert "1 not sent: mail.example:587 takes no mail" in found.problem
 
 
 def test_messages_are_files_without_a_mail_server(office):
