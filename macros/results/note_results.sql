@@ -38,9 +38,26 @@ on conflict (node_id) do update set
     end,
     skipped_since = case when excluded.status = 'skipped' then coalesce(known.skipped_since, excluded.skipped_since) end;
 
--- What the project has no more neither fails nor grows old.
-delete from {{ load_batch_relation('node_result') }}
-where node_id <> all ('{% raw %}{{% endraw %}{{ known_nodes() | join(',') }}{% raw %}}{% endraw %}'::text[])
+-- What the project has no more neither fails nor grows old. dbt's graph does not name unit tests: theirs go with the
+-- model, and where a build, which runs all of them before the model, ran this one no more.
+delete from {{ load_batch_relation('node_result') }} as known
+where
+    (known.kind <> 'unit_test' and known.node_id <> all ({{ text_array(graph.nodes.keys()) }}))
+    or (known.kind = 'unit_test' and known.model_name <> all ({{ text_array(graph.nodes.values() | map(attribute='name')) }}))
+    {%- if flags.WHICH == 'build' %}
+    or (
+        known.kind = 'unit_test'
+        and known.invocation_id <> '{{ invocation_id }}'
+        and exists (
+            select from {{ load_batch_relation('node_result') }} as built
+            where
+                built.kind = 'model'
+                and built.node_name = known.model_name
+                and built.invocation_id = '{{ invocation_id }}'
+                and built.status = 'success'
+        )
+    )
+    {%- endif %}
     {%- endif -%}
 {%- endif -%}
 {% endmacro %}
@@ -62,6 +79,12 @@ where node_id <> all ('{% raw %}{{% endraw %}{{ known_nodes() | join(',') }}{% r
 {#- The model that a test is about; none where it is about several. -#}
 {% macro model_of(node) %}
     {%- if node.resource_type not in ['test', 'unit_test'] -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- if node.resource_type == 'unit_test' -%}
+        {%- for each in graph.nodes.values() if each.resource_type == 'model' and each.name == node.model -%}
+            {{ return(each) }}
+        {%- endfor -%}
         {{ return(none) }}
     {%- endif -%}
     {%- set ids = node.depends_on.nodes | select('in', graph.nodes) | list -%}
@@ -89,7 +112,5 @@ where node_id <> all ('{% raw %}{{% endraw %}{{ known_nodes() | join(',') }}{% r
 {% endmacro %}
 
 
-{#- The unique ids of everything in the project that has results. -#}
-{% macro known_nodes() %}
-    {{ return((graph.nodes.keys() | list) + ((graph.unit_tests or {}).keys() | list)) }}
-{% endmacro %}
+{#- Names, as an array in SQL. -#}
+{% macro text_array(names) -%} '{% raw %}{{% endraw %}{{ names | list | join(',') }}{% raw %}}{% endraw %}'::text[] {%- endmacro %}
