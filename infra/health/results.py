@@ -21,7 +21,10 @@ from dwh_control.node_result where failing_since is not null
 group by node_group, model_name order by min(failing_since), model_name
 """
 COUNTS = """
-select count(*), max(ran_at), count(*) filter (where skipped_since is not null and kind = 'model')
+select
+    count(*),
+    max(ran_at),
+    count(*) filter (where skipped_since is not null and failing_since is null and kind = 'model')
 from dwh_control.node_result
 """
 # A mart is old where the vault has gone on without it: what nothing is loaded for stays true.
@@ -47,7 +50,7 @@ def models_and_tests(settings: Settings) -> Finding:
     [(known, newest, skipped)] = server.query(COUNTS, dbname=settings.dwh_db)
     if not known:
         return Finding("", "none has run yet", values={"failing": [], "known": 0, "skipped": 0})
-    behind = f"; {skipped} more were not built, being behind something that fails"
+    behind = f"; models not built, as they wait for one that fails: {skipped}"
     troubles = []
     for group, model, count, since in failing:
         what = f"{count} of its models and tests fail" if count > 1 else "it fails"
@@ -75,8 +78,7 @@ def models_and_tests(settings: Settings) -> Finding:
         )
     return Finding(
         "",
-        f"{known:,} known, of {len(failing)} models something fails, last run "
-        f"{span(age(newest))} ago",
+        f"{known:,} known, {len(failing)} models with failures, last run {span(age(newest))} ago",
         problem,
         {"failing": names, "known": known, "skipped": skipped},
         troubles=troubles,
