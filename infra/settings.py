@@ -76,12 +76,13 @@ class Declared:
 MOST_MESSAGE_MB = 64
 
 # The groups, in the order of the docs.
-PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, PORT = (
+PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, ALERTS, PORT = (
     "Where a stack lives",
     "Databases and logins",
     "Dashboards",
     "Loads, audit, retention",
     "Kafka and landing",
+    "Messages to owners",
     "Ports",
 )
 
@@ -228,6 +229,29 @@ class Settings:
         1,
         MOST_MESSAGE_MB,
         "Largest message, MB, which is the largest row: of broker, topics and Connect.",
+    )
+    smtp_host: str = _text(
+        "AIRLINE_SMTP_HOST",
+        ALERTS,
+        "",
+        "Mail server. Without one, messages are files in `alerts/messages` below `AIRLINE_HOME`.",
+        shown="none",
+    )
+    smtp_port: int = _count("AIRLINE_SMTP_PORT", ALERTS, 587, 1, 65535, "Its port.")
+    smtp_tls: str = _text(
+        "AIRLINE_SMTP_TLS",
+        ALERTS,
+        "starttls",
+        "How mail is encrypted: `starttls`, `tls` (from the first byte) or `none`.",
+    )
+    smtp_from: str = _text(
+        "AIRLINE_SMTP_FROM", ALERTS, "airline@localhost", "Address that messages come from."
+    )
+    smtp_user: str = _text(
+        "AIRLINE_SMTP_USER", ALERTS, "", "Login at the mail server.", shown="none"
+    )
+    smtp_password_file: str = _text(
+        "AIRLINE_SMTP_PASSWORD_FILE", ALERTS, "", "File with its password alone.", shown="none"
     )
     primary_port: int = _port("AIRLINE_PRIMARY_PORT", "primary", 5432, "Source database.")
     replica_port: int = _port("AIRLINE_REPLICA_PORT", "replica", 5433, "Its replica.")
@@ -481,7 +505,7 @@ def reachable_home(wanted: Path, service_user: str) -> Path:
 def page() -> str:
     """The tables of docs/settings.md: one a group, a row for each setting."""
     lines = []
-    for group in (PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, PORT):
+    for group in (PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, ALERTS, PORT):
         lines += [f"## {group}", "", "| variable | default | values | what it is for |"]
         lines += ["| --- | --- | --- | --- |"]
         for each in DECLARED.values():

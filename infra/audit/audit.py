@@ -126,6 +126,30 @@ def settle(warehouse_dsn: str, results: Sequence[TableResult]) -> int:
         return incomplete_transactions.settle(cursor, clean, load_batch, "audit")
 
 
+def note(warehouse_dsn: str, results: Sequence[TableResult], findings: int) -> None:
+    """Keeps how an audit ended, for `status` and the messages to owners: counts and tables' names.
+
+    `warehouse_dsn`: as a role that may write in dwh_control, dbt's. A warehouse that `up` has not
+    brought up yet has no place for it.
+    """
+    with (
+        closing(psycopg2.connect(warehouse_dsn)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("select to_regclass('dwh_control.audit_result') is not null")
+        if cursor.fetchone()[0]:
+            cursor.execute(
+                "insert into dwh_control.audit_result (differences, findings, tables)"
+                " values (%s, %s, %s)",
+                (
+                    sum(each.differences for each in results),
+                    findings,
+                    [each.table for each in results if not each.is_clean],
+                ),
+            )
+
+
 def snapshot(dsn: str) -> psycopg2.extensions.connection:
     # The text of a value must not depend on the client's or the server's settings; nor how long
     # one side may be silent while rows of the other are read.

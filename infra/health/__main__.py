@@ -1,4 +1,4 @@
-"""`python -m infra.health`: serves /metrics until it is stopped.
+"""`python -m infra.health`: serves /metrics and writes to owners until it is stopped.
 
 It uses the code of `./airline status`, but logs in as a role that can read figures and no rows:
 its service (infra/metrics/service.py) passes that role in place of the admin.
@@ -15,7 +15,11 @@ import traceback
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 
+from infra.alerts.desk import Desk
+from infra.errors import AirlineError
+from infra.health import checks, told
 from infra.health.exporter import collect, examined
+from infra.health.finding import Finding
 from infra.settings import Settings
 
 # Seconds between two rounds of checks. A scrape returns the results of the last round.
@@ -28,6 +32,8 @@ class Latest:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics: list[Metric] = [examined()]
+        self._desk: Desk | None = None
+        self._complaint = ""
 
     def collect(self) -> list[Metric]:
         return self._metrics
@@ -35,11 +41,28 @@ class Latest:
     def keep_asking(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
-                self._metrics = collect(self._settings)
+                services, findings = checks.examine(self._settings)
+                self._metrics = collect(self._settings, services, findings)
+                self._tell(services, findings)
             except Exception:
                 # airline_examined_timestamp_seconds stays old, and an alert fires.
                 traceback.print_exc()
             stopping.wait(PAUSE)
+
+    def _tell(self, services: list[Finding], findings: list[Finding]) -> None:
+        """Writes to owners; where that is not possible `status` says so, and the log once."""
+        try:
+            if self._desk is None:
+                self._desk = Desk(self._settings)
+            self._desk.look(*told.troubles(self._settings, services, findings))
+            complaint = ""
+        except AirlineError as error:
+            complaint = str(error)
+        except OSError as error:
+            complaint = f"{error.filename or self._settings.home}: {error.strerror}"
+        if complaint and complaint != self._complaint:
+            print(f"owners are not told: {complaint}", file=sys.stderr)
+        self._complaint = complaint
 
 
 def main() -> int:

@@ -6,10 +6,12 @@ import contextlib
 
 from infra.airflow import config
 from infra.airflow.api import Api
+from infra.alerts.trouble import PLATFORM, Trouble
 from infra.errors import AirlineError
 from infra.health.finding import Finding
 from infra.settings import Settings
 
+NAME = "DAGs"
 # How long Airflow may take for one answer, in seconds.
 PATIENCE = 7.0
 
@@ -35,27 +37,45 @@ def _dags(settings: Settings, api: Api) -> Finding:
     failed = [dag_id for dag_id in wanted if dag_id in paused and _failed(api, dag_id)]
     missing = [dag_id for dag_id in wanted if dag_id not in paused]
     off = [dag_id for dag_id in wanted if paused.get(dag_id)]
-    problems = [f"{error}" for error in errors]
-    if missing and not errors:
-        problems.append(
-            f"Airflow has not read {', '.join(missing)}: './airline logs airflow-dag-processor'"
-        )
+    troubles = []
+    if errors:
+        troubles.append(Trouble("DAG files", "; ".join(errors), NAME))
+    elif missing:
+        text = f"Airflow has not read {', '.join(missing)}: './airline logs airflow-dag-processor'"
+        troubles.append(Trouble("DAG files", text, NAME, because=("service airflow*",)))
     if off:
-        problems.append(
+        text = (
             f"{', '.join(off)} paused, so it does not run: "
             f"'./airline airflow dags unpause {off[0]}' lets it"
         )
-    problems += [
-        f"the last run of {dag_id} failed: see it in Airflow's UI ({settings.airflow_url}); its "
-        "next run tries again"
+        troubles.append(Trouble("DAGs paused", text, NAME))
+    troubles += [
+        Trouble(
+            f"DAG {dag_id}",
+            f"the last run of {dag_id} failed: see it in Airflow's UI ({settings.airflow_url}); "
+            "its next run tries again",
+            NAME,
+            because=_because(dag_id),
+        )
         for dag_id in failed
     ]
     return Finding(
         "",
         f"{len(paused)} read, {len(off)} paused, {len(failed)} failed last",
-        "; ".join(problems),
+        "; ".join(each.text for each in troubles),
         {"missing": missing, "paused": off, "failed": failed, "import_errors": len(errors)},
+        troubles=troubles,
     )
+
+
+def _because(dag_id: str) -> tuple[str, ...]:
+    """The causes that explain a failed run: what it builds fails, or what it needs is ill."""
+    own = {
+        "vault_load": (f"{PLATFORM}: *",),
+        "audit": ("audit", f"{PLATFORM}: *"),
+        "maintenance": (),
+    }
+    return (*own.get(dag_id, ("*: *",)), "service *", "version", "locks", "disk space")
 
 
 def _failed(api: Api, dag_id: str) -> bool:

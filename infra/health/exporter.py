@@ -9,7 +9,6 @@ import requests
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.health import checks
 from infra.health.finding import Finding
 from infra.health.readings import READINGS
 from infra.loading.ingesters import Ingest
@@ -21,9 +20,8 @@ from infra.stack.program import RUNNING
 PATIENCE = 2
 
 
-def collect(settings: Settings) -> list[Metric]:
-    """Everything as it is now."""
-    services, findings = checks.examine(settings)
+def collect(settings: Settings, services: list[Finding], findings: list[Finding]) -> list[Metric]:
+    """Everything as it was found, and what each ingester says of itself."""
     return [
         *_services(services),
         *_findings(findings),

@@ -6,17 +6,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.alerts.trouble import Trouble
+
 
 @dataclass
 class Finding:
     """One line of `status`. `values` are for programs, `text` is for people; `problem` is '' if
-    healthy.
+    healthy. `is_known`: whether it could be asked; `awaits`: services that did not answer for it.
+    `troubles`: what owners are told, where that is not the problem as it stands.
     """
 
     name: str
     text: str = ""
     problem: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    is_known: bool = True
+    awaits: tuple[str, ...] = ()
+    troubles: list[Trouble] = field(default_factory=list)
 
 
 def age(moment: datetime) -> float:

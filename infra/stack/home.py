@@ -15,7 +15,7 @@ from infra.stack import runtime
 # A default stack with its logs and WAL takes about 1.5 GB.
 LEAST_FREE = 2_000_000_000
 # What `reset` removes. The cache, the copies of PostgreSQL and Java and the lock stay.
-MADE_BY_UP = ("data", "config", "run", "secrets", "logs", "dbt", "docs-site", "airflow")
+MADE_BY_UP = ("data", "config", "run", "secrets", "logs", "dbt", "docs-site", "airflow", "alerts")
 
 
 def make(settings: Settings) -> None:
@@ -55,6 +55,18 @@ def alone(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def is_busy(settings: Settings) -> bool:
+    """Whether a command that is `alone` works in the folder just now."""
+    try:
+        with (settings.home / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def remove(settings: Settings) -> None:

@@ -32,15 +32,20 @@ class Journal:
     def write(self, **told: Any) -> dict[str, Any]:
         """Replaces what was written; whole or not at all, also in a power cut."""
         runtime.make_folder(self._settings, self._file.parent)
-        half = self._file.with_suffix(".half")
-        half.write_text(json.dumps(told))
-        _to_disk(half)
-        half.replace(self._file)
-        _to_disk(self._file.parent)
+        write_whole(self._file, json.dumps(told))
         return told
 
     def end(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Replaces a file; whole or not at all, also in a power cut."""
+    half = file.with_suffix(".half")
+    half.write_text(text)
+    _to_disk(half)
+    half.replace(file)
+    _to_disk(file.parent)
 
 
 def _to_disk(path: Path) -> None:

@@ -34,6 +34,57 @@ comment on column dwh_control.migration.applied_by is 'Version and commit of the
 grant usage on schema dwh_control to airline_ingest;
 grant select on dwh_control.migration to airline_ingest, airline_dbt;
 
+-- What dbt notes of its runs (macros/results) and an audit of itself (infra/audit). Made here, so that whoever runs first
+-- finds them; `status` and the messages to owners read them. Where they are there nothing is locked.
+do $make$
+begin
+    if to_regclass('dwh_control.node_result') is null then
+        create table dwh_control.node_result (
+            node_id text primary key,
+            node_name text not null,
+            kind text not null,
+            node_group text not null,
+            model_name text not null,
+            schema_name text not null,
+            status text not null,
+            invocation_id text not null,
+            ran_at timestamptz not null,
+            succeeded_at timestamptz,
+            failing_since timestamptz,
+            skipped_since timestamptz
+        );
+        alter table dwh_control.node_result owner to airline_dbt;
+        comment on table dwh_control.node_result is
+        'One row per model, snapshot, seed and test of dbt that has run: how it ended last, whoever ran it.';
+        comment on column dwh_control.node_result.node_group is
+        'The group of models/groups.yml whose owner is told.';
+        comment on column dwh_control.node_result.model_name is
+        'What it is about: of a test its model, where it has one; else its own name.';
+        comment on column dwh_control.node_result.failing_since is
+        'When the first of the failures was that no success has followed; null if well.';
+        comment on column dwh_control.node_result.skipped_since is
+        'Since when it is not built because something before it fails; null if it is.';
+    end if;
+
+    if to_regclass('dwh_control.audit_result') is null then
+        create table dwh_control.audit_result (
+            audit_id bigint generated always as identity primary key,
+            finished_at timestamptz not null default now(),
+            differences bigint not null,
+            findings integer not null,
+            tables text [] not null
+        );
+        alter table dwh_control.audit_result owner to airline_dbt;
+        comment on table dwh_control.audit_result is
+        'One row per audit that compared source and vault after loading: the newest says whether they are equal. No rows of either.';
+        comment on column dwh_control.audit_result.findings is
+        'What kept the source, or one of its tables, from being captured or compared.';
+        comment on column dwh_control.audit_result.tables is
+        'The tables that differ or have findings.';
+    end if;
+end
+$make$;
+
 -- dbt reads what the ingester landed.
 grant usage on schema staging to airline_dbt;
 grant select on all tables in schema staging to airline_dbt;

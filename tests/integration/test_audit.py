@@ -195,6 +195,23 @@ def test_what_differs_is_printed_for_each_look(pair, capsys):
     ]
 
 
+def test_an_audit_notes_how_it_ended_and_not_what_it_saw(pair, capsys):
+    """A difference that a nightly audit found reaches nobody, or with it the row."""
+    pair.run(
+        pair.vault,
+        "create table dwh_control.audit_result (audit_id bigint generated always as identity,"
+        " differences bigint, findings integer, tables text [])",
+    )
+    noted = "select differences, findings, tables from dwh_control.audit_result order by audit_id"
+    pair.lost = {"7"}
+    assert pair.audit(capsys, lambda: None)["differences"] == 1
+    assert pair.run(pair.vault, noted) == [(1, 0, ["seats"])]
+    pair.audit(capsys, lambda: None, "--as-is")
+    pair.lost = set()
+    assert pair.audit(capsys, lambda: None)["differences"] == 0
+    assert pair.run(pair.vault, noted) == [(1, 0, ["seats"]), (0, 0, [])]
+
+
 def test_a_side_that_is_silent_for_a_while_is_not_cut_off(pair):
     """A database with a limit on idle transactions, or on long statements, cannot be audited."""
     [(name,)] = pair.run(pair.source, "select current_database()")

@@ -79,7 +79,7 @@ def measured(stack) -> dict[tuple[str, str], float]:
         (sample.name, sample.labels.get("service") or sample.labels.get("check") or ""): (
             sample.value
         )
-        for family in exporter.collect(stack.settings)
+        for family in exporter.collect(stack.settings, *checks.examine(stack.settings))
         for sample in family.samples
         if "ingester" not in sample.labels
     }

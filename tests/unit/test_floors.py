@@ -22,7 +22,7 @@ FLOORS = (
     ("audit",),
     ("airflow", "superset", "metrics"),
     ("parts",),
-    ("repair", "evolve", "lineage"),
+    ("repair", "evolve", "lineage", "alerts"),
     ("health", "supply", "testing"),
     ("cli",),
 )

@@ -1,0 +1,142 @@
+"""How a letter goes out: by SMTP where a server is set, else as a file."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from contextlib import suppress
+from email.message import EmailMessage
+from pathlib import Path
+
+from infra.errors import AirlineError
+from infra.settings import Settings
+from infra.stack import runtime
+
+TODO = "mend AIRLINE_SMTP_*, then './airline up'; it is tried again by itself"
+# How long the mail server may take for one answer, in seconds.
+PATIENCE = 10
+# Files of messages that are kept.
+KEPT = 1000
+STARTTLS, TLS, PLAIN = "starttls", "tls", "none"
+
+
+class Refused(AirlineError):
+    """This one message was not taken."""
+
+
+class Unsure(AirlineError):
+    """The message may have been taken."""
+
+
+def folder(settings: Settings) -> Path:
+    return settings.home / "alerts"
+
+
+def messages(settings: Settings) -> Path:
+    """Where messages are files, without a mail server."""
+    return folder(settings) / "messages"
+
+
+def way(settings: Settings) -> str:
+    """Where messages go, for people."""
+    if settings.smtp_host:
+        return f"mail by {settings.smtp_host}:{settings.smtp_port}"
+    return f"files in {messages(settings)}"
+
+
+def send(settings: Settings, letter: EmailMessage, name: str) -> None:
+    """Sends it. Raises AirlineError where it did not go out, without any secret: Refused where
+    others may well do, Unsure where it may have gone out after all.
+    """
+    if not settings.smtp_host:
+        _write(settings, letter, name)
+        return
+    where = f"{settings.smtp_host}:{settings.smtp_port}"
+    try:
+        session = _session(settings)
+    except (smtplib.SMTPException, OSError) as error:
+        raise AirlineError(f"{where} takes no mail ({_reason(error)})", TODO) from None
+    try:
+        session.send_message(letter)
+    except smtplib.SMTPRecipientsRefused:
+        raise Refused(
+            f"{where} takes no mail for {letter['To']}",
+            "mend the address in models/groups.yml, or let the server take it",
+        ) from None
+    except smtplib.SMTPServerDisconnected as error:
+        raise Unsure(f"{where} went away ({_reason(error)})", TODO) from None
+    except smtplib.SMTPException as error:
+        raise Refused(f"{where} refused a message ({_reason(error)})", TODO) from None
+    except OSError as error:
+        raise Unsure(f"{where} did not say whether it took a message", TODO) from error
+    finally:
+        # What was taken was taken, however the server says good-bye.
+        with suppress(smtplib.SMTPException, OSError):
+            session.quit()
+        session.close()
+
+
+def _session(settings: Settings) -> smtplib.SMTP:
+    """A session that is encrypted and logged in, as the settings say."""
+    kind, where = settings.smtp_tls, (settings.smtp_host, settings.smtp_port)
+    if kind not in (STARTTLS, TLS, PLAIN):
+        raise AirlineError(
+            f"AIRLINE_SMTP_TLS={kind} is none of {STARTTLS}, {TLS}, {PLAIN}", "set it to one"
+        )
+    if settings.smtp_user and kind == PLAIN:
+        raise AirlineError(
+            "a password is not sent without TLS",
+            f"set AIRLINE_SMTP_TLS to {STARTTLS} or {TLS}, or unset AIRLINE_SMTP_USER",
+        )
+    password = _password(settings) if settings.smtp_user else ""
+    if kind == TLS:
+        session = smtplib.SMTP_SSL(*where, timeout=PATIENCE, context=ssl.create_default_context())
+    else:
+        session = smtplib.SMTP(*where, timeout=PATIENCE)
+    try:
+        if kind == STARTTLS:
+            session.starttls(context=ssl.create_default_context())
+        if settings.smtp_user:
+            session.login(settings.smtp_user, password)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def _password(settings: Settings) -> str:
+    try:
+        return Path(settings.smtp_password_file).read_text().strip()
+    except OSError as error:
+        raise AirlineError(
+            f"the mail server's password cannot be read ({error.strerror})",
+            "put it into a file of its own and name that in AIRLINE_SMTP_PASSWORD_FILE",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Of an answer its number alone: its text may quote what was sent."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{type(error).__name__}, answer {error.smtp_code}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or type(error).__name__}"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _write(settings: Settings, letter: EmailMessage, name: str) -> None:
+    """One file a message: written twice, it is still one."""
+    place = messages(settings)
+    try:
+        runtime.make_folder(settings, folder(settings), mode=0o700)
+        runtime.make_folder(settings, place, mode=0o700)
+        half = place / f"{name}.half"
+        half.write_bytes(bytes(letter))
+        half.replace(place / f"{name}.eml")
+        old = sorted(place.glob("*.eml"), key=lambda each: each.stat().st_mtime)[:-KEPT]
+        for file in old:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise AirlineError(
+            f"a message cannot be written to {place} ({error.strerror})",
+            "make room or mend its permissions; it is tried again by itself",
+        ) from None

@@ -1,0 +1,28 @@
+"""The messages to owners: what is open, where they go, and whether they arrive."""
+
+from __future__ import annotations
+
+from infra.alerts import delivery, desk
+from infra.alerts.owners import owners
+from infra.health.finding import Finding
+from infra.settings import Settings
+
+NAME = "messages"
+
+
+def messages(settings: Settings) -> Finding:
+    """What owners were told and is not over, and what they could not be told."""
+    owners(settings.root / "models")
+    book = desk.read(settings)
+    causes = sorted(each.cause for each in book.opened)
+    waiting = [each for each in book.outbox if each.problem]
+    problem = ""
+    if waiting:
+        problem = f"{len(waiting)} not sent: {waiting[0].problem}"
+    told = f"{len(causes)} open ({', '.join(causes)})" if causes else "none open"
+    return Finding(
+        "",
+        f"{told}; {delivery.way(settings)}",
+        problem,
+        {"open": causes, "unsent": len(waiting), "way": delivery.way(settings)},
+    )

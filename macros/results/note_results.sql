@@ -1,0 +1,116 @@
+{#- on-run-end: notes how each model, snapshot, seed and test of the run ended, whoever ran it. See _results__macros.yml. -#}
+{% macro note_results(results) %}
+{%- if results_are_noted() -%}
+    {%- set rows = [] -%}
+    {%- for result in results | sort(attribute='node.unique_id') if result.node.resource_type in ['model', 'snapshot', 'seed', 'test', 'unit_test'] -%}
+        {%- set about = model_of(result.node) -%}
+        {%- do rows.append(
+            "('" ~ result.node.unique_id ~ "', '" ~ result.node.name ~ "', '" ~ result.node.resource_type ~ "', '"
+            ~ group_of(result.node) ~ "', '" ~ (about.name if about else result.node.name) ~ "', '"
+            ~ (result.node.schema or '') ~ "', '" ~ result.status | string | lower ~ "')"
+        ) -%}
+    {%- endfor -%}
+    {%- if rows -%}
+{{ load_batch_role() }}
+insert into {{ load_batch_relation('node_result') }} as known
+    (node_id, node_name, kind, node_group, model_name, schema_name, status, invocation_id, ran_at, succeeded_at, failing_since, skipped_since)
+select
+    *,
+    '{{ invocation_id }}',
+    now(),
+    case when status not in {{ failures() }} and status <> 'skipped' then now() end,
+    case when status in {{ failures() }} then now() end,
+    case when status = 'skipped' then now() end
+from (values {{ rows | join(',\n') }}) as ran (node_id, node_name, kind, node_group, model_name, schema_name, status)
+on conflict (node_id) do update set
+    node_name = excluded.node_name,
+    node_group = excluded.node_group,
+    model_name = excluded.model_name,
+    schema_name = excluded.schema_name,
+    status = excluded.status,
+    invocation_id = excluded.invocation_id,
+    ran_at = excluded.ran_at,
+    succeeded_at = coalesce(excluded.succeeded_at, known.succeeded_at),
+    -- What was skipped is as it was before.
+    failing_since = case
+        when excluded.status = 'skipped' then known.failing_since
+        when excluded.failing_since is not null then coalesce(known.failing_since, excluded.failing_since)
+    end,
+    skipped_since = case when excluded.status = 'skipped' then coalesce(known.skipped_since, excluded.skipped_since) end;
+
+-- What the project has no more neither fails nor grows old. dbt's graph does not name unit tests: theirs go with the
+-- model, and where a build, which runs all of them before the model, ran this one no more.
+delete from {{ load_batch_relation('node_result') }} as known
+where
+    (known.kind <> 'unit_test' and known.node_id <> all ({{ text_array(graph.nodes.keys()) }}))
+    or (known.kind = 'unit_test' and known.model_name <> all ({{ text_array(graph.nodes.values() | map(attribute='name')) }}))
+    {%- if flags.WHICH == 'build' %}
+    or (
+        known.kind = 'unit_test'
+        and known.invocation_id <> '{{ invocation_id }}'
+        and exists (
+            select from {{ load_batch_relation('node_result') }} as built
+            where
+                built.kind = 'model'
+                and built.node_name = known.model_name
+                and built.invocation_id = '{{ invocation_id }}'
+                and built.status = 'success'
+        )
+    )
+    {%- endif %}
+    {%- endif -%}
+{%- endif -%}
+{% endmacro %}
+
+
+{#- Whether this command builds or tests, and `./airline up` has made the table. `--empty` says nothing of data. -#}
+{% macro results_are_noted() %}
+    {%- if not execute or flags.WHICH not in ['run', 'build', 'test', 'seed', 'snapshot', 'retry'] or flags.EMPTY -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(run_query("select to_regclass('dwh_control.node_result') is not null").rows[0][0]) }}
+{% endmacro %}
+
+
+{#- What dbt calls a failure: of a model, a test, a test that could not run. -#}
+{% macro failures() -%} ('error', 'fail', 'runtime error', 'partial success') {%- endmacro %}
+
+
+{#- The model that a test is about; none where it is about several. -#}
+{% macro model_of(node) %}
+    {%- if node.resource_type not in ['test', 'unit_test'] -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- if node.resource_type == 'unit_test' -%}
+        {%- for each in graph.nodes.values() if each.resource_type == 'model' and each.name == node.model -%}
+            {{ return(each) }}
+        {%- endfor -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set ids = node.depends_on.nodes | select('in', graph.nodes) | list -%}
+    {%- if node.attached_node -%}
+        {{ return(graph.nodes.get(node.attached_node)) }}
+    {%- endif -%}
+    {{ return(graph.nodes[ids[0]] if ids | length == 1 else none) }}
+{% endmacro %}
+
+
+{#- The group of models/groups.yml that answers for a node: its own; of a test that of its model, or of the first mart
+    that it reads; the platform's else. -#}
+{% macro group_of(node) %}
+    {%- set groups = [] -%}
+    {%- set about = model_of(node) -%}
+    {%- for each in ([node, about] if about else [node]) if each.config.group -%}
+        {%- do groups.append(each.config.group) -%}
+    {%- endfor -%}
+    {%- if node.resource_type == 'test' and not about -%}
+        {%- for id in node.depends_on.nodes | select('in', graph.nodes) if graph.nodes[id].config.group and graph.nodes[id].config.group != 'data_vault' -%}
+            {%- do groups.append(graph.nodes[id].config.group) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(groups[0] if groups else 'data_vault') }}
+{% endmacro %}
+
+
+{#- Names, as an array in SQL. -#}
+{% macro text_array(names) -%} '{% raw %}{{% endraw %}{{ names | list | join(',') }}{% raw %}}{% endraw %}'::text[] {%- endmacro %}
