@@ -61,3 +61,11 @@
 
 
 {% macro default__make_function_of_moment(function, query) %}{{ engine_lacks('make_function_of_moment') }}{% endmacro %}
+
+
+{% macro keep_results(relation, rows) -%}
+    {{ adapter.dispatch('keep_results', 'airline')(relation, rows) }}
+{%- endmacro %}
+
+
+{% macro default__keep_results(relation, rows) %}{{ engine_lacks('keep_results') }}{% endmacro %}

@@ -4,52 +4,33 @@
     {%- set rows = [] -%}
     {%- for result in results | sort(attribute='node.unique_id') if result.node.resource_type in ['model', 'snapshot', 'seed', 'test', 'unit_test'] -%}
         {%- set about = model_of(result.node) -%}
-        {%- do rows.append(
-            "('" ~ result.node.unique_id ~ "', '" ~ result.node.name ~ "', '" ~ result.node.resource_type ~ "', '"
-            ~ group_of(result.node) ~ "', '" ~ (about.name if about else result.node.name) ~ "', '"
-            ~ (result.node.schema or '') ~ "', '" ~ result.status | string | lower ~ "')"
-        ) -%}
+        {%- do rows.append([
+            result.node.unique_id,
+            result.node.name,
+            result.node.resource_type,
+            group_of(result.node),
+            about.name if about else result.node.name,
+            result.node.schema or '',
+            result.status | string | lower
+        ]) -%}
     {%- endfor -%}
     {%- if rows -%}
 {{ load_batch_role() }}
-insert into {{ load_batch_relation('node_result') }} as known
-    (node_id, node_name, kind, node_group, model_name, schema_name, status, invocation_id, ran_at, succeeded_at, failing_since, skipped_since)
-select
-    *,
-    '{{ invocation_id }}',
-    now(),
-    case when status not in {{ failures() }} and status <> 'skipped' then now() end,
-    case when status in {{ failures() }} then now() end,
-    case when status = 'skipped' then now() end
-from (values {{ rows | join(',\n') }}) as ran (node_id, node_name, kind, node_group, model_name, schema_name, status)
-on conflict (node_id) do update set
-    node_name = excluded.node_name,
-    node_group = excluded.node_group,
-    model_name = excluded.model_name,
-    schema_name = excluded.schema_name,
-    status = excluded.status,
-    invocation_id = excluded.invocation_id,
-    ran_at = excluded.ran_at,
-    succeeded_at = coalesce(excluded.succeeded_at, known.succeeded_at),
-    -- What was skipped is as it was before.
-    failing_since = case
-        when excluded.status = 'skipped' then known.failing_since
-        when excluded.failing_since is not null then coalesce(known.failing_since, excluded.failing_since)
-    end,
-    skipped_since = case when excluded.status = 'skipped' then coalesce(known.skipped_since, excluded.skipped_since) end;
+{{ keep_results(load_batch_relation('node_result'), rows) }}
 
 -- What the project has no more neither fails nor grows old. dbt's graph does not name unit tests: theirs go with the
 -- model, and where a build, which runs all of them before the model, ran this one no more.
 delete from {{ load_batch_relation('node_result') }} as known
 where
-    (known.kind <> 'unit_test' and known.node_id <> all ({{ text_array(graph.nodes.keys()) }}))
-    or (known.kind = 'unit_test' and known.model_name <> all ({{ text_array(graph.nodes.values() | map(attribute='name')) }}))
+    (known.kind <> 'unit_test' and known.node_id not in ({{ quoted(graph.nodes.keys()) }}))
+    or (known.kind = 'unit_test' and known.model_name not in ({{ quoted(graph.nodes.values() | map(attribute='name')) }}))
     {%- if flags.WHICH == 'build' %}
     or (
         known.kind = 'unit_test'
         and known.invocation_id <> '{{ invocation_id }}'
         and exists (
-            select from {{ load_batch_relation('node_result') }} as built
+            select 1
+            from {{ load_batch_relation('node_result') }} as built
             where
                 built.kind = 'model'
                 and built.node_name = known.model_name
@@ -68,7 +49,7 @@ where
     {%- if not execute or flags.WHICH not in ['run', 'build', 'test', 'seed', 'snapshot', 'retry'] or flags.EMPTY -%}
         {{ return(false) }}
     {%- endif -%}
-    {{ return(run_query("select to_regclass('dwh_control.node_result') is not null").rows[0][0]) }}
+    {{ return(adapter.get_relation(target.database, 'dwh_control', 'node_result') is not none) }}
 {% endmacro %}
 
 
@@ -112,5 +93,5 @@ where
 {% endmacro %}
 
 
-{#- Names, as an array in SQL. -#}
-{% macro text_array(names) -%} '{% raw %}{{% endraw %}{{ names | list | join(',') }}{% raw %}}{% endraw %}'::text[] {%- endmacro %}
+{#- Names, as a list in SQL. -#}
+{% macro quoted(names) -%} '{{ names | join("', '") }}' {%- endmacro %}

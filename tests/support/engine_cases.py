@@ -342,4 +342,20 @@ CASES = [
         ),
         (("8", "then"),),
     ),
+    Case(
+        "keep_results",
+        (
+            "create temporary table kept_result as select * from dwh_control.node_result",
+            "create unique index on kept_result (node_id)",
+            *(
+                "{{ keep_results('kept_result', [['a', 'a', 'model', 'g', 'a', 's', '"
+                + ended
+                + "'], ['b', 'b', 'model', 'g', 'b', 's', 'success']]) }}"
+                for ended in ("success", "error", "skipped")
+            ),
+            "select node_id, status, succeeded_at is null, failing_since is null,"
+            " skipped_since is null from kept_result order by 1",
+        ),
+        (("a", "skipped", "False", "False", "False"), ("b", "success", "False", "True", "True")),
+    ),
 ]

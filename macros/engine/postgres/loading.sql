@@ -39,3 +39,38 @@ $hold$
 {% macro postgres__session_in_utc() -%}
     set local time zone 'UTC'
 {%- endmacro %}
+
+
+{#- How nodes of dbt ended. See macros/engine/README.md. -#}
+{% macro postgres__keep_results(relation, rows) %}
+insert into {{ relation }} as known
+    (node_id, node_name, kind, node_group, model_name, schema_name, status, invocation_id, ran_at, succeeded_at, failing_since, skipped_since)
+select
+    *,
+    '{{ invocation_id }}',
+    now(),
+    case when status not in {{ failures() }} and status <> 'skipped' then now() end,
+    case when status in {{ failures() }} then now() end,
+    case when status = 'skipped' then now() end
+from (
+    values
+    {% for row in rows -%}
+    ({{ quoted(row) }}){{ ',' if not loop.last }}
+    {% endfor -%}
+) as ran (node_id, node_name, kind, node_group, model_name, schema_name, status)
+on conflict (node_id) do update set
+    node_name = excluded.node_name,
+    node_group = excluded.node_group,
+    model_name = excluded.model_name,
+    schema_name = excluded.schema_name,
+    status = excluded.status,
+    invocation_id = excluded.invocation_id,
+    ran_at = excluded.ran_at,
+    succeeded_at = coalesce(excluded.succeeded_at, known.succeeded_at),
+    -- What was skipped is as it was before.
+    failing_since = case
+        when excluded.status = 'skipped' then known.failing_since
+        when excluded.failing_since is not null then coalesce(known.failing_since, excluded.failing_since)
+    end,
+    skipped_since = case when excluded.status = 'skipped' then coalesce(known.skipped_since, excluded.skipped_since) end;
+{% endmacro %}

@@ -44,11 +44,10 @@ select
     coalesce(seats.seats, 0) as seats
 from flights
 -- a row at either end
-cross join lateral (
-    values
-    ('departure', flights.departure_airport, flights.arrival_airport),
-    ('arrival', flights.arrival_airport, flights.departure_airport)
-) as ends (movement, airport_code, linked_airport_code)
+cross join {{ rows_of('ends', ['movement', 'airport_code', 'linked_airport_code'], [
+    ["'departure'", 'flights.departure_airport', 'flights.arrival_airport'],
+    ["'arrival'", 'flights.arrival_airport', 'flights.departure_airport'],
+]) }}
 left join {{ ref('current_airports') }} as airports on airports.airport_code = ends.airport_code
 left join {{ ref('current_airports') }} as linked_airports on linked_airports.airport_code = ends.linked_airport_code
 left join passengers on passengers.flight_id = flights.flight_id

@@ -25,7 +25,7 @@ warehouse as (
 select
     warehouse.data_as_of,
     warehouse.loaded_at,
-    cast(floor(extract(epoch from {{ now_timestamp() }} - warehouse.data_as_of) / 60) as integer) as minutes_old,
+    cast(floor({{ seconds_between(now_timestamp(), 'warehouse.data_as_of') }} / 60) as integer) as minutes_old,
     coalesce(
         {{ now_timestamp() }} - warehouse.data_as_of > interval '{{ var("old_after_minutes") }} minutes', true
     ) as is_old

@@ -17,11 +17,7 @@ days as (
         {%- for column in performance_columns() %}
         coalesce(by_day.{{ column }}, 0) as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from generate_series(
-        cast({{ today() }} - 60 as timestamp),
-        cast({{ today() }} - 1 as timestamp),
-        interval '1 day'
-    ) as network_day
+    from {{ days_between('network_day', today() ~ ' - 60', today() ~ ' - 1') }}
     left join by_day on by_day.flight_date = cast(network_day as date)
 
 )

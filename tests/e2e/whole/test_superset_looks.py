@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from infra.superset import assets, canonical, narrow
-from tests.support.clicks import TEXTS, places
 from tests.support.browser import needs_browser
+from tests.support.clicks import TEXTS, places
 from tests.support.superset import TELEPHONE, Client, Dashboard
 
 pytestmark = pytest.mark.timeout(1200)
