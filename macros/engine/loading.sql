@@ -63,6 +63,14 @@
 {% macro default__make_function_of_moment(function, query) %}{{ engine_lacks('make_function_of_moment') }}{% endmacro %}
 
 
+{% macro function_rows(function, moment, name) -%}
+    {{ adapter.dispatch('function_rows', 'airline')(function, moment, name) }}
+{%- endmacro %}
+
+
+{% macro default__function_rows(function, moment, name) %}{{ engine_lacks('function_rows') }}{% endmacro %}
+
+
 {% macro keep_results(relation, rows) -%}
     {{ adapter.dispatch('keep_results', 'airline')(relation, rows) }}
 {%- endmacro %}

@@ -23,6 +23,14 @@
 {% macro default__beginning_of_time() %}{{ engine_lacks('beginning_of_time') }}{% endmacro %}
 
 
+{% macro moment_text(moment) -%}
+    {{ adapter.dispatch('moment_text', 'airline')(moment) }}
+{%- endmacro %}
+
+
+{% macro default__moment_text(moment) %}{{ engine_lacks('moment_text') }}{% endmacro %}
+
+
 {% macro utc_day(moment) -%}
     {{ adapter.dispatch('utc_day', 'airline')(moment) }}
 {%- endmacro %}

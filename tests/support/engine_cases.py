@@ -134,6 +134,11 @@ CASES = [
         f"{{{{ beginning_of_time() }}}} < {_moment('0001-01-02 00:00:00+00')}",
         "yes",
     ),
+    _value(
+        "moment_text",
+        "moment_text(moment_literal('2026-03-02 02:59:59+03'))",
+        "2026-03-01 23:59 UTC",
+    ),
     _value("utc_day", "as_text(utc_day(moment_literal('2026-03-02 02:59:59+03')))", "2026-03-01"),
     _value("utc_day", "as_text(utc_day(moment_literal('2026-02-28 23:00:00-01')))", "2026-03-01"),
     _same_moment("utc_midnight", """utc_midnight("date '2026-03-01'")""", "2026-03-01 00:00:00+00"),
@@ -357,5 +362,16 @@ CASES = [
             " skipped_since is null from kept_result order by 1",
         ),
         (("a", "skipped", "False", "False", "False"), ("b", "success", "False", "True", "True")),
+    ),
+    Case(
+        "function_rows",
+        (
+            "create function tried_at(m timestamptz) returns table (n integer, at timestamptz)"
+            " language sql as 'select 7, $1'",
+            f"select found.n, case when found.at = {_moment(_NOON)} then 'then' end"
+            f" from (select {_moment(_NOON)} as noon) as given"
+            " cross join {{ function_rows('tried_at', 'given.noon', 'found') }}",
+        ),
+        (("7", "then"),),
     ),
 ]

@@ -14,6 +14,11 @@
 
 
 {#- Not date_trunc or a bare cast: both follow the session's time zone. -#}
+{% macro postgres__moment_text(moment) -%}
+    to_char({{ moment }} at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+{%- endmacro %}
+
+
 {% macro postgres__utc_day(moment) -%}
     cast(({{ moment }}) at time zone 'UTC' as date)
 {%- endmacro %}

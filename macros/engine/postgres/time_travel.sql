@@ -27,3 +27,8 @@ $as_of$;
 comment on function {{ function }}(timestamptz) is
 '{{ model.name }} as it was known at a moment: made by dbt from the same SQL, over what the vault had by then.';
 {% endmacro %}
+
+
+{% macro postgres__function_rows(function, moment, name) -%}
+    lateral {{ function }}({{ moment }}) as {{ name }}
+{%- endmacro %}

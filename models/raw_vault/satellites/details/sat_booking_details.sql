@@ -1,4 +1,7 @@
-{{ config(indexes=[{'columns': ['booking_hash_key', 'load_date'], 'unique': true}]) }}
+{{ config(indexes=[
+    {'columns': ['booking_hash_key', 'load_date'], 'unique': true},
+    {'columns': ['load_date'], 'type': 'brin'}
+]) }}
 
 {{ automate_dv.sat(
     src_pk='booking_hash_key',
