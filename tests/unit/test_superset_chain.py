@@ -84,7 +84,7 @@ def test_every_column_of_every_dataset_is_watched(bundle, models):
 
 def test_a_mart_that_is_gone_names_its_charts(bundle, models):
     """Every chart on it would fail, and nobody would have said so."""
-    models = {name: model for name, model in models.items() if name != "v_airport_traffic_share"}
+    models = {name: model for name, model in models.items() if name != "airport_flights"}
     lines = found(bundle, models)
     assert any("«Распределение доли рейсов между аэропортами»" in line for line in lines)
 
@@ -128,11 +128,11 @@ def test_a_chart_in_no_row_is_told(bundle, models):
 def test_a_dashboard_that_a_role_reads_in_part_is_told(bundle, tmp_path):
     """One of its charts shows an error to whoever has the role."""
     (tmp_path / assets.ROLES).write_text(
-        (assets.FOLDER / assets.ROLES).read_text().replace("v_airport_traffic_share, ", "")
+        (assets.FOLDER / assets.ROLES).read_text().replace("airport_flights, ", "")
     )
     lines = chain.problems(bundle, ROOT, tmp_path)
     assert lines and all("airline_ops sees dashboard" in line for line in lines)
-    assert any("may not read v_airport_traffic_share" in line for line in lines)
+    assert any("may not read airport_flights" in line for line in lines)
 
 
 def test_a_chart_that_asks_for_what_its_dataset_has_not_is_named(bundle, models):
