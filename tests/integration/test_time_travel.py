@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import psycopg2
@@ -293,6 +294,84 @@ def test_dashboards_may_ask_marts_about_then_and_not_the_vault(history):
         assert cursor.fetchone()[0] > 0
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("select * from dwh_business.tickets_as_of(now())")
+
+
+@pytest.fixture(scope="module")
+def reports(history) -> History:
+    """The marts of reports and sales at NOW; the first load was when the history began."""
+    warehouse = history.warehouse
+    warehouse.rows(
+        "update dwh_control.load_batch set opened_at = %s, closed_at = %s"
+        " where closed_at is not null",
+        *[history.moments[0][0]] * 2,
+    )
+    done = warehouse.dbt(
+        *("run", "--select", "+as_reported,path:models/marts", "sales_by_day"),
+        *("--vars", f"{{now: '{NOW.isoformat()}'}}"),
+    )
+    assert done.success, messages(done)
+    return history
+
+
+def test_a_past_report_beside_what_is_known_now(reports):
+    """A report as of a moment would know of later flights, or 'now' would not."""
+    warehouse = reports.warehouse
+    moments = warehouse.rows("select known_at, moment from dwh_marts.known_moments order by 1")
+    assert len(moments) > 3
+    assert moments[0][0] == reports.moments[0][0]
+    newest = flown_by_day(reports.moments[-1][1])
+    differing = 0
+    for known_at, moment in moments:
+        then = [rows for at, rows in reports.moments if at <= known_at][-1]
+        found = warehouse.rows(
+            "select flight_date, flights_flown_reported, flights_flown, is_changed"
+            " from dwh_marts.as_reported where moment = %s",
+            moment,
+        )
+        assert len(found) == 60
+        assert {row[0]: row[1] for row in found if row[1]} == flown_by_day(then)
+        assert {row[0]: row[2] for row in found if row[2]} == newest
+        assert all(row[3] for row in found if row[1] != row[2])
+        differing += sum(row[1] != row[2] for row in found)
+    assert differing
+
+
+def test_sales_of_a_day(reports):
+    """A booking would count on another day than its own, or a return be forgotten."""
+    found = reports.warehouse.rows(
+        "select sales_date, bookings, booked_amount, seats_returned, is_whole_day"
+        " from dwh_marts.sales_by_day order by 1"
+    )
+    days = [NOW.date() - timedelta(days=number) for number in range(59, -1, -1)]
+    assert [row[0] for row in found] == days
+    assert [row[0] for row in found if not row[4]] == [NOW.date()]
+    made, amounts = Counter(), Counter()
+    for row in reports.source.rows["bookings"].values():
+        day = datetime.fromisoformat(row["book_date"]).astimezone(UTC).date()
+        made[day] += 1
+        amounts[day] += Decimal(row["total_amount"])
+    returned = Counter(
+        sale.returned.date()
+        for log in reports.sales.values()
+        for sale in log
+        if sale.returned is not None
+    )
+    assert sum(returned.values()) > 5
+    assert {row[0]: row[1] for row in found if row[1]} == dict(made)
+    assert {row[0]: row[2] for row in found if row[2]} == dict(amounts)
+    assert {row[0]: row[3] for row in found if row[3]} == dict(returned)
+
+
+def flown_by_day(rows: dict) -> dict[date, int]:
+    """UTC day of the scheduled departure -> flights that have flown, of the 60 days before NOW."""
+    return dict(
+        Counter(
+            datetime.fromisoformat(row["scheduled_departure"]).astimezone(UTC).date()
+            for row in rows["flights"].values()
+            if row["status"] in ("Departed", "Arrived")
+            and datetime.fromisoformat(row["scheduled_departure"]) < NOW.replace(hour=0)
+        )
+    )
 
 
 def text(moment: datetime) -> str:

@@ -15,7 +15,7 @@ made as (
         {{ utc_day(plausible_moment('bookings.book_date')) }} as sales_date,
         count(*) as bookings,
         sum({{ plausible_amount('bookings.total_amount') }}) as booked_amount
-    from {{ ref('bookings_made') }} as bookings
+    from {{ ref('standing_bookings') }} as bookings
     where
         bookings.changed_at >= {{ utc_midnight(first_day) }}
         and {{ plausible_moment('bookings.book_date') | indent(8) }} >= {{ utc_midnight(first_day) }}

@@ -1,5 +1,5 @@
 -- Wrong if this returns a row: a mart reads something else than current_*, the kept segments, the flow's helpers and what was sold and returned, so it may see old versions or deleted rows.
-{%- set allowed = ['load_batches', 'changed_flow_days', 'kept_ticket_flights', 'segment_sales', 'bookings_made', 'segment_returns'] -%}
+{%- set allowed = ['load_batches', 'changed_flow_days', 'kept_ticket_flights', 'segment_sales', 'standing_bookings', 'segment_returns'] -%}
 {%- set found = [] -%}
 {%- if execute -%}
     {%- for mart in graph.nodes.values()
