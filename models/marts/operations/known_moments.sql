@@ -40,6 +40,6 @@ where
     moments.known_at <= {{ now_timestamp() }}
     and (
         moments.known_at > {{ now_timestamp() }} - interval '12 hours'
-        or moments.known_at = first_load.closed_at
+        or (moments.known_at = first_load.closed_at and first_load.closed_at >= {{ utc_midnight(today() ~ ' - 13') }})
         or moments.known_at = {{ utc_midnight(utc_day('moments.known_at')) }}
     )

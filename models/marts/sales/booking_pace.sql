@@ -1,61 +1,73 @@
 with
 
-curve as (
+-- The curves are a table: they are as of its newest build, and so is all that is beside them.
+built as (
 
-    select
-        booking_curve.flight_id,
-        booking_curve.days_before_departure,
-        booking_curve.seats,
-        booking_curve.seats_sold,
-        booking_curve.scheduled_departure <= {{ now_timestamp() }} as has_departed
-    from {{ ref('booking_curve') }} as booking_curve
+    select max(curve.measured_at) as built_at
+    from {{ ref('booking_curve') }} as curve
 
 ),
 
--- how far each flight has come
+seats as (
+
+    {{ seats_per_aircraft() }}
+
+),
+
 flights as (
 
     select
-        curve.flight_id,
-        curve.has_departed,
-        max(curve.seats) as seats,
-        min(curve.days_before_departure) as newest_day
-    from curve
-    group by curve.flight_id, curve.has_departed
+        flights.flight_id,
+        coalesce(seats.seats, 0) as seats,
+        {{ plausible_moment('flights.scheduled_departure') | indent(8) }} <= built.built_at as has_departed,
+        floor({{ days_until_departure('flights', 'built.built_at') }}) as days_left
+    from {{ ref('current_flights') }} as flights
+    cross join built
+    left join seats on seats.aircraft_code = flights.aircraft_code
+    where
+        {{ is_traffic('flights') }}
+        and {{ plausible_moment('flights.scheduled_departure') | indent(8) }} > built.built_at - interval '720 hours'
+        and {{ plausible_moment('flights.scheduled_departure') | indent(8) }} <= built.built_at + interval '1464 hours'
 
 ),
 
--- A curve begins with the first sale: before it a flight has its seats all the same, and none of them sold.
-seats as (
+-- A curve begins with the first sale: before it, or without one, a flight has its seats all the same. A day that is not
+-- over yet is none: its sales would read as a collapse.
+by_day as (
 
     select
         days_before_departure,
-        count(*) filter (where flights.has_departed) as usual_flights,
-        sum(flights.seats) filter (where flights.has_departed) as usual_seats,
-        count(*) filter (where not flights.has_departed) as coming_flights,
-        sum(flights.seats) filter (where not flights.has_departed) as coming_seats
+        flights.has_departed,
+        flights.seats,
+        coalesce(curve.seats_sold, 0) as seats_sold
     from {{ numbers_between('days_before_departure', '0', '60') }}
-    inner join flights on flights.newest_day <= days_before_departure
-    group by days_before_departure
+    inner join flights on flights.has_departed or flights.days_left < days_before_departure
+    left join {{ ref('booking_curve') }} as curve
+        on
+            curve.flight_id = flights.flight_id
+            and curve.days_before_departure = days_before_departure
 
 ),
 
-sold as (
+days as (
 
     select
-        curve.days_before_departure,
-        sum(curve.seats_sold) filter (where curve.has_departed) as usual_sold,
-        sum(curve.seats_sold) filter (where not curve.has_departed) as coming_sold
-    from curve
-    group by curve.days_before_departure
+        by_day.days_before_departure,
+        count(*) filter (where by_day.has_departed) as usual_flights,
+        sum(by_day.seats) filter (where by_day.has_departed) as usual_seats,
+        sum(by_day.seats_sold) filter (where by_day.has_departed) as usual_sold,
+        count(*) filter (where not by_day.has_departed) as coming_flights,
+        sum(by_day.seats) filter (where not by_day.has_departed) as coming_seats,
+        sum(by_day.seats_sold) filter (where not by_day.has_departed) as coming_sold
+    from by_day
+    group by by_day.days_before_departure
 
 )
 
 select
-    seats.days_before_departure,
-    seats.usual_flights,
-    cast(100.0 * coalesce(sold.usual_sold, 0) / nullif(seats.usual_seats, 0) as numeric(10, 2)) as usual_sold_percent,
-    seats.coming_flights,
-    cast(100.0 * coalesce(sold.coming_sold, 0) / nullif(seats.coming_seats, 0) as numeric(10, 2)) as coming_sold_percent
-from seats
-left join sold on sold.days_before_departure = seats.days_before_departure
+    days.days_before_departure,
+    days.usual_flights,
+    cast(100.0 * days.usual_sold / nullif(days.usual_seats, 0) as numeric(10, 2)) as usual_sold_percent,
+    days.coming_flights,
+    cast(100.0 * days.coming_sold / nullif(days.coming_seats, 0) as numeric(10, 2)) as coming_sold_percent
+from days

@@ -34,6 +34,7 @@ returned as (
     where
         returns.returned_at >= {{ utc_midnight(first_day) }}
         and returns.returned_at <= {{ now_timestamp() }}
+        and not returns.is_rebooked
     group by {{ utc_day('returns.returned_at') }}
 
 )
