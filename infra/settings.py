@@ -401,6 +401,16 @@ class Settings:
             variables["DBT_LOG_PATH"] = str(self.home / "dbt" / "logs")
         return variables
 
+    def service_environment(self) -> dict[str, str]:
+        """`environment` for a service that writes to nobody: other settings of the mail to owners
+        do not start it again.
+        """
+        return {
+            name: value
+            for name, value in self.environment().items()
+            if not any(each.variable == name and each.group == ALERTS for each in DECLARED.values())
+        }
+
     def secret(self, role: str) -> str:
         """The generated password of `role`, made when first asked for; a file with mode 0600."""
         folder = self.home / "secrets"

@@ -51,7 +51,7 @@ def dbt_artifacts(settings: Settings) -> Path:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of each Airflow process; without the databases' admin."""
-    variables = settings.environment()
+    variables = settings.service_environment()
     del variables["AIRLINE_ADMIN_PASSWORD"]
     del variables["AIRLINE_AIRFLOW_PASSWORD"]
     # Cosmos runs dbt in copies of the project, and expects dbt's output there.

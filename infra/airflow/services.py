@@ -23,7 +23,7 @@ class Component(Service):
     health = ""
 
     def program(self) -> Program:
-        environment = self.settings.environment()
+        environment = self.settings.service_environment()
         # They log in with roles of their own, and do not get the admin's password.
         del environment["AIRLINE_ADMIN_PASSWORD"]
         del environment["AIRLINE_AIRFLOW_PASSWORD"]

@@ -83,6 +83,10 @@ class Book:
     # Cause -> (when it was over last, how often it had come back).
     recent: dict[str, tuple[float, int]] = field(default_factory=dict)
     outbox: list[Message] = field(default_factory=list)
+    # Addresses that the mail server does not take, while it takes others of the same owner.
+    refused: list[str] = field(default_factory=list)
+    # The mail server that the service which sends them was started with; none: files.
+    way: str = ""
 
     @property
     def opened(self) -> list[Incident]:
@@ -266,4 +270,6 @@ def from_json(told: dict[str, Any]) -> Book:
             )
             for each in told["outbox"]
         ],
+        told.get("refused", []),
+        told.get("way", ""),
     )

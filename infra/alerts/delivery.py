@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import threading
 from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,8 +14,9 @@ from infra.settings import Settings
 from infra.stack import runtime
 
 TODO = "mend AIRLINE_SMTP_*, then './airline up'; it is tried again by itself"
-# How long the mail server may take for one answer, in seconds.
-PATIENCE = 10
+# How long the mail server may take for one answer, in seconds; and for the one that takes the text,
+# which it may look through first.
+PATIENCE, LOOKS_THROUGH = 10, 60
 # Files of messages that are kept.
 KEPT = 1000
 STARTTLS, TLS, PLAIN = "starttls", "tls", "none"
@@ -41,39 +43,61 @@ def way(settings: Settings) -> str:
     """Where messages go, for people."""
     if settings.smtp_host:
         return f"mail by {settings.smtp_host}:{settings.smtp_port}"
+    return files(settings)
+
+
+def files(settings: Settings) -> str:
     return f"files in {messages(settings)}"
 
 
-def send(settings: Settings, letter: EmailMessage, name: str) -> None:
-    """Sends it. Raises AirlineError where it did not go out, without any secret: Refused where
-    others may well do, Unsure where it may have gone out after all.
+def send(settings: Settings, letter: EmailMessage, name: str) -> list[str]:
+    """Sends it; returns the addresses that the server does not take, where it takes others. Raises
+    AirlineError where it did not go out, without any secret: Refused where others may well do,
+    Unsure where it may have gone out after all.
     """
     if not settings.smtp_host:
         _write(settings, letter, name)
-        return
+        return []
     where = f"{settings.smtp_host}:{settings.smtp_port}"
     try:
         session = _session(settings)
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
         raise AirlineError(f"{where} takes no mail ({_reason(error)})", TODO) from None
+    begun = _notice_text(session)
     try:
-        session.send_message(letter)
+        return sorted(session.send_message(letter))
     except smtplib.SMTPRecipientsRefused:
         raise Refused(
             f"{where} takes no mail for {letter['To']}",
             "mend the address in models/groups.yml, or let the server take it",
         ) from None
     except smtplib.SMTPServerDisconnected as error:
-        raise Unsure(f"{where} went away ({_reason(error)})", TODO) from None
+        kind = Unsure if begun.is_set() else AirlineError
+        raise kind(f"{where} went away ({_reason(error)})", TODO) from None
     except smtplib.SMTPException as error:
         raise Refused(f"{where} refused a message ({_reason(error)})", TODO) from None
     except OSError as error:
+        if not begun.is_set():
+            raise AirlineError(f"{where} takes no mail ({_reason(error)})", TODO) from None
         raise Unsure(f"{where} did not say whether it took a message", TODO) from error
     finally:
         # What was taken was taken, however the server says good-bye.
         with suppress(smtplib.SMTPException, OSError):
             session.quit()
         session.close()
+
+
+def _notice_text(session: smtplib.SMTP) -> threading.Event:
+    """Set when the text begins to go out: before that, the server cannot have taken it."""
+    begun, data = threading.Event(), session.data
+
+    def noted(text: bytes) -> tuple[int, bytes]:
+        begun.set()
+        session.sock.settimeout(LOOKS_THROUGH)
+        return data(text)
+
+    session.data = noted
+    return begun
 
 
 def _session(settings: Settings) -> smtplib.SMTP:
@@ -107,9 +131,9 @@ def _session(settings: Settings) -> smtplib.SMTP:
 def _password(settings: Settings) -> str:
     try:
         return Path(settings.smtp_password_file).read_text().strip()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise AirlineError(
-            f"the mail server's password cannot be read ({error.strerror})",
+            f"the mail server's password cannot be read ({_reason(error)})",
             "put it into a file of its own and name that in AIRLINE_SMTP_PASSWORD_FILE",
         ) from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Set
 from email.message import EmailMessage
@@ -16,7 +17,7 @@ from infra.alerts import book as books
 from infra.alerts import delivery
 from infra.alerts.book import Book, Message
 from infra.alerts.delivery import Refused, Unsure
-from infra.alerts.letter import letter
+from infra.alerts.letter import letter, subject
 from infra.alerts.owners import Owner, owner_of, owners
 from infra.alerts.trouble import Trouble
 from infra.errors import AirlineError
@@ -29,7 +30,7 @@ MOST_SENDINGS = 2
 # Seconds until a message is tried again; twice as long each time.
 RETRY, LONGEST_RETRY = 10.0, 300.0
 
-Send = Callable[[Settings, EmailMessage, str], None]
+Send = Callable[[Settings, EmailMessage, str], list[str]]
 
 
 class Desk:
@@ -47,9 +48,13 @@ class Desk:
         self._book = read(settings)
         self._on_disk = _text(self._book)
         self._looked_at: float | None = None
+        self._not_written: OSError | None = None
 
     def look(self, troubles: Iterable[Trouble], unanswered: Set[str]) -> None:
-        """One round: what is seen now goes into the book, and what is due out of the house."""
+        """One round: what is seen now goes into the book, and the messages that are due are sent.
+
+        Raises OSError where the book cannot be written, after mail has gone out all the same.
+        """
         now = self._clock()
 
         @functools.cache
@@ -66,6 +71,8 @@ class Desk:
             is_at_work=lambda: home.is_busy(self._settings),
         )
         self._looked_at = now
+        self._book.way = delivery.way(self._settings) if self._settings.smtp_host else ""
+        self._not_written = None
         self._write()
         for message in list(self._book.outbox):
             if not message.unsure:
@@ -73,6 +80,8 @@ class Desk:
                 message.owner = owner_of(found(), message.groups[0])
             if now >= message.next_try and not self._deliver(message, now):
                 break
+        if self._not_written:
+            raise self._not_written
 
     def _deliver(self, message: Message, now: float) -> bool:
         """Sends a message. Returns whether it is worth trying others."""
@@ -82,16 +91,25 @@ class Desk:
             self._write()
             try:
                 made = letter(message, self._settings.smtp_from, str(self._settings.home), now)
-                self._send(self._settings, made, message.id)
-            except AirlineError as error:
+                refused = self._send(self._settings, made, message.id)
+                taken = {each.strip() for each in message.owner.email.split(",")} - set(refused)
+                self._book.refused = sorted({*self._book.refused, *refused} - taken)
+            except Exception as error:
                 goes_on = isinstance(error, Refused)
                 if not isinstance(error, Unsure):
                     message.unsure -= 1
-                message.problem = str(error)
+                known = isinstance(error, AirlineError)
+                message.problem = str(error) if known else f"a message: {type(error).__name__}"
                 message.next_try = now + min(RETRY * 2**message.failures, LONGEST_RETRY)
                 message.failures += 1
                 self._write()
                 return goes_on
+        else:
+            print(
+                f"{message.unsure} times sent, and nobody knows whether it arrived: "
+                f"{subject(message)}",
+                file=sys.stderr,
+            )
         self._book.outbox.remove(message)
         self._write()
         return goes_on
@@ -100,8 +118,15 @@ class Desk:
         told = _text(self._book)
         if told != self._on_disk:
             place = delivery.folder(self._settings)
-            runtime.make_folder(self._settings, place, mode=0o700)
-            write_whole(place / "book.json", told)
+            try:
+                runtime.make_folder(self._settings, place, mode=0o700)
+                write_whole(place / "book.json", told)
+            except OSError as error:
+                if not self._settings.smtp_host:
+                    raise
+                # A full disk is what must be told, and mail needs none.
+                self._not_written = error
+                return
             self._on_disk = told
 
 

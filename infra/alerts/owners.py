@@ -30,7 +30,7 @@ def owners(models: Path) -> dict[str, Owner]:
                 email = ", ".join(email) if isinstance(email, list) else str(email)
                 if email:
                     found[group["name"]] = Owner(str(owner.get("name") or group["name"]), email)
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
             raise AirlineError(
                 f"{file} cannot be read as groups of dbt ({type(error).__name__})",
                 "mend it: './airline dbt parse' says where",

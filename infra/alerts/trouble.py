@@ -19,7 +19,8 @@ class Trouble:
 
     `cause` is the same for as long as it lasts, and `text` says what is wrong now and what to do.
     `check` is the line of `status` that knows of it, `group` one of models/groups.yml. `because`
-    are causes (patterns) of which this is a mere consequence.
+    are causes (patterns) of which this is a mere consequence. `is_own`: it is told whatever else is
+    wrong.
     """
 
     cause: str
@@ -28,6 +29,7 @@ class Trouble:
     group: str = PLATFORM
     because: tuple[str, ...] = ()
     patience: float = PATIENCE
+    is_own: bool = False
 
 
 def roots(troubles: Iterable[Trouble]) -> dict[str, str]:

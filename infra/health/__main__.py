@@ -24,6 +24,8 @@ from infra.settings import Settings
 
 # Seconds between two rounds of checks. A scrape returns the results of the last round.
 PAUSE = 10
+# How long a message that is going out may take to end when the service is stopped, in seconds.
+LAST_MESSAGE = 5
 
 
 class Latest:
@@ -34,6 +36,7 @@ class Latest:
         self._metrics: list[Metric] = [examined()]
         self._desk: Desk | None = None
         self._complaint = ""
+        self._telling: threading.Thread | None = None
 
     def collect(self) -> list[Metric]:
         return self._metrics
@@ -43,11 +46,23 @@ class Latest:
             try:
                 services, findings = checks.examine(self._settings)
                 self._metrics = collect(self._settings, services, findings)
-                self._tell(services, findings)
+                self._begin_to_tell(services, findings)
             except Exception:
                 # airline_examined_timestamp_seconds stays old, and an alert fires.
                 traceback.print_exc()
             stopping.wait(PAUSE)
+
+    def _begin_to_tell(self, services: list[Finding], findings: list[Finding]) -> None:
+        """In a thread of its own: a mail server that answers slowly holds up no check."""
+        if self._telling and self._telling.is_alive():
+            return
+        self._telling = threading.Thread(target=self._tell, args=(services, findings), daemon=True)
+        self._telling.start()
+
+    def finish(self) -> None:
+        """Waits for a message that is going out."""
+        if self._telling:
+            self._telling.join(LAST_MESSAGE)
 
     def _tell(self, services: list[Finding], findings: list[Finding]) -> None:
         """Writes to owners; where that is not possible `status` says so, and the log once."""
@@ -60,6 +75,9 @@ class Latest:
             complaint = str(error)
         except OSError as error:
             complaint = f"{error.filename or self._settings.home}: {error.strerror}"
+        except Exception:
+            complaint = "an error of the program"
+            traceback.print_exc()
         if complaint and complaint != self._complaint:
             print(f"owners are not told: {complaint}", file=sys.stderr)
         self._complaint = complaint
@@ -78,6 +96,7 @@ def main() -> int:
     start_http_server(settings.port("metrics"), settings.host, registry)
     while not stopping.is_set():
         time.sleep(0.2)
+    latest.finish()
     return 0
 
 

@@ -19,10 +19,16 @@ def messages(settings: Settings) -> Finding:
     problem = ""
     if waiting:
         problem = f"{len(waiting)} not sent: {waiting[0].problem}"
+    elif book.refused:
+        problem = (
+            f"the mail server takes none for {', '.join(book.refused)}: mend the address in "
+            "models/groups.yml"
+        )
     told = f"{len(causes)} open ({', '.join(causes)})" if causes else "none open"
+    way = book.way or delivery.files(settings)
     return Finding(
         "",
-        f"{told}; {delivery.way(settings)}",
+        f"{told}; {way}",
         problem,
-        {"open": causes, "unsent": len(waiting), "way": delivery.way(settings)},
+        {"open": causes, "unsent": len(waiting), "refused": book.refused, "way": way},
     )

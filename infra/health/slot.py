@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.alerts.trouble import Trouble
 from infra.connect import connector
 from infra.health.finding import Finding, size
 from infra.settings import Settings
@@ -9,6 +10,8 @@ from infra.source.servers import Primary
 
 # A slot that retains this share of max_slot_wal_keep_size is reported.
 ALARMING_SHARE = 0.5
+# What is about to be lost is told whatever it comes from, and be it known since yesterday.
+GROWING, LOST = "slot grows", "slot lost"
 
 
 def slot(settings: Settings) -> Finding:
@@ -31,14 +34,17 @@ def slot(settings: Settings) -> Finding:
     active, retained, wal_status, limit = rows[0]
     share = (retained or 0) / limit if limit else 0.0
     problem = "" if active else "nobody reads it: see './airline logs connect', then './airline up'"
+    troubles = [] if active else [Trouble("slot", problem, "slot")]
     if wal_status == "lost":
         problem = "its WAL is gone, changes were missed: './airline resync' finds all of them"
+        troubles.append(Trouble(LOST, problem, "slot", is_own=True))
     elif wal_status == "unreserved" or share >= ALARMING_SHARE:
         problem = (
             f"it keeps {share:.0%} of what it may before it is lost: "
             + ("whoever reads it is slow" if active else "nobody reads it")
             + ", see './airline logs connect'"
         )
+        troubles.append(Trouble(GROWING, problem, "slot", is_own=True))
     return Finding(
         "",
         f"{connector.SLOT} {'active' if active else 'inactive'}, retains {size(retained or 0)}"
@@ -50,4 +56,5 @@ def slot(settings: Settings) -> Finding:
             "limit_bytes": limit,
             "wal_status": wal_status,
         },
+        troubles=troubles,
     )

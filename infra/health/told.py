@@ -44,10 +44,10 @@ def _of_services(
             # The same of each service: nobody can be asked about any.
             yield Trouble(SUPERVISOR, each.problem, SUPERVISOR, patience=SETTLING)
             return
-        last = each.values["last_error"]
+        # Not its last error: a server's words may quote a row.
         text = (
             f"{each.problem}: './airline up' starts what does not run, './airline logs "
-            f"{each.name}' says more" + (f"; the last error that it logged: {last}" if last else "")
+            f"{each.name}' says more"
         )
         behind = tuple(cause_of(need) for need in needs.get(each.name, ()))
         cause = cause_of(each.name)
@@ -65,7 +65,8 @@ def _of_checks(findings: Iterable[Finding]) -> Iterator[Trouble]:
         behind = (*(cause_of(need) for need in sorted(check.needs)), *check.because, *own)
         if each.troubles:
             for trouble in each.troubles:
-                yield replace(trouble, because=(*trouble.because, *behind))
+                because = () if trouble.is_own else (*trouble.because, *behind)
+                yield replace(trouble, because=because)
         elif each.problem and each.is_known:
             yield Trouble(each.name, each.problem, each.name, because=behind)
         elif each.problem:

@@ -14,14 +14,22 @@ FACTOR = 2
 # Smaller differences are chance.
 LEAST_CHANGES = 1000
 
-# The first batch has the history; a full refresh reads all of it again. Days on which nothing was
-# loaded say nothing: nobody ran the stack.
+# The first batch has the history, a full refresh reads all of it again, and a column that was added
+# some of it: what was read before does not count. A day of which nothing is known had no change, or
+# nobody ran the stack: after such a day few changes are no surprise.
 DAYS = f"""
-with counted as (
+with loaded as (
     select
         split_part(batch_range.topic, '.', -1) as table_name,
         floor(extract(epoch from now() - batch.opened_at) / 86400) as day,
-        sum(batch_range.to_offset - batch_range.from_offset) as changes
+        batch_range.to_offset - greatest(
+            batch_range.from_offset,
+            max(batch_range.to_offset) over (
+                partition by batch_range.topic, batch_range.kafka_partition
+                order by batch_range.load_batch_id
+                rows between unbounded preceding and 1 preceding
+            )
+        ) as changes
     from dwh_control.load_batch as batch
     inner join dwh_control.load_batch_range as batch_range using (load_batch_id)
     where
@@ -32,13 +40,22 @@ with counted as (
             select min(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
         )
         and split_part(batch_range.topic, '.', -2) = 'public'
-    group by 1, 2
+),
+
+counted as (
+    select table_name, day, sum(greatest(changes, 0)) as changes
+    from loaded
+    group by table_name, day
 )
 
 select
     days.table_name,
     coalesce(max(days.changes) filter (where days.day = 0), 0)::bigint,
-    min(days.changes) filter (where days.day > 0)::bigint,
+    case
+        when count(*) filter (where days.day > 0) = max(days.day)
+            then min(days.changes) filter (where days.day > 0)
+        else 0
+    end::bigint,
     max(days.changes) filter (where days.day > 0)::bigint,
     count(*) filter (where days.day > 0)
 from counted as days

@@ -68,7 +68,7 @@ class Ingest(Service):
 
 def ingest_environment(settings: Settings) -> dict[str, str]:
     """What `python -m ingest` runs with: logged in as its own role."""
-    environment = settings.environment()
+    environment = settings.service_environment()
     # It has no business with the admin's.
     del environment["AIRLINE_ADMIN_PASSWORD"]
     environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)

@@ -58,6 +58,7 @@ def compare_all(settings: Settings, progress: Progress) -> int:
     print(aligned(rows, ("table", "source", "vault", "differences"), ""))
     differences = sum(each.differences for each in results)
     ill = findings.source + [line for each in results for line in each.findings]
+    audit.note(warehouse.dbt_dsn(settings), results, len(ill))
     for line in ill:
         print(f"finding: {line}")
     if request := resync_due.request(resync_due.noted(settings)):

@@ -16,7 +16,7 @@ DATABASE = "superset"
 
 def environment(settings: Settings) -> dict[str, str]:
     """Superset's environment variables: the stack's settings without the databases' admin."""
-    variables = settings.environment()
+    variables = settings.service_environment()
     del variables["AIRLINE_ADMIN_PASSWORD"]
     return variables | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),

@@ -37,6 +37,15 @@ where
                 and built.invocation_id = '{{ invocation_id }}'
                 and built.status = 'success'
         )
+        -- Airflow builds without unit tests: that none of the model ran says nothing of it.
+        and exists (
+            select 1
+            from {{ load_batch_relation('node_result') }} as tried
+            where
+                tried.kind = 'unit_test'
+                and tried.model_name = known.model_name
+                and tried.invocation_id = '{{ invocation_id }}'
+        )
     )
     {%- endif %}
     {%- endif -%}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import random
 import smtplib
+import types
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -218,15 +221,18 @@ class Office:
         self.now = 1_000_000.0
         self.sent: list[tuple[EmailMessage, str]] = []
         self.on_send: Callable[[], None] = lambda: None
+        # Addresses that the server does not take.
+        self.refused: list[str] = []
         self.open()
 
     def open(self) -> None:
         """A new process: it knows what is on disk."""
         self.desk = desk.Desk(self.settings, lambda: self.now, self._send)
 
-    def _send(self, settings: Settings, made: EmailMessage, name: str) -> None:
+    def _send(self, settings: Settings, made: EmailMessage, name: str) -> list[str]:
         self.on_send()
         self.sent.append((made, name))
+        return self.refused
 
     def go(self, seconds: float, *ill: Trouble) -> None:
         for _ in range(int(seconds // ROUND)):
@@ -330,6 +336,46 @@ def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(office):
     office.on_send = lambda: None
     office.go(600)
     assert office.sent == []
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "ж", 0, 1, "no"), RuntimeError()])
+def test_an_error_of_the_program_loses_no_message(office, error):
+    """A password with a letter that no mail server takes: after the third round nobody is told."""
+
+    def fail() -> None:
+        raise error
+
+    office.on_send = fail
+    office.go(3600, trouble("slot"))
+    assert type(error).__name__ in messages(office.settings).problem
+    office.on_send = lambda: None
+    office.go(310, trouble("slot"))
+    assert office.to == [PLATFORM_MAIL]
+
+
+def test_one_of_several_addresses_that_is_refused_is_said(office):
+    """One of an owner's addresses gets nothing, and everything looks well."""
+    office.refused = [PLATFORM_MAIL]
+    office.go(300, trouble("slot"))
+    assert f"takes none for {PLATFORM_MAIL}" in messages(office.settings).problem
+    office.refused = []
+    office.go(300)
+    assert messages(office.settings).problem == ""
+
+
+def test_a_full_disk_is_told_by_mail(office, monkeypatch):
+    """What stops everything is what nobody hears of, for the book needs room too."""
+    office.settings = dataclasses.replace(office.settings, smtp_host="mail.example")
+    office.open()
+
+    def full(file, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(desk, "write_whole", full)
+    for _ in range(30):
+        with suppress(OSError):
+            office.go(ROUND, trouble("disk space"))
+    assert office.to == [PLATFORM_MAIL]
 
 
 def test_one_address_that_is_refused_holds_nobody_up(office):
@@ -502,19 +548,28 @@ def test_a_password_goes_nowhere_without_encryption(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("error", "at_text", "kind"),
     [
-        (smtplib.SMTPDataError(550, b"no ANNA"), delivery.Refused),
-        (smtplib.SMTPServerDisconnected("gone"), delivery.Unsure),
-        (TimeoutError("timed out"), delivery.Unsure),
-        (smtplib.SMTPRecipientsRefused({}), delivery.Refused),
+        (smtplib.SMTPDataError(550, b"no ANNA"), True, delivery.Refused),
+        (smtplib.SMTPServerDisconnected("gone"), True, delivery.Unsure),
+        (smtplib.SMTPServerDisconnected("gone"), False, AirlineError),
+        (TimeoutError("timed out"), True, delivery.Unsure),
+        (TimeoutError("timed out"), False, AirlineError),
+        (smtplib.SMTPRecipientsRefused({}), False, delivery.Refused),
     ],
 )
-def test_what_a_mail_server_answers_is_told_without_its_words(monkeypatch, error, kind):
+def test_what_a_mail_server_answers_is_told_without_its_words(monkeypatch, error, at_text, kind):
     """What may have gone out is sent for ever, or what was refused is taken for sent."""
 
     class Session:
+        sock = types.SimpleNamespace(settimeout=lambda seconds: None)
+
         def send_message(self, made):
+            if at_text:
+                self.data(b"")
+            raise error
+
+        def data(self, text):
             raise error
 
         def quit(self):
@@ -525,6 +580,7 @@ def test_what_a_mail_server_answers_is_told_without_its_words(monkeypatch, error
 
     monkeypatch.setattr(delivery, "_session", lambda settings: Session())
     settings = dataclasses.replace(Settings.from_environment({}), smtp_host="mail.example")
-    with pytest.raises(kind) as raised:
+    with pytest.raises(AirlineError) as raised:
         delivery.send(settings, EmailMessage(), "1")
+    assert type(raised.value) is kind
     assert "ANNA" not in str(raised.value)

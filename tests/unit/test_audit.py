@@ -16,6 +16,7 @@ def test_what_is_not_loaded_is_explained(monkeypatch, capsys, arguments, said):
     table = results.TableResult("seats", ["seat_no"], missing=1)
     monkeypatch.setattr(command, "audit", lambda *_, **__: iter([table]))
     monkeypatch.setattr(command, "pending", lambda _: Pending(3, False))
+    monkeypatch.setattr(command, "note", lambda *_: None)
     assert command.main(arguments, "", "", lambda _: None) == 1
     shown = capsys.readouterr().out
     assert "3 landed events are not loaded yet" in shown and said in shown

@@ -43,6 +43,9 @@ $hold$
 
 {#- How nodes of dbt ended. See macros/engine/README.md. -#}
 {% macro postgres__keep_results(relation, rows) %}
+-- Two runs that end at the same moment would delete and write the same rows in another order.
+select pg_advisory_xact_lock(hashtext('airline results'));
+
 insert into {{ relation }} as known
     (node_id, node_name, kind, node_group, model_name, schema_name, status, invocation_id, ran_at, succeeded_at, failing_since, skipped_since)
 select
