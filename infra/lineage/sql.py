@@ -23,6 +23,8 @@ Side = tuple[str, str]
 Pair = tuple[Side, Side]
 # Members of an event that hold a row of the source.
 IMAGES = ("after", "before")
+# How the functions end that macros/time_travel makes beside the marts.
+AS_OF = "_as_of"
 
 
 class PostgreSQL(Postgres):
@@ -180,6 +182,9 @@ class _Query:
         if isinstance(source, (exp.Subquery, exp.Query, exp.Values)):
             return self._inside(source)
         depends = self.of(source)
+        if mart := _of_a_moment(source):
+            found = self.known(*mart)
+            return replace(found, rows=found.rows | depends.as_rows())
         return Relation({}, depends.as_rows(), depends)
 
     # -- hubs and links
@@ -343,6 +348,14 @@ class _Query:
             _narrowed(inside.value, keys, self.columns_of),
             _narrowed(inside.rows, keys, self.columns_of),
         )
+
+
+def _of_a_moment(source: exp.Expression) -> tuple[str, str] | None:
+    """(schema, name) of the mart whose rows a function gives as they were known at a moment."""
+    call = source.expression if isinstance(source, exp.Dot) else None
+    if not isinstance(call, exp.Anonymous) or not call.name.endswith(AS_OF):
+        return None
+    return source.this.name, call.name.removesuffix(AS_OF)
 
 
 def _narrowed(

@@ -108,6 +108,11 @@ def _let_in(settings: Settings) -> None:
     """Makes the logins of those who look at dashboards, each with its one role."""
     from superset import security_manager
 
+    if settings.superset_user in logins(settings):
+        raise SystemExit(
+            f"AIRLINE_SUPERSET_USER={settings.superset_user} is the login of another role: choose "
+            "another name for the admin"
+        )
     for name, (role, password) in logins(settings).items():
         user = security_manager.find_user(name)
         wanted = security_manager.find_role(role)

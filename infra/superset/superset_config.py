@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap, language, narrow
+from infra.superset import basemap, landing, language, narrow
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -101,8 +101,7 @@ THEME_DARK = None
 
 
 def FLASK_APP_MUTATOR(app: Any) -> None:
-    from superset.translations.utils import get_language_pack
-
     narrow.install(app)
+    landing.install(app)
     if _settings.language == language.RUSSIAN:
-        language.complete(get_language_pack(language.RUSSIAN))
+        language.install(app)

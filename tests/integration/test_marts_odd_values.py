@@ -45,6 +45,11 @@ MARTS = {
     "presentation.booking_curve": ["flight_id", "days_before_departure"],
     "presentation.airport_passenger_flow": ["flight_date", "airport_code", "linked_airport_code"],
     "presentation.frequent_flyers": ["passenger_id"],
+    "dwh_marts.sales_by_day": ["sales_date"],
+    "dwh_marts.booking_pace": ["days_before_departure"],
+    "dwh_marts.route_outlook": ["departure_airport", "arrival_airport"],
+    "dwh_marts.known_moments": ["known_at"],
+    "dwh_marts.as_reported": ["known_at", "flight_date"],
     # one row each, of the loads and not of the source
     "dwh_marts.data_freshness": [],
     "dwh_marts.airport_data_freshness": [],
@@ -64,6 +69,11 @@ OF_THE_NETWORK = {
         *("flights_on_time", "passengers", "revenue", "seat_km", "passenger_km", "seat_km_revenue"),
         *("completion_percent", "on_time_percent", "load_factor_percent", "revenue_per_seat_km"),
     ],
+    # A key that changes is a row that goes.
+    "dwh_marts.sales_by_day": ["seats_returned", "returned_amount"],
+    "dwh_marts.booking_pace": [
+        *("usual_flights", "usual_sold_percent", "coming_flights", "coming_sold_percent"),
+    ],
     "presentation.frequent_flyers": ["customer_group", "updated_at"],
     "presentation.airport_passenger_flow": ["load_batch_id"],
     "dwh_marts.data_freshness": ["data_as_of", "loaded_at", "minutes_old"],
@@ -77,7 +87,7 @@ REPORTED = [
     ("ticket_flights", "amount", "NAN"),
 ]
 WHEN_MADE = {"updated_at", "load_batch_id", "data_as_of", "loaded_at", "minutes_old"}
-WITHOUT_A_PAST = ("airport_passenger_flow", "data_freshness")
+WITHOUT_A_PAST = ("airport_passenger_flow", "data_freshness", "as_reported", "known_moments")
 
 Rows = dict[str, dict[tuple, dict[str, Any]]]
 
@@ -189,14 +199,16 @@ class Marts:
         if "passenger_id" in row:
             return not (row["passenger_id"][:1] == "C" and len(row["passenger_id"]) == 2)
         codes = {row[name] for name in row if name in ("airport_code", "linked_airport_code")}
-        if mart.endswith(("punctuality", "route_performance")):
+        if mart.endswith(("punctuality", "route_performance", "route_outlook")):
             codes |= {row[name] for name in ("departure_airport", "arrival_airport") if name in row}
         if codes:
             return not codes <= set(CODES)
         if "passenger_group" in row:
             return True
-        if "is_old" in row:
+        if "is_old" in row or "known_at" in row or "days_before_departure" in row:
             return False
+        if "sales_date" in row:
+            return row["sales_date"] == str((NOW - timedelta(days=40)).date())
         return row["flight_date"] == str((NOW - timedelta(days=10)).date())
 
     def untouched(self, found: Rows) -> Rows:

@@ -16,7 +16,7 @@ from infra.superset import assets
 from tests.support.browser import PATIENCE, new_page
 
 # As large as the longest dashboard: charts are drawn when they come into sight.
-WINDOW = {"width": 1440, "height": 2400}
+WINDOW = {"width": 1440, "height": 2800}
 # As wide as a telephone, and long enough for every chart in one column.
 TELEPHONE = {"width": 390, "height": 4800}
 DRAWN = """(wanted) => {

@@ -104,6 +104,12 @@ def said(deps: Deps) -> tuple[set[str], set[str]]:
             set(),
         ),
         (
+            "select f.airport as it from flights as g"
+            ' cross join lateral "marts"."flights_as_of"(g.id) as f',
+            {"flights.airport"},
+            {"id"},
+        ),
+        (
             "select (r.f).airport as it from (select f from flights as f) as r",
             {"flights.airport"},
             set(),

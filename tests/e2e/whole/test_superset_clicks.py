@@ -33,9 +33,9 @@ def cells_of(*columns: str) -> Callable[[Mark], dict[str, str]]:
     return lambda mark: {mark.column: mark.seen} if mark.column in columns else {}
 
 
-def airport(mark: Mark) -> dict[str, str]:
-    """A bar called 'City (CODE)'."""
-    return {"airport_code": mark.seen.rpartition("(")[2].rstrip(")")}
+def linked_airport(mark: Mark) -> dict[str, str]:
+    """A bar called 'City (CODE)', as its column is."""
+    return {"linked_airport": mark.seen}
 
 
 def route(mark: Mark) -> dict[str, str]:
@@ -50,7 +50,11 @@ WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
     "active_airports_by_day": nothing,
     "airport_data_freshness": nothing,
     "airport_map": nothing,
-    "airport_traffic": cells_of("airport_code", "airport_name", "city"),
+    "airport_flights": cells_of(
+        *("flight_no", "movement_name", "airport", "linked_airport", "status_name")
+    ),
+    "airport_routes": cells_of("airport", "linked_airport"),
+    "airport_traffic": cells_of("linked_airport_code", "linked_airport_name", "linked_city"),
     "avg_check_30d": nothing,
     "booked_today": nothing,
     "booking_pace": nothing,
@@ -61,7 +65,7 @@ WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
     "data_freshness": nothing,
     "days_changed": nothing,
     "days_reported": nothing,
-    "flight_share": airport,
+    "flight_share": linked_airport,
     "flights_per_passenger_30d": nothing,
     "flow_between_airports": cells_of("airport_code", "linked_airport_code"),
     "flow_by_day": nothing,
@@ -74,7 +78,7 @@ WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
     "on_time_30d": nothing,
     "on_time_reported": nothing,
     "passenger_groups": cells_of("passenger_group_name"),
-    "passenger_share": airport,
+    "passenger_share": linked_airport,
     "passengers_30d": nothing,
     "passengers_carried": nothing,
     "passengers_changed": nothing,
