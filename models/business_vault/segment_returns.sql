@@ -4,7 +4,7 @@ select
     status.load_date as returned_at,
     details.amount,
     -- the same commit gave the ticket a place on another flight
-    exists (
+    exists(
         select 1
         from {{ ref('link_ticket_flight') }} as other
         inner join {{ ref('sat_ticket_flight_status') }} as taken on other.ticket_flight_hash_key = taken.ticket_flight_hash_key

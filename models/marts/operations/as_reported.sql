@@ -14,7 +14,7 @@ select
     newest.{{ figure }},
     {%- endfor %}
     {%- for figure in figures %}
-    {{ 'or ' if not loop.first }}reported.{{ figure }} is distinct from newest.{{ figure }}
+    {{ 'or ' if not loop.first }}(reported.{{ figure }} is distinct from newest.{{ figure }})
     {%- endfor %} as is_changed
 from {{ ref('known_moments') }} as moments
 cross join {{ rows_as_of('network_by_day', 'moments.known_at', 'reported') }}
