@@ -23,6 +23,7 @@ CONFIGURATION = (
     "basemap.py",
     "basemap.json",
     "narrow.py",
+    "landing.py",
     "language.py",
     "russian.yml",
     "templates/head_custom_extra.html",
