@@ -242,7 +242,8 @@ class Settings:
         "AIRLINE_SMTP_TLS",
         ALERTS,
         "starttls",
-        "How mail is encrypted: `starttls`, `tls` (from the first byte) or `none`.",
+        "How mail is encrypted: `tls` is from the first byte.",
+        values=("starttls", "tls", "none"),
     )
     smtp_from: str = _text(
         "AIRLINE_SMTP_FROM", ALERTS, "airline@localhost", "Address that messages come from."

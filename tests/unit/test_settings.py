@@ -12,7 +12,7 @@ from infra.settings import DECLARED, PORTS, ROOT, Settings, page
 from ingest import config
 
 # Other values than the defaults, of settings that do not take any text.
-TAKEN = {"host": "localhost", "service_user": "daemon", "language": "en"}
+TAKEN = {"host": "localhost", "service_user": "daemon", "language": "en", "smtp_tls": "tls"}
 
 
 def settings(**variables: str) -> Settings:
