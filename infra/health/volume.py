@@ -26,7 +26,7 @@ with loaded as (
             batch_range.from_offset,
             max(batch_range.to_offset) over (
                 partition by batch_range.topic, batch_range.kafka_partition
-                order by batch_range.load_batch_id
+                order by batch_range.to_offset, batch_range.load_batch_id
                 rows between unbounded preceding and 1 preceding
             )
         ) as changes

@@ -72,6 +72,10 @@ where
         {{ return(none) }}
     {%- endif -%}
     {%- if node.resource_type == 'unit_test' -%}
+        {#- One that ran names its model by id; one that could not run, by name. -#}
+        {%- if node.tested_node_unique_id -%}
+            {{ return(graph.nodes.get(node.tested_node_unique_id)) }}
+        {%- endif -%}
         {%- for each in graph.nodes.values() if each.resource_type == 'model' and each.name == node.model -%}
             {{ return(each) }}
         {%- endfor -%}

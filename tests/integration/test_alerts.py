@@ -77,9 +77,9 @@ class Stack:
 
     def _make_history(self) -> None:
         """Batches of the days before; below the real one, so that loads go on from that."""
-        for day in range(DAYS + 1):
-            self.load_batch(-1000 - day, f"{day} days 1 hour", USUAL)
         self.load_batch(-2000, f"{DAYS + 1} days", 1_000_000)
+        for day in range(DAYS, -1, -1):
+            self.load_batch(-1000 - day, f"{day} days 1 hour", USUAL)
 
     def load_batch(self, number: int, ago: str, changes: int) -> None:
         """A batch that was loaded then."""
@@ -91,7 +91,9 @@ class Stack:
         )
         self.run(
             "insert into dwh_control.load_batch_range"
-            " values (%s, 'airline.public.bookings', 0, 0, %s)",
+            " select %s, 'airline.public.bookings', 0, newest, newest + %s"
+            " from (select coalesce(max(to_offset), 0) as newest"
+            " from dwh_control.load_batch_range where load_batch_id < 0) as landed",
             *(number, changes),
         )
 
@@ -583,6 +585,18 @@ def test_dbt_notes_what_failed_whoever_ran_it_and_what_is_well_again(stack, day)
         " where model_name = 'frequent_flyers' and node_group = 'passengers' and kind <> 'model'"
     )
     assert tests > 0
+    unit_tests = (
+        "select count(*) from dwh_control.node_result where kind = 'unit_test'"
+        " and model_name = 'frequent_flyers' and node_group = 'passengers' and status = 'pass'"
+    )
+    [(known,)] = stack.run(unit_tests)
+    assert known > 0
+    # As Airflow builds: it says nothing of unit tests.
+    built = warehouse.dbt(
+        *("build", "--select", "frequent_flyers", "--exclude-resource-type", "unit_test")
+    )
+    assert built.success, messages(built)
+    assert stack.run(unit_tests) == [(known,)]
     assert day.go() == []
     stack.run("alter table dwh_business.kept_ticket_flights rename column amount to amount_then")
     try:

@@ -36,16 +36,16 @@ flights as (
 by_day as (
 
     select
-        days_before_departure,
+        pace_day as days_before_departure,
         flights.has_departed,
         flights.seats,
         coalesce(curve.seats_sold, 0) as seats_sold
-    from {{ numbers_between('days_before_departure', '0', '60') }}
-    inner join flights on flights.has_departed or flights.days_left < days_before_departure
+    from {{ numbers_between('pace_day', '0', '60') }}
+    inner join flights on flights.has_departed or flights.days_left < pace_day
     left join {{ ref('booking_curve') }} as curve
         on
             curve.flight_id = flights.flight_id
-            and curve.days_before_departure = days_before_departure
+            and curve.days_before_departure = pace_day
 
 ),
 
