@@ -18,7 +18,7 @@ import yaml
 from infra.postgres import roles
 from infra.settings import ROOT
 from infra.superset import assets, canonical, commands, queries
-from tests.support.browser import needs_browser
+from tests.support.browser import PATIENCE, needs_browser
 from tests.support.superset import Client, text_of
 
 pytestmark = pytest.mark.timeout(1200)
@@ -339,6 +339,28 @@ def test_the_pages_speak_russian(dashboard):
         assert word not in said, word
 
 
+@needs_browser
+def test_people_come_in_at_the_overview(stack, dashboard):
+    """Who logs in sees a list of what was opened last, which is empty."""
+    theirs = dashboard.beside()
+    theirs.log_in("manager", stack.settings.superset_manager_password)
+    theirs.page.wait_for_url(lambda url: "/superset/dashboard/overview" in url, timeout=PATIENCE)
+    theirs.wait_until_drawn(len(list(canonical.charts_of(BOARDS["overview"]))))
+    theirs.page.close()
+
+
+def test_the_words_that_superset_lacks_reach_the_page(stack):
+    """'Search by' stays English above each table of a Russian page."""
+    client = Client(stack.settings, "manager", stack.settings.superset_manager_password)
+    answer = client.session.get(
+        f"{stack.settings.superset_url}/superset/language_pack/ru/", timeout=120
+    )
+    assert answer.status_code == 200, text_of(answer)
+    words = answer.json()["locale_data"]["superset"]
+    assert words["Search by"] == ["Искать в столбце"]
+    assert len(words) > 1000 and "ETag" not in answer.headers
+
+
 def test_operations_see_airports_only(stack, admin, datasets):
     """Somebody who needs airports sees passengers' names or revenue."""
     operations = add_user(admin, stack, "airline_ops")
@@ -374,6 +396,9 @@ def test_operations_open_their_dashboard_in_the_browser(stack, admin, dashboard,
     operations = add_user(admin, stack, "airline_ops")
     theirs = dashboard.beside()
     theirs.log_in(operations.user, operations.password)
+    # They come in at their own: the overview has revenue.
+    theirs.page.goto(f"{stack.settings.superset_url}/", timeout=PATIENCE)
+    assert theirs.page.url.endswith("/superset/dashboard/airports/")
     theirs.open("airports", len(list(canonical.charts_of(BOARDS["airports"]))))
     assert theirs.errors() == []
     assert theirs.rows(numbers["flight_share"])
