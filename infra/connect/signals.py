@@ -32,9 +32,13 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
         "type": "execute-snapshot",
         "data": {"data-collections": collections, "type": "BLOCKING"},
     }
-    # The connector accepts only signals whose key is its name (topic prefix).
-    Broker(settings).send(SIGNAL_TOPIC, [(catalogue.topic_prefix(), signal)])
-    begun = False
+
+    def send() -> None:
+        # The connector accepts only signals whose key is its name (topic prefix).
+        Broker(settings).send(SIGNAL_TOPIC, [(catalogue.topic_prefix(), signal)])
+
+    send()
+    begun = was_away = False
     deadline = time.monotonic() + PATIENCE
     with closing(
         KafkaConsumer(
@@ -65,7 +69,18 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                                 json.dumps(notice),
                             )
             state = connector.state(settings)
-            if state is None or not state.is_running or (not begun and time.monotonic() > deadline):
+            is_running = state is not None and state.is_running
+            is_late = not begun and time.monotonic() > deadline
+            if not begun and not is_late and state is not None and not is_running:
+                if not state.is_stopped:
+                    # It is starting: a worker or the broker was lost just now.
+                    was_away = True
+                    continue
+            elif was_away and not begun and is_running:
+                # A connector that starts does not read what it was sent before.
+                send()
+                was_away = False
+            if not is_running or is_late:
                 raise AirlineError(
                     f"the connector {connector.NAME} did not "
                     + ("finish the snapshot" if begun else "take the signal for a snapshot"),
