@@ -105,4 +105,5 @@ STOPPED = connector.State("STOPPED", None, "")
     ],
 )
 def test_a_signal_outlasts_a_connector_that_starts(state, begun, was_away, is_late, step):
+    """A fault just before a resync ends it with an error."""
     assert signals.next_step(state, begun=begun, was_away=was_away, is_late=is_late) == step
