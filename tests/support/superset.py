@@ -23,7 +23,7 @@ DRAWN = """(wanted) => {
     const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
     const ready = holders.filter((each) =>
         !each.querySelector('[data-test="loading-indicator"], .loading')
-        && each.querySelector('canvas, table tbody tr, .header-line, [role=alert]'));
+        && each.querySelector('canvas, table tbody tr, .header-line, .ant-empty, [role=alert]'));
     return holders.length === wanted && ready.length === wanted;
 }"""
 
