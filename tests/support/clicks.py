@@ -17,8 +17,8 @@ PATIENCE = 30_000
 NOTHING = 1_500
 # How often a mark is clicked until something happens.
 CLICKS = 3
-# Its rows are corrections, and there may be none.
-MAY_BE_EMPTY = {"days_reported"}
+# Corrections, and routes with ten flights in 30 days: there may be none.
+MAY_BE_EMPTY = {"days_reported", "worst_routes"}
 # Tiles of the map, pixels, at zoom 0.
 WORLD = 512
 
