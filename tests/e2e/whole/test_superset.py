@@ -209,7 +209,9 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
 
     charts = len(list(canonical.charts_of(BOARDS["airports"])))
     dashboard.open("airports", charts)
-    busiest = max(dashboard.rows(numbers["airport_routes"]), key=lambda row: row["passengers_total"])
+    busiest = max(
+        dashboard.rows(numbers["airport_routes"]), key=lambda row: row["passengers_total"]
+    )
     # "Frankfurt am Main (FRA)", found by its code.
     code = busiest["airport"][-4:-1]
     dashboard.choose("Аэропорт", code)
@@ -383,7 +385,7 @@ def test_people_come_in_at_the_overview(stack, dashboard):
 
 
 def test_the_words_that_superset_lacks_reach_the_page(stack):
-    """'Search by' stays English above each table of a Russian page; the page to log in is English."""
+    """'Search by' stays English in a Russian page; the page to log in is English."""
     answer = requests.get(
         f"{stack.settings.superset_url}/superset/language_pack/ru/",
         timeout=120,
