@@ -19,6 +19,8 @@ NOTHING = 1_500
 CLICKS = 3
 # Corrections, and routes with ten flights in 30 days: there may be none.
 MAY_BE_EMPTY = {"days_reported", "worst_routes"}
+# Of the present day, which somebody may have clicked, there is no whole day yet.
+EMPTY_AFTER_A_CLICK = MAY_BE_EMPTY | {"active_airports_by_day"}
 # Tiles of the map, pixels, at zoom 0.
 WORLD = 512
 
@@ -291,7 +293,7 @@ class Clicks:
             chart = shown[str(number)]
             if chart["alert"] or chart["status"] == "failed":
                 found.append(f"{name} ended in error: {chart['alert']}")
-            elif name not in MAY_BE_EMPTY and not any(
+            elif name not in EMPTY_AFTER_A_CLICK and not any(
                 value for row in chart["data"] for value in row.values()
             ):
                 found.append(f"{name} is empty")
