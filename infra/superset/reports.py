@@ -115,7 +115,7 @@ def celery(settings: Settings) -> dict[str, Any]:
                 "schedule": crontab(),
                 "options": {"expires": int(EXPIRES.total_seconds())},
             },
-            "reports.prune_log": {"task": "reports.prune_log", "schedule": timedelta(hours=6)},
+            "reports.prune_log": {"task": "reports.prune_log", "schedule": timedelta(hours=1)},
         },
     }
 

@@ -22,7 +22,7 @@ from infra.superset.services import TOO_OLD, Superset, Worker
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    return Settings.from_environment({"AIRLINE_HOME": str(tmp_path), "AIRLINE_SUPERSET_PORT": "9"})
+    return dataclasses.replace(Settings.from_environment({}), home=tmp_path)
 
 
 @pytest.fixture
