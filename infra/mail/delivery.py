@@ -72,7 +72,7 @@ def send(
     except smtplib.SMTPRecipientsRefused:
         raise Refused(
             f"{where} takes no mail for {letter['To']}",
-            "mend the address in models/groups.yml, or let the server take it",
+            "mend the address in models/groups.yml, or in the report, or let the server take it",
         ) from None
     except smtplib.SMTPServerDisconnected as error:
         kind = Unsure if begun.is_set() else AirlineError

@@ -68,6 +68,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # With a path of its driver, Selenium looks for none elsewhere.
         "WEBDRIVER_CONFIGURATION": {"service": {"executable_path": chrome}},
         "WEBDRIVER_OPTION_ARGS": arguments(is_root=os.geteuid() == 0),
+        # On a busy machine a page takes longer than Superset expects, in seconds.
+        "SCREENSHOT_LOCATE_WAIT": 60,
+        "SCREENSHOT_LOAD_WAIT": 180,
         "WEBDRIVER_WINDOW": {"dashboard": (1440, 2800), "slice": (1200, 800), "pixel_density": 1},
     }
 
