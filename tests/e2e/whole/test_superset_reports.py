@@ -97,6 +97,33 @@ def first_letter(stack, box: Box, client: Client, number: int, address: str) -> 
     return stack.wait(come, f"the mail to {address} has come")[0]
 
 
+# First, for `box` stays until the last test.
+def test_without_a_mail_server_a_report_is_a_file(stack, analyst, numbers, made):
+    """Without settings reports vanish, and are said to have been sent."""
+    folder = delivery.messages(stack.settings)
+    before = set(folder.glob("report-*.eml"))
+    name = f"a file {secrets.token_hex(4)}"
+    schedule(
+        analyst,
+        made,
+        "file@airline.example",
+        name=name,
+        chart=numbers["two_periods"],
+        report_format="TEXT",
+    )
+
+    def written() -> list[EmailMessage]:
+        found = [
+            email.message_from_bytes(each.read_bytes(), policy=email.policy.default)
+            for each in set(folder.glob("report-*.eml")) - before
+        ]
+        return [each for each in found if name in each["Subject"]]
+
+    [letter, *_] = stack.wait(written, "the file was written")
+    assert letter["To"] == "file@airline.example"
+    assert "<table" in letter.get_body(("html",)).get_content()
+
+
 def test_an_alert_that_fires_is_one_mail(stack, box, admin, analyst, numbers, made):
     """An analyst's alert reaches nobody, or reaches them every minute."""
     [database] = [each["id"] for each in admin.list("database")]
@@ -223,32 +250,6 @@ def test_each_analyst_sees_his_own(stack, admin, analyst, numbers, made):
     assert analyst.call("DELETE", f"report/{theirs}").status_code in (403, 404)
 
 
-def test_without_a_mail_server_a_report_is_a_file(stack, analyst, numbers, made):
-    """Without settings reports vanish, and are said to have been sent."""
-    folder = delivery.messages(stack.settings)
-    before = set(folder.glob("report-*.eml"))
-    name = f"a file {secrets.token_hex(4)}"
-    schedule(
-        analyst,
-        made,
-        "file@airline.example",
-        name=name,
-        chart=numbers["two_periods"],
-        report_format="TEXT",
-    )
-
-    def written() -> list[EmailMessage]:
-        found = [
-            email.message_from_bytes(each.read_bytes(), policy=email.policy.default)
-            for each in set(folder.glob("report-*.eml")) - before
-        ]
-        return [each for each in found if name in each["Subject"]]
-
-    [letter, *_] = stack.wait(written, "the file was written")
-    assert letter["To"] == "file@airline.example"
-    assert "<table" in letter.get_body(("html",)).get_content()
-
-
 def test_every_chart_can_be_sent_without_a_browser(admin, numbers):
     """A report by text fails with 'no query context', or asks what the chart does not."""
     failed = {}
@@ -256,7 +257,8 @@ def test_every_chart_can_be_sent_without_a_browser(admin, numbers):
     kinds = {Path(name).stem: each["viz_type"] for name, each in charts.items()}
     for name in sorted(each for each in numbers if kinds[each] in asked_of.KINDS):
         answer = admin.call("GET", f"chart/{numbers[name]}/data/?format=json&type=post_processed")
-        if answer.status_code != 200 or not answer.json()["result"][0]["data"]:
+        # There may be no row: what was reported may still be so.
+        if answer.status_code != 200 or answer.json()["result"][0]["error"]:
             failed[name] = text_of(answer)[:300]
     assert not failed
 
