@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
 def run() -> int:
     """`main` with errors as people want to see them."""
     caller.clean(os.environ)
-    # dbt's telemetry, when it is imported, would have every library's log printed between our lines.
+    # dbt's telemetry, once imported, would have every library's log printed between our lines.
     logging.getLogger().addHandler(logging.NullHandler())
     return explained(lambda: main(sys.argv[1:]))
 
