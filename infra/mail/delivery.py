@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import ssl
 import threading
@@ -49,6 +50,17 @@ def way(settings: Settings) -> str:
 
 def files(settings: Settings) -> str:
     return f"files in {messages(settings)}"
+
+
+def authorities() -> dict[str, str]:
+    """The caller's variables that name other authorities than the system's, for a service that
+    writes mail: it inherits none.
+    """
+    return {
+        name: os.path.abspath(value)
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if (value := os.environ.get(name))
+    }
 
 
 def send(

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from infra.errors import AirlineError
+from infra.mail import delivery
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack import venv
@@ -16,7 +17,11 @@ DATABASE = "superset"
 
 def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, str]:
     """Superset's environment variables: the stack's settings without the databases' admin."""
-    variables = settings.environment() if writes_mail else settings.service_environment()
+    variables = (
+        settings.environment() | delivery.authorities()
+        if writes_mail
+        else settings.service_environment()
+    )
     del variables["AIRLINE_ADMIN_PASSWORD"]
     return variables | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),

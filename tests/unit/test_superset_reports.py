@@ -15,6 +15,7 @@ import flask
 import pytest
 
 from infra.mail import delivery
+from infra.metrics.service import Metrics
 from infra.settings import Settings
 from infra.superset import asked, assets, commands, reports, schedules
 from infra.superset.services import TOO_OLD, Superset, Worker
@@ -317,3 +318,16 @@ def test_the_stamp_remembers_that_examples_were_given(settings):
     dashboards._note(settings, "digest", ["uuid"])
     assert dashboards._brought(settings)["has_examples"]
     assert json.loads((settings.home / "data" / "superset-imported").read_text())["uuids"]
+
+
+def test_who_writes_mail_trusts_whom_the_caller_trusts(settings, monkeypatch):
+    """A mail server with a certificate of the company's own is refused, although `up` was told of
+    its authority.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", "company.pem")
+    writers = {
+        each.name
+        for each in (Superset(settings), Worker(settings), Metrics(settings))
+        if each.program().environment.get("SSL_CERT_FILE") == os.path.abspath("company.pem")
+    }
+    assert writers == {"superset-worker", "metrics"}
