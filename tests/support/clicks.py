@@ -17,8 +17,12 @@ PATIENCE = 30_000
 NOTHING = 1_500
 # How often a mark is clicked until something happens.
 CLICKS = 3
-# Corrections, and routes with ten flights in 30 days: there may be none.
-MAY_BE_EMPTY = {"days_reported", "worst_routes"}
+# Corrections, returns, and routes with ten flights in 30 days: there may be none.
+MAY_BE_EMPTY = {
+    *("days_reported", "days_changed", "passengers_changed", "revenue_changed"),
+    *("returned_today", "returns_by_day"),
+    "worst_routes",
+}
 # Of the present day, which somebody may have clicked, there is no whole day yet.
 EMPTY_AFTER_A_CLICK = MAY_BE_EMPTY | {"active_airports_by_day"}
 # Tiles of the map, pixels, at zoom 0.
