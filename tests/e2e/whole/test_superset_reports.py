@@ -257,8 +257,8 @@ def test_a_report_shows_a_dashboard(stack, box, analyst, made):
     Path(stack.home / "report.png").write_bytes(content)
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     assert picture.width >= 1000 and picture.height >= 800
-    # In each third of its height there is something to see.
-    for part in range(3):
+    # It is as long as the longest dashboard; this one fills two thirds of it.
+    for part in range(2):
         third = picture.crop(
             (0, part * picture.height // 3, picture.width, (part + 1) * picture.height // 3)
         )
