@@ -29,6 +29,7 @@ CONFIGURATION = (
     "landing.py",
     "language.py",
     "reports.py",
+    "../mail/owners.py",
     "russian.yml",
     "templates/head_custom_extra.html",
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-# Debian's, Ubuntu's, Google's.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from infra.superset.reports import BROWSERS
+
 # For one step in the browser on a busy machine, milliseconds.
 PATIENCE = 180_000
 
