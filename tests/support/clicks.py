@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ MAY_BE_EMPTY = {
     *("returned_today", "returns_by_day"),
     "worst_routes",
 }
-# Of the present day, which somebody may have clicked, there is no whole day yet.
-EMPTY_AFTER_A_CLICK = MAY_BE_EMPTY | {"active_airports_by_day"}
+# Where somebody has clicked the present day: of that there is no whole day yet.
+EMPTY_ON_A_DAY = MAY_BE_EMPTY | {"active_airports_by_day"}
 # Tiles of the map, pixels, at zoom 0.
 WORLD = 512
 
@@ -241,7 +241,9 @@ class Clicks:
 
     def _seen(self, what: str, filters: dict, reach: set[str]) -> Iterator[str]:
         """What is wrong while a filter is on."""
-        yield from (f"{what}: {each}" for each in self.broken())
+        is_of_a_day = any("flight_day" in columns for columns in filters.values())
+        broken = self.broken(EMPTY_ON_A_DAY if is_of_a_day else MAY_BE_EMPTY)
+        yield from (f"{what}: {each}" for each in broken)
         [*values] = [value for columns in filters.values() for value in columns.values()]
         said = self.dashboard.page.locator(".ant-tag:has(.ant-tag-close-icon)").all_inner_texts()
         if len(said) != 1 or not all(str(value) in said[0] for value in values):
@@ -289,7 +291,7 @@ class Clicks:
                     asked[self._names[number]] = [each["column"] for each in rejected]
         return asked
 
-    def broken(self) -> list[str]:
+    def broken(self, may_be_empty: Set[str] = MAY_BE_EMPTY) -> list[str]:
         """Charts that show no data, or an error in its place."""
         shown = self.dashboard.page.evaluate(STATE)["shown"]
         found = [f"a chart says {each!r}" for each in self.dashboard.errors()]
@@ -297,7 +299,7 @@ class Clicks:
             chart = shown[str(number)]
             if chart["alert"] or chart["status"] == "failed":
                 found.append(f"{name} ended in error: {chart['alert']}")
-            elif name not in EMPTY_AFTER_A_CLICK and not any(
+            elif name not in may_be_empty and not any(
                 value for row in chart["data"] for value in row.values()
             ):
                 found.append(f"{name} is empty")
