@@ -7,10 +7,8 @@ docs/settings.md come from the declarations here; `python -m infra.settings` pri
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import os
-import pwd
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -106,13 +104,9 @@ def _port(variable: str, service: str, default: int, about: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack lives, and all that is set of it: each setting is declared here, once.
-
-    `wanted_home` differs from `home` only where the servers could not reach it.
-    """
+    """Where one stack lives, and all that is set of it: each setting is declared here, once."""
 
     root: Path
-    wanted_home: Path
     home: Path = _path(  # noqa: RUF009 - a field
         "AIRLINE_HOME",
         ROOT / ".airline",
@@ -135,8 +129,8 @@ class Settings:
     service_user: str = _text(
         "AIRLINE_SERVICE_USER",
         PLACE,
-        "nobody",
-        "Account that the servers run as where root starts them.",
+        "airline",
+        "Account that everything runs as where root calls; made where it is missing.",
     )
     port_offset: int = _count(
         "AIRLINE_PORT_OFFSET",
@@ -283,12 +277,9 @@ class Settings:
             raise AirlineError(f"{variable} is no setting any more", FORMER[variable])
         offset = DECLARED["port_offset"].read(environ)
         values = {name: each.read(environ, offset) for name, each in DECLARED.items()}
-        wanted = values["home"]
-        if os.geteuid() == 0:
-            values["home"] = reachable_home(wanted, values["service_user"])
         if not environ.get("AIRLINE_CACHE"):
             values["cache"] = values["home"] / "cache"
-        settings = cls(root=ROOT, wanted_home=wanted, **values)
+        settings = cls(root=ROOT, **values)
         settings._refuse_equal_ports()
         settings.refuse_demo_password("the servers", "AIRLINE_ADMIN_PASSWORD")
         return settings
@@ -396,7 +387,7 @@ class Settings:
             "DBT_PROJECT_DIR": str(self.root),
             "DBT_PROFILES_DIR": str(self.root),
         }
-        if self.wanted_home != ROOT / ".airline":
+        if self.home != ROOT / ".airline":
             # A stack beside the usual one must not overwrite what dbt knows about that.
             variables["DBT_TARGET_PATH"] = str(self.home / "dbt" / "target")
             variables["DBT_LOG_PATH"] = str(self.home / "dbt" / "logs")
@@ -464,53 +455,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, low: int, high:
             else "use a smaller AIRLINE_PORT_OFFSET",
         )
     return int(value)
-
-
-def account(user: str) -> pwd.struct_passwd:
-    """The account that servers run as when root starts them. Raises AirlineError if there is
-    none.
-    """
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        raise AirlineError(
-            f"the servers should run as {user!r} and there is no such user",
-            "set AIRLINE_SERVICE_USER to an unprivileged user",
-        ) from None
-    if entry.pw_uid == 0:
-        raise AirlineError(
-            f"the servers cannot run as {user!r}: PostgreSQL refuses to run as root",
-            "set AIRLINE_SERVICE_USER to an unprivileged user",
-        )
-    return entry
-
-
-def can_enter(path: Path, uid: int, gid: int) -> bool:
-    """Whether a user without further groups can pass through `path` and every folder above it.
-
-    Folders that do not exist yet are taken as passable: we make them so.
-    """
-    for folder in (path, *path.parents):
-        try:
-            status = folder.stat()
-        except FileNotFoundError:
-            continue
-        except NotADirectoryError:
-            return False
-        shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
-        if not status.st_mode >> shift & 1:
-            return False
-    return True
-
-
-def reachable_home(wanted: Path, service_user: str) -> Path:
-    """`wanted`, or a folder under /var/lib where `service_user` could not get to it (a clone below
-    /root).
-    """
-    entry = account(service_user)
-    if can_enter(wanted, entry.pw_uid, entry.pw_gid):
-        return wanted
-    return Path("/var/lib") / f"airline-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
 
 
 def page() -> str:

@@ -23,6 +23,16 @@ from infra.stack import runtime
 # effect.
 OWN_CONFIGURATION = "airline.conf"
 
+# An error's detail, its context and its statement have values of rows: they are for the client.
+_NO_ROWS_IN_THE_LOG = {
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": -1,
+    "log_parameter_max_length": 0,
+    "log_parameter_max_length_on_error": 0,
+}
+
 
 @dataclass(frozen=True)
 class Server:
@@ -56,7 +66,6 @@ class Server:
         password = half.with_suffix(".password")
         password.touch(mode=0o600)
         password.write_text(self.settings.admin_password)
-        runtime.give(self.settings, password)
         try:
             self._run(
                 "initdb",
@@ -103,7 +112,6 @@ class Server:
         )
         signal = half / "standby.signal"
         signal.touch(mode=0o600)
-        runtime.give(self.settings, signal)
         half.rename(self.data)
         return True
 
@@ -121,6 +129,7 @@ class Server:
                 "log_line_prefix": "%m [%p] %q%u@%d ",
                 "timezone": "UTC",
                 "log_timezone": "UTC",
+                **_NO_ROWS_IN_THE_LOG,
                 # A client that vanished without a word does not keep its locks.
                 "tcp_keepalives_idle": 20,
                 "tcp_keepalives_interval": 10,
@@ -136,7 +145,6 @@ class Server:
         half = file.with_suffix(".half")
         half.touch(mode=0o600)
         half.write_text(text)
-        runtime.give(self.settings, half)
         half.replace(file)
         return True
 
@@ -219,7 +227,7 @@ class Server:
         half = self.data.with_name(f"{self.data.name}.half")
         runtime.make_folder(self.settings, half.parent)
         shutil.rmtree(half, ignore_errors=True)
-        return runtime.make_folder(self.settings, half, mode=0o700, servers=True)
+        return runtime.make_folder(self.settings, half)
 
     def _run(
         self, program: str, *arguments: str, environment: Mapping[str, str] | None = None

@@ -23,7 +23,9 @@ def make(settings: Settings) -> None:
     try:
         runtime.make_folder(settings, settings.home)
         runtime.make_folder(settings, settings.home / "data")
-        runtime.make_folder(settings, settings.cache)
+        # One that stacks share may be somebody else's.
+        if not settings.cache.exists():
+            runtime.make_folder(settings, settings.cache)
         with (settings.home / "lock").open("a"):
             pass
     except OSError as error:

@@ -47,7 +47,7 @@ class Superset(Service):
             commands.server(self.settings),
             self.settings.root,
             commands.environment(self.settings),
-            as_servers=False,
+            is_ours=True,
         )
 
     def prepare(self) -> bool:

@@ -71,14 +71,6 @@ def test_the_demos_password_is_fine_on_loopback(host):
     assert settings(HOST=host).host == host
 
 
-def test_an_account_that_cannot_run_servers_is_refused():
-    """initdb would fail with a message that does not name the setting."""
-    with pytest.raises(AirlineError, match="AIRLINE_SERVICE_USER"):
-        from infra.settings import account
-
-        account("nobody-of-that-name")
-
-
 def test_each_ingester_has_a_port_of_its_own():
     """The second ingester would not start, or answer on the port of another service."""
     three = settings(INGESTERS="3", PORT_OFFSET="100")
