@@ -26,6 +26,7 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     progress = Progress()
     home.make(settings)
     with home.alone(settings, progress.say):
+        home.remember_mode(settings)
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
         # Where the stack runs this is before anything is told anything; where it does not, what

@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
 
 from infra.errors import AirlineError
 from infra.postgres import sessions
-from infra.settings import TCP_LIMITS, Settings
+from infra.settings import DEMO_PASSWORDS, TCP_LIMITS, Settings
 from infra.stack import runtime
 
 # Ours, included at the end of postgresql.conf and written again at each `up`: a moved port takes
@@ -174,6 +177,8 @@ class Server:
             return self.query("select 1") == [(1,)]
         except psycopg2.OperationalError as error:
             if "password authentication failed" in str(error):
+                if self.settings.is_production and self._is_left_by_the_demo():
+                    return False
                 raise AirlineError(
                     f"{self.name} on port {self.port} refuses the password of "
                     f"{self.settings.admin_user!r}",
@@ -181,6 +186,30 @@ class Server:
                     "or start anew with './airline reset'",
                 ) from None
             return False
+
+    def _is_left_by_the_demo(self) -> bool:
+        """Gives admin its password of production where it has the demo's. Returns whether it had:
+        a standby gets the new one from its primary.
+        """
+        demo = DEMO_PASSWORDS["AIRLINE_ADMIN_PASSWORD"]
+        try:
+            connection = psycopg2.connect(self.dsn(password=demo))
+        except psycopg2.OperationalError:
+            return False
+        with closing(connection), connection, connection.cursor() as cursor:
+            cursor.execute("select pg_is_in_recovery()")
+            if cursor.fetchone() == (False,):
+                name = self.settings.admin_user
+                # Not the password: statements may be logged, or shown.
+                verifier = psycopg2.extensions.encrypt_password(
+                    self.settings.admin_password, name, connection, "scram-sha-256"
+                )
+                cursor.execute(
+                    sql.SQL("alter role {} password {}").format(
+                        sql.Identifier(name), sql.Literal(verifier)
+                    )
+                )
+        return True
 
     def problem(self, *, standby: bool, writers: Sequence[str] = ()) -> str:
         """Why the server that runs is of no use, '' where it is: it refuses, hangs, has no

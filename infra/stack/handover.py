@@ -19,7 +19,7 @@ from infra.errors import AirlineError
 # What a stack's folder has in it, of this version or of one before.
 OURS = """
 data config run secrets logs dbt docs-site airflow alerts lineage cache runtime lock venv.lock test
-kept-offset code account parcel.json parcel.lock
+kept-offset mode code account parcel.json parcel.lock
 """
 # A version before this one ran servers as this account, and the rest as root.
 FORMERLY = "nobody"

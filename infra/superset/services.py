@@ -24,6 +24,7 @@ CONFIGURATION = (
     "basemap.json",
     "narrow.py",
     "landing.py",
+    "logins.py",
     "language.py",
     "russian.yml",
     "templates/head_custom_extra.html",
@@ -52,8 +53,6 @@ class Superset(Service):
 
     def prepare(self) -> bool:
         """Makes the database and its tables, Superset's permissions and the admin."""
-        for login in ("", "MANAGER_", "ANALYST_"):
-            self.settings.refuse_demo_password("Superset", f"AIRLINE_SUPERSET_{login}PASSWORD")
         made, configured = self._marks()
         before = self._stamp.read_text().split() if self._stamp.exists() else []
         if before == [made, configured]:
@@ -86,7 +85,9 @@ class Superset(Service):
         dashboards.bring(self.settings, progress.say)
 
     def address(self) -> str:
-        return f"{self.settings.superset_url} (user {self.settings.superset_user})"
+        settings = self.settings
+        url = settings.superset_public_url or settings.superset_url
+        return f"{url} ({settings.login('superset_user', 'superset_password')})"
 
     def _marks(self) -> tuple[str, str]:
         """What changes when the metadata must be made anew, and when a restart is enough."""
