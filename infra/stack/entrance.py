@@ -35,7 +35,8 @@ NUMBER = 7474
 # In the account's folder: the code that it runs, and what is its HOME.
 CODE, HOME = "code", "account"
 # What a clone has beside its files at the top: made by commands, by whoever runs them.
-MADE = (".venv", ".airline", "dbt_packages", "target", "logs", ".pytest_cache", ".ruff_cache")
+MADE = ("dbt_packages", "target", "logs", ".pytest_cache", ".ruff_cache")
+MADE_PREFIXES = (".venv", ".airline")
 # Where root says from where packages and jars come.
 DOWNLOADS = (
     ".pip/pip.conf",
@@ -51,17 +52,13 @@ SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
 HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
 """
 TAKEN_PREFIXES = ("AIRLINE_", "DBT_", "PIP_", "UV_", "JGO_", "LC_", "PYTEST_", "PLAYWRIGHT_")
-# "Go on as you are", to the shell.
-AS_ROOT = 75
-# These work on the clone, and on servers of their own that infra/testing/as_root.py sees to.
+# These ./airline does not bring here: they work on the clone (infra/testing/as_root.py).
 DEVELOPERS = ("test", "bench")
 REFUSED = (("evolve", "--apply"), ("superset", "export"))
 
 
 def main(root: Path, arguments: list[str]) -> int:
-    """Goes on as the account; returns its exit code, or AS_ROOT."""
-    if arguments[:1] and arguments[0] in DEVELOPERS:
-        return AS_ROOT
+    """Goes on as the account; returns its exit code."""
     for words in REFUSED:
         if {*words} <= {*arguments}:
             raise AirlineError(
@@ -220,13 +217,13 @@ class Parcel:
                 for each in folders
                 if each != "__pycache__"
                 and os.path.join(folder, each) not in skipped
-                and not (folder == str(root) and each.startswith(MADE))
+                and not (folder == str(root) and _is_made(each))
             ]
             links = [each for each in folders if os.path.islink(os.path.join(folder, each))]
             for each in (*files, *links):
                 file = Path(folder, each)
                 self._files[f"{CODE}/{file.relative_to(root)}"] = file
-        described = []
+        described: list[Any] = []
         for name, file in sorted(self._files.items()):
             status = file.lstat()
             described.append([name, status.st_mode, status.st_size, status.st_mtime_ns])
@@ -242,6 +239,10 @@ class Parcel:
                     _add(tar, name, file)
         except BrokenPipeError:
             pass
+
+
+def _is_made(name: str) -> bool:
+    return name in MADE or name.startswith(MADE_PREFIXES)
 
 
 def _add(tar: tarfile.TarFile, name: str, file: Path) -> None:
