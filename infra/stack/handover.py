@@ -47,9 +47,11 @@ def give(folder: Path, entry: pwd.struct_passwd) -> None:
 
 
 def give_cache(folder: Path, entry: pwd.struct_passwd) -> None:
-    """The same for a cache; one of others' making is left as it is, to be read."""
+    """The same for a cache that is new. One with something in it is left as it is, to be read:
+    other stacks may share it.
+    """
     with _opened(folder, entry, others=True) as at:
-        if at is not None and all(each.startswith("kafka-") for each in os.listdir(at)):
+        if at is not None and not os.listdir(at):
             _change_owner(folder, at, entry)
 
 

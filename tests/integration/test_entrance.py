@@ -257,6 +257,18 @@ def test_a_folder_of_root_with_other_things_is_not_given_away(clone):
     assert clone.shell(f"find {other} ! -user 0") == ""
 
 
+def test_a_cache_that_stacks_share_stays_as_it_is(clone):
+    """The stacks of others find no jars any more; a new one cannot be written."""
+    shared, new = clone.root.parent / "shared", clone.root.parent / "new"
+    clone.put(shared / "kafka-1" / "jar", "x")
+    clone.shell(f"chmod 755 {shared}")
+    clone.told("env", AIRLINE_CACHE=str(shared))
+    assert clone.shell(f"stat -c %u:%a {shared}").strip() == "0:755"
+    clone.told("env", AIRLINE_CACHE=str(new))
+    account = pwd.getpwnam("airline").pw_uid
+    assert clone.shell(f"stat -c %u:%a {new}").strip() == f"{account}:700"
+
+
 def test_a_stack_that_an_earlier_version_ran_as_root_changes_hands(clone):
     """An update would cost people their data, or root a file."""
     nobody = pwd.getpwnam("nobody").pw_uid
