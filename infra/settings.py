@@ -329,7 +329,7 @@ class Settings:
                 f"AIRLINE_HOST={self.host} is no loopback address, and without TLS others would "
                 "read what goes over it",
                 "unset it; a proxy with TLS lets others in to Superset and Airflow: "
-                "docs/security.md",
+                "docs/accounts.md",
             )
         for name in ("superset_public_url", "airflow_public_url"):
             url, variable = getattr(self, name), DECLARED[name].variable

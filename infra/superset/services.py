@@ -19,12 +19,12 @@ from infra.warehouse.service import Warehouse
 # What the server reads when it starts.
 CONFIGURATION = (
     "superset_config.py",
+    "logins.py",
     "theme.py",
     "basemap.py",
     "basemap.json",
     "narrow.py",
     "landing.py",
-    "logins.py",
     "language.py",
     "russian.yml",
     "templates/head_custom_extra.html",
