@@ -137,7 +137,7 @@ def environment(settings: Settings) -> dict[str, str]:
             ),
         },
         "usage_data_collection": {"enabled": False},
-        # Of the form; infra/airflow/logins.py has that of programs.
+        # Of the form; infra/airflow/login_limit.py has that of programs.
         **(_LIMITED_FORM if settings.is_production else {}),
     }
     variables |= {

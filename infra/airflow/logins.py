@@ -1,4 +1,4 @@
-"""Airflow's logins in production: a limit on guesses where programs log in.
+"""Who checks Airflow's logins in production.
 
 The form has the provider's own limit ([fab] auth_rate_limit); the routes that give tokens have
 none.
@@ -9,42 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-from starlette.responses import JSONResponse
 
-from infra.airflow.config import LOGIN_LIMIT
-
-TOKENS = "/auth/token"
+from infra.airflow.login_limit import LoginLimit
 
 
 class LimitedAuthManager(FabAuthManager):
     def get_fastapi_middlewares(self) -> list[tuple[type, dict[str, Any]]]:
         return [*super().get_fastapi_middlewares(), (LoginLimit, {})]
-
-
-class LoginLimit:
-    """Answers 429 to who asks for tokens too often, right password or not. One process counts."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-        self._limit = parse(LOGIN_LIMIT)
-        self._counted = MovingWindowRateLimiter(MemoryStorage())
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if _asks_for_a_token(scope):
-            address = (scope.get("client") or ("",))[0]
-            if not self._counted.hit(self._limit, address):
-                answer = JSONResponse({"detail": f"more than {LOGIN_LIMIT}"}, status_code=429)
-                await answer(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def _asks_for_a_token(scope: dict[str, Any]) -> bool:
-    return (
-        scope["type"] == "http"
-        and scope["method"] == "POST"
-        and scope["path"].rstrip("/").startswith(TOKENS)
-    )

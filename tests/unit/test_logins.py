@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from infra.airflow import config
 from infra.settings import Settings
 from infra.superset import logins as superset_logins
 
@@ -62,7 +67,7 @@ def test_airflows_tokens_cannot_be_asked_for_on_and_on():
     from starlette.routing import Mount, Route
     from starlette.testclient import TestClient
 
-    from infra.airflow.logins import LoginLimit
+    from infra.airflow.login_limit import LoginLimit
 
     async def refuse(_request):
         return PlainTextResponse("", 401)
@@ -78,18 +83,23 @@ def test_airflows_tokens_cannot_be_asked_for_on_and_on():
     assert client.post("/auth/x").status_code == client.get("/auth/token").status_code == 401
 
 
-def test_airflow_is_told_of_its_limits_in_production(production, tmp_path):
+# What Airflow makes of its configuration.
+ASKED = """
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.configuration import conf
+manager = create_auth_manager()
+print(type(manager).__name__, [each.__name__ for each, _ in manager.get_fastapi_middlewares()])
+print(conf.get("fab", "auth_rate_limited"), conf.get("fab", "auth_rate_limit"))
+"""
+
+
+def test_airflow_takes_its_limits_from_the_configuration(production, tmp_path):
     """All is written, and Airflow runs with another login."""
-    from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-
-    from infra.airflow import config, logins
-
-    told = config.environment(production)
-    module, _, name = told["AIRFLOW__CORE__AUTH_MANAGER"].rpartition(".")
-    assert module == logins.__name__
-    assert issubclass(getattr(logins, name), FabAuthManager)
-    found = logins.LimitedAuthManager.get_fastapi_middlewares(object.__new__(FabAuthManager))
-    assert (logins.LoginLimit, {}) in found
-    assert told["AIRFLOW__FAB__AUTH_RATE_LIMITED"] == "True"
+    told = {"PATH": os.environ["PATH"], **config.environment(production)}
+    said = subprocess.run(
+        [sys.executable, "-c", ASKED], env=told, capture_output=True, text=True, check=True
+    ).stdout
+    assert "LimitedAuthManager ['" in said and "LoginLimit" in said, said
+    assert "True 10 per minute" in said
     demo = config.environment(Settings.from_environment({"AIRLINE_HOME": str(tmp_path / "demo")}))
-    assert demo["AIRFLOW__CORE__AUTH_MANAGER"].endswith("FabAuthManager")
+    assert demo["AIRFLOW__CORE__AUTH_MANAGER"] == config.FAB
