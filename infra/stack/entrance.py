@@ -220,6 +220,8 @@ class Parcel:
                 and not (folder == str(root) and _is_made(each))
             ]
             links = [each for each in folders if os.path.islink(os.path.join(folder, each))]
+            if folder == str(root):
+                files = [each for each in files if not _is_made(each)]
             for each in (*files, *links):
                 file = Path(folder, each)
                 self._files[f"{CODE}/{file.relative_to(root)}"] = file

@@ -160,10 +160,11 @@ def test_the_copy_follows_the_clone(clone):
     clone.put(clone.root / "models/b.sql", "select 2")
     clone.shell(f"rm {clone.root}/models/a.sql; mkdir -p {clone.root}/target/x")
     clone.put(clone.root / "target/x/made.json", "{}")
+    clone.put(clone.root / ".venv.lock", "")
     clone.told("env")
-    found = clone.shell(f"cd {code} && ls models; ls; cat models/b.sql")
+    found = clone.shell(f"cd {code} && ls models; ls; cat models/b.sql; ls -a")
     assert "b.sql" in found and "a.sql" not in found and "select 2" in found
-    assert "target" not in found
+    assert "target" not in found and ".venv.lock" not in found
 
 
 # Each in a folder that services write, or that a command does for them.
