@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 
@@ -64,6 +65,8 @@ def run() -> int:
     """`main` with errors as people want to see them."""
     os.umask(0o077)
     caller.clean(os.environ)
+    # dbt's telemetry, once imported, would have every library's log printed between our lines.
+    logging.getLogger().addHandler(logging.NullHandler())
     return explained(lambda: main(sys.argv[1:]))
 
 
