@@ -146,7 +146,9 @@ class Server:
         if file.exists() and file.read_text() == text:
             return False
         half = file.with_suffix(".half")
-        half.touch(mode=0o600)
+        # Whatever lies there, a link too, was not made by the next line.
+        half.unlink(missing_ok=True)
+        half.touch(mode=0o600, exist_ok=False)
         half.write_text(text)
         half.replace(file)
         return True

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import AirlineError
+from infra.postgres.server import Server
 from infra.settings import Settings
 from infra.stack import configuration, home, runtime
 from infra.stack.program import Program
@@ -39,6 +40,18 @@ def test_a_shared_cache_stays_as_its_owner_made_it(settings, tmp_path):
         "AIRLINE_HOME": str(settings.home), "AIRLINE_CACHE": str(shared)
     }))  # fmt: skip
     assert shared.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_link_in_the_place_of_a_servers_configuration_is_not_followed(settings, tmp_path):
+    """Whoever may write in a data folder has the file behind the link rewritten."""
+    home.make(settings)
+    data = runtime.make_folder(settings, settings.home / "data" / "primary")
+    other = tmp_path / "other"
+    other.write_text("somebody's")
+    (data / "airline.half").symlink_to(other)
+    assert Server(settings, "primary", data, 5432).configure({"wal_level": "logical"})
+    assert other.read_text() == "somebody's"
+    assert "wal_level = 'logical'" in (data / "airline.conf").read_text()
 
 
 def written(settings: Settings, **variables: str) -> str:
