@@ -7,13 +7,12 @@ docs/settings.md come from the declarations here; `python -m infra.settings` pri
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import os
-import pwd
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +73,8 @@ class Declared:
 
 
 MOST_MESSAGE_MB = 64
+# In a stack's folder: what it is for, from the first `up` on.
+MODE = "mode"
 
 # The groups, in the order of the docs.
 PLACE, LOGINS, DASHBOARDS, LOADING, KAFKA, ALERTS, PORT = (
@@ -106,13 +107,9 @@ def _port(variable: str, service: str, default: int, about: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack lives, and all that is set of it: each setting is declared here, once.
-
-    `wanted_home` differs from `home` only where the servers could not reach it.
-    """
+    """Where one stack lives, and all that is set of it: each setting is declared here, once."""
 
     root: Path
-    wanted_home: Path
     home: Path = _path(  # noqa: RUF009 - a field
         "AIRLINE_HOME",
         ROOT / ".airline",
@@ -130,13 +127,22 @@ class Settings:
         "AIRLINE_HOST",
         PLACE,
         "127.0.0.1",
-        "Address that everything listens on. One that others reach needs passwords of your own.",
+        "Address of this machine's own (loopback) that everything listens on.",
+    )
+    mode: str = _text(
+        "AIRLINE_MODE",
+        PLACE,
+        "demo",
+        "What a stack is for; one that was `production` once stays so. In `production` each "
+        "password that is not set is made, and logins have limits.",
+        values=("demo", "production"),
+        shown="`demo`, or what the stack was",
     )
     service_user: str = _text(
         "AIRLINE_SERVICE_USER",
         PLACE,
-        "nobody",
-        "Account that the servers run as where root starts them.",
+        "airline",
+        "Account that everything runs as where root calls; made where it is missing.",
     )
     port_offset: int = _count(
         "AIRLINE_PORT_OFFSET",
@@ -181,6 +187,16 @@ class Settings:
     airflow_user: str = _text("AIRLINE_AIRFLOW_USER", LOGINS, "admin", "Airflow's admin.")
     airflow_password: str = _text(
         "AIRLINE_AIRFLOW_PASSWORD", LOGINS, "admin", "Its password.", is_password=True
+    )
+    superset_public_url: str = _text(
+        "AIRLINE_SUPERSET_PUBLIC_URL",
+        LOGINS,
+        "",
+        "Address at which others reach Superset, through a proxy with TLS: `https://…`.",
+        shown="none",
+    )
+    airflow_public_url: str = _text(
+        "AIRLINE_AIRFLOW_PUBLIC_URL", LOGINS, "", "The same of Airflow.", shown="none"
     )
     language: str = _text(
         "AIRLINE_LANGUAGE",
@@ -283,15 +299,16 @@ class Settings:
             raise AirlineError(f"{variable} is no setting any more", FORMER[variable])
         offset = DECLARED["port_offset"].read(environ)
         values = {name: each.read(environ, offset) for name, each in DECLARED.items()}
-        wanted = values["home"]
-        if os.geteuid() == 0:
-            values["home"] = reachable_home(wanted, values["service_user"])
         if not environ.get("AIRLINE_CACHE"):
             values["cache"] = values["home"] / "cache"
-        settings = cls(root=ROOT, wanted_home=wanted, **values)
+        noted = values["home"] / MODE
+        # Root reads nothing in a stack's folder.
+        if not environ.get("AIRLINE_MODE") and os.geteuid() != 0 and noted.exists():
+            values["mode"] = DECLARED["mode"].read({"AIRLINE_MODE": noted.read_text().strip()})
+        settings = cls(root=ROOT, **values)
         settings._refuse_equal_ports()
-        settings.refuse_demo_password("the servers", "AIRLINE_ADMIN_PASSWORD")
-        return settings
+        settings._refuse_what_others_reach()
+        return settings._with_own_passwords(environ) if settings.is_production else settings
 
     def _refuse_equal_ports(self) -> None:
         users: dict[int, str] = {}
@@ -303,17 +320,65 @@ class Settings:
                 )
             users[port] = name
 
-    def refuse_demo_password(self, who: str, variable: str) -> None:
-        """A demo's password is in the README: it must not guard what others can reach.
-
-        `who` would listen, and `variable` is the environment's name of its password.
+    def _refuse_what_others_reach(self) -> None:
+        """Between the parts of a stack nothing is encrypted, and PostgreSQL's package cannot: none
+        of them listens where others are. What people need goes through a proxy with TLS.
         """
-        if self.environment()[variable] == DEMO_PASSWORDS[variable] and not is_loopback(self.host):
+        if not is_loopback(self.host):
             raise AirlineError(
-                f"{who} would listen on {self.host}, which others can reach, with the demo's "
-                "password",
-                f"set {variable} to one of your own, or AIRLINE_HOST to 127.0.0.1",
+                f"AIRLINE_HOST={self.host} is no loopback address, and without TLS others would "
+                "read what goes over it",
+                "unset it; a proxy with TLS lets others in to Superset and Airflow: "
+                "docs/accounts.md",
             )
+        for name in ("superset_public_url", "airflow_public_url"):
+            url, variable = getattr(self, name), DECLARED[name].variable
+            if url and not re.fullmatch(r"https://[^\s/?#]+/?", url):
+                raise AirlineError(
+                    f"{variable}={url} is no address with TLS and without a path",
+                    "set it to https://<name>[:<port>], or unset it",
+                )
+            if url and not self.is_production:
+                raise AirlineError(
+                    f"{variable} lets others in, and the stack is a demo with passwords that "
+                    "everybody knows",
+                    "set AIRLINE_MODE=production too, or unset it",
+                )
+
+    def _with_own_passwords(self, environ: Mapping[str, str]) -> Settings:
+        """With a generated password for each that is not set, in a file with mode 0600. Raises
+        AirlineError for one that everybody knows.
+        """
+        own: dict[str, str] = {}
+        for name, each in DECLARED.items():
+            if not each.is_password:
+                continue
+            if environ.get(each.variable) in DEMO_PASSWORDS.values():
+                raise AirlineError(
+                    f"{each.variable} is a password of the demo, which everybody knows, and the "
+                    "stack is production",
+                    "unset it, and one is made; or set one of your own",
+                )
+            # Root, who lints, writes nothing in a stack's folder either.
+            if not environ.get(each.variable) and os.geteuid() != 0:
+                own[name] = self.secret(name)
+        return replace(self, **own)
+
+    def login(self, user: str, password: str) -> str:
+        """How to log in, with the names of two settings: a demo's password is said, another's file
+        or nothing.
+        """
+        name, word = getattr(self, user), getattr(self, password)
+        file = self.home / "secrets" / password
+        if not self.is_production:
+            told = word if word == DECLARED[password].default else "as set"
+            return f"{name} / {told}"
+        made = file.exists() and file.read_text() == word
+        return f"{name}, its password in {file}" if made else name
+
+    @property
+    def is_production(self) -> bool:
+        return self.mode == "production"
 
     @property
     def message_bytes(self) -> int:
@@ -396,7 +461,7 @@ class Settings:
             "DBT_PROJECT_DIR": str(self.root),
             "DBT_PROFILES_DIR": str(self.root),
         }
-        if self.wanted_home != ROOT / ".airline":
+        if self.home != ROOT / ".airline":
             # A stack beside the usual one must not overwrite what dbt knows about that.
             variables["DBT_TARGET_PATH"] = str(self.home / "dbt" / "target")
             variables["DBT_LOG_PATH"] = str(self.home / "dbt" / "logs")
@@ -464,53 +529,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, low: int, high:
             else "use a smaller AIRLINE_PORT_OFFSET",
         )
     return int(value)
-
-
-def account(user: str) -> pwd.struct_passwd:
-    """The account that servers run as when root starts them. Raises AirlineError if there is
-    none.
-    """
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        raise AirlineError(
-            f"the servers should run as {user!r} and there is no such user",
-            "set AIRLINE_SERVICE_USER to an unprivileged user",
-        ) from None
-    if entry.pw_uid == 0:
-        raise AirlineError(
-            f"the servers cannot run as {user!r}: PostgreSQL refuses to run as root",
-            "set AIRLINE_SERVICE_USER to an unprivileged user",
-        )
-    return entry
-
-
-def can_enter(path: Path, uid: int, gid: int) -> bool:
-    """Whether a user without further groups can pass through `path` and every folder above it.
-
-    Folders that do not exist yet are taken as passable: we make them so.
-    """
-    for folder in (path, *path.parents):
-        try:
-            status = folder.stat()
-        except FileNotFoundError:
-            continue
-        except NotADirectoryError:
-            return False
-        shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
-        if not status.st_mode >> shift & 1:
-            return False
-    return True
-
-
-def reachable_home(wanted: Path, service_user: str) -> Path:
-    """`wanted`, or a folder under /var/lib where `service_user` could not get to it (a clone below
-    /root).
-    """
-    entry = account(service_user)
-    if can_enter(wanted, entry.pw_uid, entry.pw_gid):
-        return wanted
-    return Path("/var/lib") / f"airline-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
 
 
 def page() -> str:

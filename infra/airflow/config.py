@@ -26,6 +26,12 @@ LANDING_CONNECTION = "landing"
 SOURCE_CONNECTION = "source"
 # The pool of tasks that run dbt: limits how many run at the same time.
 DBT_POOL, DBT_SLOTS = "dbt", 2
+# Who checks logins: as it comes, and with a limit where programs log in too.
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+LIMITED = "infra.airflow.logins.LimitedAuthManager"
+# How often somebody may try a password, from one address.
+LOGIN_LIMIT = "10 per minute"
+_LIMITED_FORM = {"fab": {"auth_rate_limited": True, "auth_rate_limit": LOGIN_LIMIT}}
 # The account with which `up` unpauses DAGs; people have their own.
 OPERATOR = "airline"
 
@@ -65,7 +71,7 @@ def environment(settings: Settings) -> dict[str, str]:
             "plugins_folder": folder(settings) / "plugins",
             "load_examples": False,
             "executor": "infra.airflow.executor.PromptExecutor",
-            "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+            "auth_manager": LIMITED if settings.is_production else FAB,
             "execution_api_server_url": f"{settings.airflow_url}/execution/",
             "fernet_key": _fernet_key(settings.secret("airflow_fernet")),
             # Processes, not threads: this many tasks at a time, in all DAGs together.
@@ -84,7 +90,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "api": {
             "host": settings.host,
             "port": settings.airflow_port,
-            "base_url": settings.airflow_url,
+            "base_url": settings.airflow_public_url or settings.airflow_url,
             "workers": 1,
             "secret_key": settings.secret("airflow_api"),
             "expose_config": False,
@@ -131,6 +137,8 @@ def environment(settings: Settings) -> dict[str, str]:
             ),
         },
         "usage_data_collection": {"enabled": False},
+        # Of the form; infra/airflow/login_limit.py has that of programs.
+        **(_LIMITED_FORM if settings.is_production else {}),
     }
     variables |= {
         f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)

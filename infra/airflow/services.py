@@ -28,7 +28,11 @@ class Component(Service):
         del environment["AIRLINE_ADMIN_PASSWORD"]
         del environment["AIRLINE_AIRFLOW_PASSWORD"]
         # Does not wait for a running load: the next scheduler starts it again.
-        return self.module(environment, "infra.airflow", *self.command, stop_seconds=15)
+        return self.module(environment, "infra.airflow", *self.words(), stop_seconds=15)
+
+    def words(self) -> tuple[str, ...]:
+        """What its command line has."""
+        return self.command
 
     def answers(self) -> bool:
         return self._state(timeout=10) == "healthy"
@@ -66,13 +70,19 @@ class ApiServer(Component):
     command = ("api-server",)
     health = "metadatabase"
 
+    def words(self) -> tuple[str, ...]:
+        # Who asks, and that it was by TLS, is told by the proxy; on loopback alone it is believed.
+        proxied = ("--proxy-headers",) if self.settings.airflow_public_url else ()
+        return (*self.command, *proxied)
+
     def prepare(self) -> bool:
-        self.settings.refuse_demo_password("Airflow", "AIRLINE_AIRFLOW_PASSWORD")
         metadata.make(self.settings)
         return False
 
     def address(self) -> str:
-        return f"{self.settings.airflow_url} (user {self.settings.airflow_user})"
+        settings = self.settings
+        url = settings.airflow_public_url or settings.airflow_url
+        return f"{url} ({settings.login('airflow_user', 'airflow_password')})"
 
     def fill(self, progress: Progress) -> None:
         first_runs.make(self.settings, progress)

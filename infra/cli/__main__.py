@@ -8,10 +8,12 @@ import os
 import sys
 
 from infra.cli.verbs import VERBS, parser_of
+from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import caller
+from infra.stack import caller, entrance
 from infra.stack.arguments import Parser
 from infra.stack.failures import explained
+from infra.testing import as_root
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +40,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in VERBS:
         parser().parse_args(argv)
         return 2
+    _leave_root(argv)
     verb, arguments = VERBS[argv[0]], argv[1:]
     if verb.has_own_parser:
         return verb.function()(Settings.from_environment(), arguments)
@@ -46,8 +49,21 @@ def main(argv: list[str]) -> int:
     return verb.function()(Settings.from_environment(), options)
 
 
+def _leave_root(argv: list[str]) -> None:
+    """Raises AirlineError where a verb would read or write a stack as root."""
+    if os.geteuid() != 0 or as_root.is_for_the_clone_alone(argv):
+        return
+    if argv[0] in entrance.DEVELOPERS:
+        as_root.leave([sys.executable, *sys.orig_argv[1:]])
+    raise AirlineError(
+        "nothing of a stack is done as root",
+        "call ./airline, which goes on as an account without rights",
+    )
+
+
 def run() -> int:
     """`main` with errors as people want to see them."""
+    os.umask(0o077)
     caller.clean(os.environ)
     # dbt's telemetry, once imported, would have every library's log printed between our lines.
     logging.getLogger().addHandler(logging.NullHandler())

@@ -24,13 +24,9 @@ from infra.stack.terminal import RED, coloured, wrapped
 def up(settings: Settings, options: argparse.Namespace) -> int:
     """Brings everything up that is not, and data through it. Idempotent."""
     progress = Progress()
-    if settings.home != settings.wanted_home:
-        progress.say(
-            f"state is kept in {settings.home}: user {settings.service_user!r}, as whom the "
-            f"servers run, cannot enter {settings.wanted_home}"
-        )
     home.make(settings)
     with home.alone(settings, progress.say):
+        home.remember_mode(settings)
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
         # Where the stack runs this is before anything is told anything; where it does not, what
@@ -90,7 +86,7 @@ def _end_older(supervisor: Supervisor, services: list[Service], say: Callable[[s
     states = supervisor.states()
     for service in services:
         state = states.get(service.name)
-        if state and state.state in (RUNNING, STARTING) and not service.program().as_servers:
+        if state and state.state in (RUNNING, STARTING) and service.program().is_ours:
             supervisor.halt(service.name)
             say(f"{service.name} stopped: it runs the version before")
 

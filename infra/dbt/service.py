@@ -31,7 +31,7 @@ class Docs(Service):
             ],
             Path("/"),
             {"PYTHONPATH": str(self.settings.root)},
-            as_servers=False,
+            is_ours=True,
         )
 
     def answers(self) -> bool:

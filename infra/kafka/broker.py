@@ -29,7 +29,6 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
         "-XX:+UseG1GC",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
-        # A copy in the stack's folder: the servers' user may not be able to read the project.
         f"-Dlog4j2.configurationFile={settings.home / 'config' / 'log4j2.properties'}",
         "-cp",
         artifacts.class_path(settings),
@@ -39,7 +38,7 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
 
 
 def write_configuration(settings: Settings, name: str, text: str) -> bool:
-    """Writes a properties file that the servers' user can read. Returns whether it changed."""
+    """Writes a properties file. Returns whether it changed."""
     text = "".join(map(_escaped, text))
     file = runtime.make_folder(settings, settings.home / "config") / name
     if file.exists() and file.read_text() == text:
@@ -47,7 +46,6 @@ def write_configuration(settings: Settings, name: str, text: str) -> bool:
     half = file.with_name(f".{name}.half")
     half.touch(mode=0o600)
     half.write_text(text)
-    runtime.give(settings, half)
     half.replace(file)
     return True
 
@@ -103,7 +101,7 @@ class Broker:
         """Formats the storage, unless it is. Returns whether it did. Needs the configuration."""
         if (self.data / "meta.properties").exists():
             return False
-        runtime.make_folder(self.settings, self.data, mode=0o700, servers=True)
+        runtime.make_folder(self.settings, self.data)
         # The cluster's id can be any; a fixed one makes a second try after a kill the same as the
         # first.
         runtime.run(

@@ -8,20 +8,33 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
 
 from infra.errors import AirlineError
 from infra.postgres import sessions
-from infra.settings import TCP_LIMITS, Settings
+from infra.settings import DEMO_PASSWORDS, TCP_LIMITS, Settings
 from infra.stack import runtime
 
 # Ours, included at the end of postgresql.conf and written again at each `up`: a moved port takes
 # effect.
 OWN_CONFIGURATION = "airline.conf"
+
+# An error's detail, its context and its statement have values of rows: they are for the client.
+_NO_ROWS_IN_THE_LOG = {
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": -1,
+    "log_parameter_max_length": 0,
+    "log_parameter_max_length_on_error": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,6 @@ class Server:
         password = half.with_suffix(".password")
         password.touch(mode=0o600)
         password.write_text(self.settings.admin_password)
-        runtime.give(self.settings, password)
         try:
             self._run(
                 "initdb",
@@ -103,7 +115,6 @@ class Server:
         )
         signal = half / "standby.signal"
         signal.touch(mode=0o600)
-        runtime.give(self.settings, signal)
         half.rename(self.data)
         return True
 
@@ -121,6 +132,7 @@ class Server:
                 "log_line_prefix": "%m [%p] %q%u@%d ",
                 "timezone": "UTC",
                 "log_timezone": "UTC",
+                **_NO_ROWS_IN_THE_LOG,
                 # A client that vanished without a word does not keep its locks.
                 "tcp_keepalives_idle": 20,
                 "tcp_keepalives_interval": 10,
@@ -134,9 +146,10 @@ class Server:
         if file.exists() and file.read_text() == text:
             return False
         half = file.with_suffix(".half")
-        half.touch(mode=0o600)
+        # Whatever lies there, a link too, was not made by the next line.
+        half.unlink(missing_ok=True)
+        half.touch(mode=0o600, exist_ok=False)
         half.write_text(text)
-        runtime.give(self.settings, half)
         half.replace(file)
         return True
 
@@ -166,6 +179,8 @@ class Server:
             return self.query("select 1") == [(1,)]
         except psycopg2.OperationalError as error:
             if "password authentication failed" in str(error):
+                if self.settings.is_production and self._is_left_by_the_demo():
+                    return False
                 raise AirlineError(
                     f"{self.name} on port {self.port} refuses the password of "
                     f"{self.settings.admin_user!r}",
@@ -173,6 +188,30 @@ class Server:
                     "or start anew with './airline reset'",
                 ) from None
             return False
+
+    def _is_left_by_the_demo(self) -> bool:
+        """Gives admin its password of production where it has the demo's. Returns whether it had:
+        a standby gets the new one from its primary.
+        """
+        demo = DEMO_PASSWORDS["AIRLINE_ADMIN_PASSWORD"]
+        try:
+            connection = psycopg2.connect(self.dsn(password=demo))
+        except psycopg2.OperationalError:
+            return False
+        with closing(connection), connection, connection.cursor() as cursor:
+            cursor.execute("select pg_is_in_recovery()")
+            if cursor.fetchone() == (False,):
+                name = self.settings.admin_user
+                # Not the password: statements may be logged, or shown.
+                verifier = psycopg2.extensions.encrypt_password(
+                    self.settings.admin_password, name, connection, "scram-sha-256"
+                )
+                cursor.execute(
+                    sql.SQL("alter role {} password {}").format(
+                        sql.Identifier(name), sql.Literal(verifier)
+                    )
+                )
+        return True
 
     def problem(self, *, standby: bool, writers: Sequence[str] = ()) -> str:
         """Why the server that runs is of no use, '' where it is: it refuses, hangs, has no
@@ -219,7 +258,7 @@ class Server:
         half = self.data.with_name(f"{self.data.name}.half")
         runtime.make_folder(self.settings, half.parent)
         shutil.rmtree(half, ignore_errors=True)
-        return runtime.make_folder(self.settings, half, mode=0o700, servers=True)
+        return runtime.make_folder(self.settings, half)
 
     def _run(
         self, program: str, *arguments: str, environment: Mapping[str, str] | None = None

@@ -42,7 +42,8 @@ class Postgres(Service):
     def address(self) -> str:
         settings = self.settings
         where = f"{settings.host}:{self.server.port}/{settings.database(self.name)}"
-        return f"postgresql://{settings.admin_user}@{where}"
+        login = settings.login("admin_user", "admin_password")
+        return f"postgresql://{settings.admin_user}@{where} ({login})"
 
     def prepare(self) -> bool:
         self.server.make()

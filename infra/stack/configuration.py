@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import runtime
 from infra.stack.program import Program
 from infra.stack.supervisord import LONGEST_WAIT
 
@@ -28,8 +26,7 @@ def text(
         "logfile_backups=1",
         f"pidfile={_value(folder / 'supervisord.pid')}",
         "nodaemon=true",
-        "umask=022",
-        *(["user=root"] if os.geteuid() == 0 else []),
+        "umask=077",
         "[unix_http_server]",
         f"file={_value(socket)}",
         "chmod=0700",
@@ -42,15 +39,14 @@ def text(
 
 
 def _program(settings: Settings, program: Program, logs: Path) -> list[str]:
-    user = settings.service_user if runtime.servers_as(settings) else None
     marks = {"AIRLINE_SERVICE": program.name, "AIRLINE_HOME": str(settings.home)}
     variables = {"LC_ALL": "C", **program.environment, **marks}
     return [
         f"[program:{program.name}]",
         f"command={_value(shlex.join(program.command))}",
         f"directory={_value(program.directory)}",
-        "environment=" + ",".join(f'{key}="{_value(variables[key])}"' for key in variables),
-        *([f"user={user}"] if user and program.as_servers else []),
+        "environment="
+        + ",".join(f'{key}="{_value(value, key)}"' for key, value in variables.items()),
         # `up` starts them in order; after that supervisord starts them again.
         "autostart=false",
         "autorestart=true",
@@ -66,11 +62,14 @@ def _program(settings: Settings, program: Program, logs: Path) -> list[str]:
     ]
 
 
-def _value(value: object) -> str:
+def _value(value: object, variable: str = "") -> str:
+    """The value as it stands in the file. An error names it; of a `variable` its name alone, for
+    the value may be a password.
+    """
     text = str(value)
     if any(part in text for part in ('"', "\n", " ;", " #")):
         raise AirlineError(
-            f"supervisord cannot be given the value {text!r}",
-            "use paths without quotes, semicolons and number signs",
+            f"supervisord cannot be given the value {f'of {variable}' if variable else repr(text)}",
+            "use one without quotes, and without semicolons and number signs after a space",
         )
     return text.replace("%", "%%")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from infra.errors import AirlineError
-from infra.settings import Settings
+from infra.settings import MODE, Settings
 from infra.stack import runtime
 
 # A default stack with its logs and WAL takes about 1.5 GB.
@@ -23,7 +23,9 @@ def make(settings: Settings) -> None:
     try:
         runtime.make_folder(settings, settings.home)
         runtime.make_folder(settings, settings.home / "data")
-        runtime.make_folder(settings, settings.cache)
+        # One that stacks share may be somebody else's.
+        if not settings.cache.exists():
+            runtime.make_folder(settings, settings.cache)
         with (settings.home / "lock").open("a"):
             pass
     except OSError as error:
@@ -69,7 +71,21 @@ def is_busy(settings: Settings) -> bool:
     return False
 
 
+def remember_mode(settings: Settings) -> None:
+    """Notes what the stack is for. Raises AirlineError where production would be a demo again."""
+    file = settings.home / MODE
+    if file.exists() and file.read_text().strip() == "production" and not settings.is_production:
+        raise AirlineError(
+            f"the stack in {settings.home} is production, and AIRLINE_MODE={settings.mode} would "
+            "give it passwords that everybody knows",
+            "unset AIRLINE_MODE; a demo is another stack (AIRLINE_HOME), or this one after "
+            "'./airline reset'",
+        )
+    file.write_text(f"{settings.mode}\n")
+
+
 def remove(settings: Settings) -> None:
     """Removes what `up` made."""
     for name in MADE_BY_UP:
         shutil.rmtree(settings.home / name, ignore_errors=True)
+    (settings.home / MODE).unlink(missing_ok=True)

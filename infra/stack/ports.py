@@ -59,7 +59,7 @@ def _is_taken(host: str, port: int) -> bool:
                 return True
             raise AirlineError(
                 f"cannot listen on {host}:{port} ({error.strerror})",
-                "set AIRLINE_HOST to an address of this machine and ports above 1023",
+                "set AIRLINE_HOST to a loopback address of this machine and ports above 1023",
             ) from None
     return False
 

@@ -25,7 +25,8 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "TERM"
     stop_seconds: int = 60
-    as_servers: bool = True
+    # Whether it is code of this project, which a new version brings anew.
+    is_ours: bool = False
 
 
 @dataclass(frozen=True)

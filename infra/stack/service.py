@@ -72,15 +72,13 @@ class Service:
         raise NotImplementedError
 
     def module(self, environment: dict[str, str], *arguments: str, **options: int) -> Program:
-        """The program that runs a module of this project (`python -m` these arguments), as the
-        account that runs ./airline.
-        """
+        """The program that runs a module of this project (`python -m` these arguments)."""
         return Program(
             self.name,
             [sys.executable, "-m", *arguments],
             self.settings.root,
             environment,
-            as_servers=False,
+            is_ours=True,
             **options,
         )
 

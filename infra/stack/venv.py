@@ -51,8 +51,8 @@ def main(wanted: list[str]) -> int:
     if all(is_made(lock) for lock in wanted):
         return 0
     try:
-        (ROOT / ".airline").mkdir(exist_ok=True)
-        alone = (ROOT / ".airline" / "venv.lock").open("w")
+        # Not below .airline: where root calls that is another account's.
+        alone = (ROOT / ".venv.lock").open("w")
     except OSError as error:
         return fail(f"cannot write to {ROOT} ({error.strerror})", "use a clone that belongs to you")
     with alone:

@@ -54,6 +54,8 @@ def mark(settings: Settings) -> Path:
 def configuration(settings: Settings) -> dict[str, Any]:
     """Of Superset's configuration what is about alerts and reports."""
     url = f"{settings.superset_url}/"
+    # What stands in a letter is for whoever reads it.
+    link = f"{(settings.superset_public_url or settings.superset_url).rstrip('/')}/"
     chrome = driver()
     return {
         "CELERY_CONFIG": celery(settings),
@@ -68,7 +70,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "Открыть в Superset" if settings.language == RUSSIAN else "Open in Superset"
         ),
         "WEBDRIVER_BASEURL": url,
-        "WEBDRIVER_BASEURL_USER_FRIENDLY": url,
+        "WEBDRIVER_BASEURL_USER_FRIENDLY": link,
         # Where there is none, a picture ends with its name in the error.
         "WEBDRIVER_TYPE": "chrome" if chrome else f"none: {NO_BROWSER}, {TODO}",
         # With a path of its driver, Selenium looks for none elsewhere.

@@ -22,6 +22,7 @@ from infra.warehouse.service import Warehouse
 # What the server reads when it starts.
 CONFIGURATION = (
     "superset_config.py",
+    "logins.py",
     "theme.py",
     "basemap.py",
     "basemap.json",
@@ -56,13 +57,11 @@ class Superset(Service):
             commands.server(self.settings),
             self.settings.root,
             commands.environment(self.settings),
-            as_servers=False,
+            is_ours=True,
         )
 
     def prepare(self) -> bool:
         """Makes the database and its tables, Superset's permissions and the admin."""
-        for login in ("", "MANAGER_", "ANALYST_"):
-            self.settings.refuse_demo_password("Superset", f"AIRLINE_SUPERSET_{login}PASSWORD")
         made, configured = self._marks()
         before = self._stamp.read_text().split() if self._stamp.exists() else []
         if before == [made, configured]:
@@ -95,7 +94,9 @@ class Superset(Service):
         dashboards.bring(self.settings, progress.say)
 
     def address(self) -> str:
-        return f"{self.settings.superset_url} (user {self.settings.superset_user})"
+        settings = self.settings
+        url = settings.superset_public_url or settings.superset_url
+        return f"{url} ({settings.login('superset_user', 'superset_password')})"
 
     def _marks(self) -> tuple[str, str]:
         """What changes when the metadata must be made anew, and when a restart is enough."""
@@ -128,7 +129,7 @@ class Worker(Service):
             commands.environment(self.settings, writes_mail=True),
             # A report that runs is waited for so long.
             stop_seconds=30,
-            as_servers=False,
+            is_ours=True,
         )
 
     def prepare(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap, landing, language, narrow, reports
+from infra.superset import basemap, landing, language, logins, narrow, reports
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -29,9 +29,7 @@ SQLALCHEMY_DATABASE_URI = URL.create(
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 
-# Rate limits are counted in the memory of the one process. Only the log-in form has one, against
-# password guessing.
-RATELIMIT_STORAGE_URI = "memory://"
+globals().update(logins.configuration(_settings.is_production))
 
 # No anonymous access and no self-registration.
 AUTH_USER_REGISTRATION = False
@@ -64,10 +62,12 @@ TALISMAN_CONFIG = {
         "script-src": ["'self'", "'strict-dynamic'"],
     },
     "content_security_policy_nonce_in": ["script-src"],
-    # Loopback, plain HTTP. Behind a proxy with TLS set both.
+    # Loopback, plain HTTP: the stack asks itself. Who comes through the proxy has TLS.
     "force_https": False,
-    "session_cookie_secure": False,
+    "session_cookie_secure": bool(_settings.superset_public_url),
 }
+# Who asks, and by what, is told by the proxy.
+ENABLE_PROXY_FIX = bool(_settings.superset_public_url)
 BLUEPRINTS = [basemap.blueprint()]
 AIRLINE_NARROW_COOKIE, AIRLINE_NARROW_PIXELS = narrow.COOKIE, narrow.PIXELS
 DECKGL_BASE_MAP = [[basemap.STYLE, "Land (drawn here)"]]
@@ -102,6 +102,8 @@ THEME_DARK = None
 
 def FLASK_APP_MUTATOR(app: Any) -> None:
     narrow.install(app)
+    if _settings.is_production:
+        logins.install(app)
     landing.install(app)
     reports.install(app)
     if _settings.language == language.RUSSIAN:

@@ -25,7 +25,6 @@ from infra.kafka import artifacts
 from infra.kafka.broker import Broker
 from infra.postgres.server import Server
 from infra.settings import Settings
-from infra.stack import runtime
 
 # How long a part may take to answer before the test run gives up on it, in seconds.
 PATIENCE = 600
@@ -52,7 +51,6 @@ def settings_in(folder: Path, **variables: str) -> Settings:
         {
             "AIRLINE_HOME": str(folder),
             "AIRLINE_CACHE": str(usual.cache),
-            "AIRLINE_SERVICE_USER": usual.service_user,
             **{f"AIRLINE_{name}_PORT": str(port) for name, port in ports},
             **variables,
         }
@@ -86,7 +84,6 @@ class Running:
                 stderr=subprocess.STDOUT,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **(environment or {})},
                 start_new_session=True,
-                **runtime.process_options(self._settings),
             )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():

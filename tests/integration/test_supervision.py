@@ -30,7 +30,7 @@ def program(name: str, folder: Path, text: str) -> Program:
     """A service that runs these lines of Python in `folder`."""
     script = folder / f"{name}.py"
     script.write_text(text)
-    return Program(name, [sys.executable, "-u", str(script)], folder, as_servers=False)
+    return Program(name, [sys.executable, "-u", str(script)], folder)
 
 
 def wait(until, what: str) -> None:

@@ -10,21 +10,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import root
+
 BALLAST = "ballast"
 
 
 def why_not_mountable() -> str:
     """Why no file system can be mounted here; '' where it can."""
-    if os.geteuid() != 0:
+    if not root.can_be():
         return "a small file system can be mounted by root only"
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True
-        )
+        done = _as_root("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)
         if done.returncode:
-            return f"a file system cannot be mounted here: {done.stderr.decode().strip()}"
-        subprocess.run(["umount", folder], check=True)
+            return f"a file system cannot be mounted here: {done.stderr.strip()}"
+        _as_root("umount", folder).check_returncode()
     return ""
+
+
+def _as_root(*command: str) -> subprocess.CompletedProcess[str]:
+    return root.run(command, {"PATH": os.environ["PATH"]})
 
 
 def skip_unless_mountable() -> None:
@@ -51,9 +55,8 @@ class SmallDisk:
         size = _size(self._aside) + self._room
         options = f"size={size},mode={status.st_mode & 0o7777:o}"
         options += f",uid={status.st_uid},gid={status.st_gid}"
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)], check=True
-        )
+        mounted = _as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder))
+        mounted.check_returncode()
         _copy(self._aside, self.folder)
         return self
 
@@ -62,7 +65,7 @@ class SmallDisk:
         shutil.rmtree(self._aside)
         self._aside.mkdir()
         _copy(self.folder, self._aside)
-        subprocess.run(["umount", str(self.folder)], check=True)
+        _as_root("umount", str(self.folder)).check_returncode()
         self.folder.rmdir()
         self._aside.rename(self.folder)
 

@@ -216,9 +216,7 @@ class Office:
     """A desk in a folder, a clock that is set, and a mail server that does as it is told."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = dataclasses.replace(
-            Settings.from_environment({}), home=folder, wanted_home=folder
-        )
+        self.settings = dataclasses.replace(Settings.from_environment({}), home=folder)
         self.now = 1_000_000.0
         self.sent: list[tuple[EmailMessage, str]] = []
         self.on_send: Callable[[], None] = lambda: None

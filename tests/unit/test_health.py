@@ -49,7 +49,7 @@ def silent_port() -> Iterator[int]:
 def stack_in(home: Path, **changed: object) -> Settings:
     """The settings of a stack in exactly this folder."""
     settings = Settings.from_environment({})
-    return dataclasses.replace(settings, home=home, wanted_home=home, **changed)
+    return dataclasses.replace(settings, home=home, **changed)
 
 
 @pytest.fixture

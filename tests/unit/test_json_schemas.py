@@ -74,9 +74,7 @@ def test_every_field_is_described(name):
 
 def test_status_is_as_its_schema_says(tmp_path):
     """A program that watches a stack stops reading where nothing of it runs."""
-    settings = dataclasses.replace(
-        Settings.from_environment({}), home=tmp_path, wanted_home=tmp_path
-    )
+    settings = dataclasses.replace(Settings.from_environment({}), home=tmp_path)
     services, findings = checks.examine(settings)
     assert services and findings
     told = json.loads(screen.document(settings, services, findings))

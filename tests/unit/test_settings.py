@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from infra.errors import AirlineError
-from infra.settings import DECLARED, PORTS, ROOT, Settings, page
+from infra.settings import DECLARED, DEMO_PASSWORDS, PORTS, ROOT, Settings, page
+from infra.stack import home
 from ingest import config
 
 # Other values than the defaults, of settings that do not take any text.
-TAKEN = {"host": "localhost", "service_user": "daemon", "language": "en", "smtp_tls": "tls"}
+TAKEN = {"host": "localhost", "mode": "production", "language": "en", "smtp_tls": "tls"}
+# They belong to a stack that is no demo.
+PUBLIC = ("superset_public_url", "airflow_public_url")
 
 
 def settings(**variables: str) -> Settings:
@@ -54,29 +57,83 @@ def test_one_port_for_two_services_is_refused():
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "warehouse.example"])
-def test_the_demos_password_does_not_guard_what_others_can_reach(host):
-    """Anybody on the network could log in with the password of the README."""
-    with pytest.raises(AirlineError, match="AIRLINE_ADMIN_PASSWORD"):
-        settings(HOST=host)
-    mine = settings(HOST=host, ADMIN_PASSWORD="its own", SUPERSET_PASSWORD="its own")
-    assert mine.host == host
-    mine.refuse_demo_password("Superset", "AIRLINE_SUPERSET_PASSWORD")
-    with pytest.raises(AirlineError, match="AIRLINE_AIRFLOW_PASSWORD"):
-        mine.refuse_demo_password("Airflow", "AIRLINE_AIRFLOW_PASSWORD")
+@pytest.mark.parametrize("mode", ["demo", "production"])
+def test_nothing_listens_where_others_are(host, mode, tmp_path):
+    """Kafka and Connect listen there without a lock, and PostgreSQL without TLS."""
+    own = dict.fromkeys(PASSWORDS, "a word of ours")
+    with pytest.raises(AirlineError, match="AIRLINE_HOST"):
+        settings(HOST=host, MODE=mode, HOME=str(tmp_path), **own)
+
+
+PASSWORDS = [name.removeprefix("AIRLINE_") for name in DEMO_PASSWORDS]
+
+
+@pytest.fixture
+def production(tmp_path):
+    """Settings of a stack in production."""
+    return lambda **variables: settings(MODE="production", HOME=str(tmp_path), **variables)
+
+
+def test_production_makes_passwords_of_its_own(production, tmp_path):
+    """What the README says lets everybody in."""
+    made = production()
+    words = {name: getattr(made, name) for name, each in DECLARED.items() if each.is_password}
+    assert len({*words.values()} - {*DEMO_PASSWORDS.values()}) == len(PASSWORDS) == 5
+    for name, word in words.items():
+        assert len(word) >= 40
+        file = tmp_path / "secrets" / name
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (word, 0o600)
+    # The same the next time, and what was set is kept.
+    assert production() == made
+    assert production(ADMIN_PASSWORD="a word of ours").admin_password == "a word of ours"
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+@pytest.mark.parametrize("word", sorted({*DEMO_PASSWORDS.values()}))
+def test_production_refuses_passwords_that_everybody_knows(production, name, word):
+    """A variable that was left over from the demo lets everybody in."""
+    with pytest.raises(AirlineError, match=f"AIRLINE_{name}"):
+        production(**{name: word})
+
+
+def test_a_stack_stays_production(production, tmp_path):
+    """Whoever forgets the variable gives the logins back their known passwords."""
+    home.remember_mode(production())
+    assert settings(HOME=str(tmp_path)).is_production
+    with pytest.raises(AirlineError, match="is production"):
+        home.remember_mode(settings(HOME=str(tmp_path), MODE="demo"))
+    home.remove(production())
+    assert not settings(HOME=str(tmp_path)).is_production
+
+
+def test_a_login_is_said_as_long_as_everybody_knows_it(production, tmp_path):
+    """A person cannot log in to the demo; or a password of production is on a screen."""
+    assert settings().login("airflow_user", "airflow_password") == "admin / admin"
+    assert settings().login("admin_user", "admin_password") == "admin / adminpassword"
+    own = settings(AIRFLOW_PASSWORD="a word of ours")
+    assert "ours" not in own.login("airflow_user", "airflow_password")
+    said = production().login("airflow_user", "airflow_password")
+    assert said == f"admin, its password in {tmp_path}/secrets/airflow_password"
+    set_ = production(AIRFLOW_PASSWORD="a word of ours")
+    assert set_.login("airflow_user", "airflow_password") == "admin"
+
+
+@pytest.mark.parametrize("service", ["SUPERSET", "AIRFLOW"])
+def test_others_come_by_tls_alone_and_to_no_demo(production, service):
+    """Passwords and passengers go over a network as they are, or to whoever knows the README."""
+    name = f"{service}_PUBLIC_URL"
+    assert production(**{name: "https://bi.example:8443"})
+    for url in ("http://bi.example", "bi.example", "https://bi.example/superset", "https:// x"):
+        with pytest.raises(AirlineError, match=f"AIRLINE_{name}"):
+            production(**{name: url})
+    with pytest.raises(AirlineError, match=f"AIRLINE_{name} .*production"):
+        settings(**{name: "https://bi.example"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_the_demos_password_is_fine_on_loopback(host):
     """The demo would ask for a password before it shows anything."""
     assert settings(HOST=host).host == host
-
-
-def test_an_account_that_cannot_run_servers_is_refused():
-    """initdb would fail with a message that does not name the setting."""
-    with pytest.raises(AirlineError, match="AIRLINE_SERVICE_USER"):
-        from infra.settings import account
-
-        account("nobody-of-that-name")
 
 
 def test_each_ingester_has_a_port_of_its_own():
@@ -95,13 +152,17 @@ def test_the_page_of_the_settings_says_what_is_declared():
     assert tables == page(), "write them: python -m infra.settings (below the page's first lines)"
 
 
-def test_every_setting_is_read_under_its_name_and_handed_on():
+def test_every_setting_is_read_under_its_name_and_handed_on(tmp_path):
     """A setting is declared and has no effect, or a child process runs with another value."""
     usual = settings().environment()
     for name, each in DECLARED.items():
         kind = "count" if each.high else "path" if isinstance(each.default, Path) else name
         other = {"count": "7", "path": "/elsewhere", **TAKEN}.get(kind, "other")
-        changed = settings(**{each.variable.removeprefix("AIRLINE_"): other})
+        further = {"MODE": "production"} if name in PUBLIC else {}
+        other = "https://bi.example" if name in PUBLIC else other
+        if name in ("mode", *PUBLIC):
+            further["HOME"] = str(tmp_path)
+        changed = settings(**{each.variable.removeprefix("AIRLINE_"): other}, **further)
         assert str(getattr(changed, name)) == changed.environment()[each.variable] == other
         assert usual[each.variable] != other
 

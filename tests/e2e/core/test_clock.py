@@ -11,7 +11,6 @@ from importlib import resources
 import pytest
 
 from infra.parts.registry import registry
-from infra.stack import runtime
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -47,9 +46,7 @@ def clock_back(stack):
 
     def set_back() -> None:
         vendored = resources.files("libfaketime") / "vendor/libfaketime/src/libfaketime.so.1"
-        # The servers' user may not be able to read this environment.
         shutil.copyfile(str(vendored), library)
-        runtime.give(stack.settings, library)
         restart_primary(
             stack,
             LD_PRELOAD=str(library),

@@ -1,0 +1,67 @@
+"""What root would do, for tests that may become root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.settings import ROOT
+
+
+def can_be() -> bool:
+    """Whether root started the tests (infra/testing/as_root.py)."""
+    try:
+        return run(["id", "-u"], {"PATH": os.environ["PATH"]}).stdout.strip() == "0"
+    except OSError:
+        return False
+
+
+def skip_unless_root_can_be() -> None:
+    if not can_be():
+        pytest.skip("it is about root, and another account started the tests")
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], *, cwd: Path = Path("/"), user: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Runs it as root, as it is where tests have not changed its rights, or as another account."""
+    usual = ["setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--securebits=-no_setuid_fixup"]
+    if user:
+        usual += [f"--reuid={user}", "--regid=0", "--clear-groups"]
+    return subprocess.run(
+        [*usual, *command],
+        cwd=cwd,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        user=0,
+        group=0,
+        extra_groups=[],
+    )
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program with this project's modules as root."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    return run(
+        [sys.executable, "-P", "-B", "-c", code, *arguments],
+        environment | {"PYTHONUTF8": "1"},
+    )
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of root's that everybody can enter, below one that everybody can write."""
+    code = "import os, sys, tempfile; made = tempfile.mkdtemp(prefix='airline-root-');"
+    made = Path(python(f"{code} os.chmod(made, 0o755); print(made)").stdout.strip())
+    assert made.parent == Path(tempfile.gettempdir()), made
+    yield made
+    run(["rm", "-rf", str(made)], {"PATH": os.environ["PATH"]})
