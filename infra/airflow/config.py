@@ -17,7 +17,7 @@ from infra.postgres import roles
 from infra.settings import Settings
 
 # Airflow's metadata database, on the warehouse's server.
-DATABASE = "airflow"
+DATABASE = roles.OWN_DATABASES[roles.AIRFLOW]
 # The Airflow Connection with which dbt and the DAGs' own tasks log in to the warehouse.
 WAREHOUSE_CONNECTION = "warehouse"
 # The same with the ingester's role, for retention of raw events.

@@ -107,9 +107,20 @@ class Server:
         half.rename(self.data)
         return True
 
-    def configure(self, parameters: Mapping[str, str | int]) -> bool:
-        """Writes our part of the configuration. Returns whether it changed: then a restart is
-        due.
+    @property
+    def passfile(self) -> Path:
+        """The password that it logs in elsewhere with: a setting would show it to who reads
+        settings.
+        """
+        return self.data.with_name(f"{self.data.name}.pgpass")
+
+    def write_passfile(self, user: str, password: str) -> bool:
+        """Returns whether it changed. Asked at each connection, so it needs no restart."""
+        return self._write(self.passfile, f"*:*:*:{user}:{password}\n")
+
+    def configure(self, parameters: Mapping[str, str | int], access: str | None = None) -> bool:
+        """Writes our part of the configuration, and who may come in (`access`; None: anybody with
+        a password). Returns whether it changed: then a restart is due.
         """
         lines = [
             f"{key} = '{_quoted(value)}'"
@@ -130,7 +141,13 @@ class Server:
             }.items()
         ]
         text = "\n".join(["# written by ./airline up", *lines, ""])
-        file = self.data / OWN_CONFIGURATION
+        changed = self._write(self.data / OWN_CONFIGURATION, text)
+        if access is not None:
+            changed |= self._write(self.data / "pg_hba.conf", access)
+        return changed
+
+    def _write(self, file: Path, text: str) -> bool:
+        """A private file of the server's, whole or not at all. Returns whether it changed."""
         if file.exists() and file.read_text() == text:
             return False
         half = file.with_suffix(".half")

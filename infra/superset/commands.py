@@ -11,7 +11,7 @@ from infra.settings import Settings
 from infra.stack import venv
 
 # Its metadata database, on the warehouse's server.
-DATABASE = "superset"
+DATABASE = roles.OWN_DATABASES[roles.SUPERSET]
 
 
 def environment(settings: Settings) -> dict[str, str]:

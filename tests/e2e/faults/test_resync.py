@@ -26,7 +26,7 @@ SLOT = f"from pg_replication_slots where slot_name = '{connector.SLOT}'"
 
 @pytest.fixture
 def small_slot(stack) -> Iterator[None]:
-    """A slot that may keep 48 MB of the log instead of 16 GB."""
+    """A slot that may keep 48 MB of the log instead of gigabytes."""
     stack.sql("primary", "alter system set max_slot_wal_keep_size = '48MB'")
     stack.sql("primary", "select pg_reload_conf()")
     yield
