@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra.dbt import site
+from infra.kafka import access
 from infra.postgres import roles
 from infra.settings import Settings
 
@@ -51,7 +52,8 @@ def dbt_artifacts(settings: Settings) -> Path:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of each Airflow process; without the databases' admin."""
-    variables = settings.service_environment()
+    # Its audit asks how far the topics are, and reads none.
+    variables = settings.service_environment() | access.environment(settings, access.METRICS)
     del variables["AIRLINE_ADMIN_PASSWORD"]
     del variables["AIRLINE_AIRFLOW_PASSWORD"]
     # Cosmos runs dbt in copies of the project, and expects dbt's output there.

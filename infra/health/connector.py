@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.connect import connector as cdc
+from infra.connect import worker
 from infra.health.finding import Finding
 from infra.settings import MOST_MESSAGE_MB, Settings
 from infra.source import resync_due
@@ -40,7 +41,8 @@ def _why_not(settings: Settings, state: cdc.State) -> str:
         return "stopped: './airline resync' makes source and vault equal and starts it"
     if state.is_paused:
         return (
-            "paused, so no change comes; resume it: curl -X PUT "
+            "paused, so no change comes; resume it: curl -X PUT -u "
+            f"{worker.REST_USER}:$(cat {settings.home / 'secrets' / worker.REST_SECRET}) "
             f"{settings.connect_url}/connectors/{cdc.NAME}/resume"
         )
     if state.connector == "RUNNING" and state.task is None:

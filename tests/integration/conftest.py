@@ -21,7 +21,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from infra.kafka import artifacts
+from infra.kafka import access, artifacts
 from infra.kafka.broker import Broker
 from infra.postgres.server import Server
 from infra.settings import Settings
@@ -183,12 +183,17 @@ class KafkaBroker(Running):
     def __init__(self, settings: Settings) -> None:
         artifacts.fetch(settings)
         self.broker = Broker(settings)
-        self.bootstrap_servers = settings.kafka_bootstrap
+        # For clients of the tests: the administration.
+        self.client = access.client(settings)
         self.broker.configure()
         self.broker.make()
         super().__init__(
             settings, self.broker.command, settings.home / "test.log", self.broker.answers
         )
+
+    def start(self, environment: dict[str, str] | None = None) -> None:
+        super().start(environment)
+        access.make(self._settings)
 
 
 @pytest.fixture(scope="session")

@@ -113,14 +113,16 @@ class Links:
     def _add_listeners(self) -> None:
         settings: Settings = self.stack.settings
         names = {who: who.upper() for who in self._listening}
-        usual = f"PLAINTEXT://{settings.kafka_bootstrap}"
+        usual = f"CLIENTS://{settings.kafka_bootstrap}"
         controller = f"CONTROLLER://{settings.host}:{settings.kafka_controller_port}"
         listeners = [f"{names[who]}://{settings.host}:{p}" for who, p in self._listening.items()]
         advertised = [
             f"{names[who]}://{settings.host}:{self.proxies[who, 'kafka'].port}"
             for who in self._listening
         ]
-        protocols = [f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names.values())]
+        protocols = [
+            f"{name}:SASL_PLAINTEXT" for name in ("CLIENTS", "CONTROLLER", *names.values())
+        ]
         file: Path = settings.home / "config" / "broker.properties"
         # The last one of a name counts.
         file.write_text(
