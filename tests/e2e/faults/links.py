@@ -14,6 +14,7 @@ from pathlib import Path
 
 from infra.connect import connector
 from infra.connect.service import Connect
+from infra.kafka import access
 from infra.parts.registry import registry
 from infra.settings import PORTS, Settings
 from infra.source.servers import Replica
@@ -123,6 +124,11 @@ class Links:
         protocols = [
             f"{name}:SASL_PLAINTEXT" for name in ("CLIENTS", "CONTROLLER", *names.values())
         ]
+        key = f"{access.MECHANISM.lower()}.sasl.jaas.config"
+        logins = [
+            f"listener.name.{name.lower()}.{key}={access.jaas(settings, access.ADMIN)}"
+            for name in names.values()
+        ]
         file: Path = settings.home / "config" / "broker.properties"
         # The last one of a name counts.
         file.write_text(
@@ -132,6 +138,7 @@ class Links:
                     f"listeners={','.join((usual, controller, *listeners))}",
                     f"advertised.listeners={','.join((usual, *advertised))}",
                     f"listener.security.protocol.map={','.join(protocols)}",
+                    *logins,
                     "",
                 ]
             )
