@@ -119,6 +119,7 @@ def test_a_principal_reads_and_writes_its_own_topics_alone(settings, principal):
 def test_the_table_has_every_principal():
     """A new principal would be let in without anybody having said what it may not do."""
     assert {each.principal for each in access.grants()} | {access.ADMIN} == set(REACH)
+    assert Settings.from_environment({}).kafka_user == access.ADMIN
 
 
 @pytest.mark.parametrize("principal", SERVICES)
