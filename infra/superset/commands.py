@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from infra.errors import AirlineError
+from infra.mail import delivery
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack import venv
@@ -14,9 +15,13 @@ from infra.stack import venv
 DATABASE = roles.OWN_DATABASES[roles.SUPERSET]
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, str]:
     """Superset's environment variables: the stack's settings without the databases' admin."""
-    variables = settings.service_environment()
+    variables = (
+        settings.environment() | delivery.authorities()
+        if writes_mail
+        else settings.service_environment()
+    )
     del variables["AIRLINE_ADMIN_PASSWORD"]
     return variables | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),
@@ -50,6 +55,24 @@ def server(settings: Settings) -> list[str]:
         "--no-control-socket",
         "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--no-sendfile",
         "superset.app:create_app()",
+    ]
+
+
+def worker() -> list[str]:
+    """The command of what runs alerts and reports."""
+    return [
+        str(venv.python("superset")),
+        "-P",
+        "-m",
+        "celery",
+        "--app=superset.tasks.celery_app:app",
+        "worker",
+        "--hostname=reports@localhost",
+        "--loglevel=INFO",
+        # There is no other worker to talk to.
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
     ]
 
 
