@@ -78,6 +78,7 @@ class Worker:
             group=access.CONNECT_GROUP,
             mechanism=access.MECHANISM,
             worker_jaas=access.jaas(settings, access.CONNECT),
+            connector_jaas=access.jaas(settings, access.DEBEZIUM),
             overrides=self._overrides,
         )
         user, password = REST_USER, settings.secret(REST_SECRET)
