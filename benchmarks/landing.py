@@ -30,8 +30,8 @@ from kafka.admin import NewTopic
 
 from benchmarks import report
 from benchmarks.server import PARAMETERS
-from infra.connect.worker import Worker
-from infra.kafka import artifacts
+from infra.connect.worker import Worker, login
+from infra.kafka import access, artifacts
 from ingest import encode
 from tests.integration.conftest import (
     KafkaBroker,
@@ -138,11 +138,11 @@ class Bench:
 
     def _fill(self) -> float:
         """Fills the topic; mean bytes of an event."""
-        with closing(KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)) as admin:
+        with closing(KafkaAdminClient(**self.kafka.client)) as admin:
             admin.create_topics([NewTopic(TOPIC, len(PARTITIONS), 1)])
             admin.wait_for_topics([TOPIC])
         producer = KafkaProducer(
-            bootstrap_servers=self.kafka.bootstrap_servers,
+            **self.kafka.client,
             acks=1,
             linger_ms=50,
             batch_size=1 << 18,
@@ -168,7 +168,7 @@ class Bench:
     def _reading(self) -> Iterator[KafkaConsumer]:
         """A consumer at the beginning of both partitions, with the ingester's fetch sizes."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers,
+            **self.kafka.client,
             enable_auto_commit=False,
             isolation_level="read_committed",
             max_poll_records=5000,
@@ -199,7 +199,9 @@ class Bench:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AIRLINE_")
         } | {
-            "AIRLINE_KAFKA_BOOTSTRAP": self.kafka.bootstrap_servers,
+            "AIRLINE_KAFKA_BOOTSTRAP": self.kafka.client["bootstrap_servers"],
+            "AIRLINE_INGEST_KAFKA_USER": self.kafka.client["sasl_plain_username"],
+            "AIRLINE_INGEST_KAFKA_PASSWORD": self.kafka.client["sasl_plain_password"],
             "AIRLINE_DWH_HOST": self.postgres.host,
             "AIRLINE_DWH_PORT": str(self.postgres.port),
             "AIRLINE_DWH_DB": "bench",
@@ -322,9 +324,12 @@ class Bench:
             "consumer.override.auto.offset.reset": "earliest",
             "consumer.override.max.poll.records": "5000",
             "consumer.override.isolation.level": "read_committed",
+            # The stack's own connector reads no events.
+            "consumer.override.sasl.jaas.config": access.jaas(worker.settings, access.ADMIN),
         }
         url = f"{worker.settings.connect_url}/connectors/{table}"
-        requests.put(f"{url}/config", json=configuration, timeout=60).raise_for_status()
+        asked = {"timeout": 60, "auth": login(worker.settings)}
+        requests.put(f"{url}/config", json=configuration, **asked).raise_for_status()
         try:
             self._wait(lambda: self._rows(table), url)
             first, begun = self._rows(table), time.perf_counter()
@@ -332,12 +337,14 @@ class Bench:
             self._until(lambda: self._rows(table), begun, pause=0.5)
             return Run((self.events - first) / (time.perf_counter() - begun))
         finally:
-            requests.delete(url, timeout=60)
+            requests.delete(url, **asked)
 
     def _wait(self, until: Callable[[], object], url: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not until():
-            answer = requests.get(f"{url}/status", timeout=30).json()
+            answer = requests.get(
+                f"{url}/status", timeout=30, auth=login(self._connect().settings)
+            ).json()
             traces = [each["trace"] for each in answer.get("tasks", ()) if "trace" in each]
             if traces or time.monotonic() > deadline:
                 raise SystemExit(f"the JDBC sink does not start: {traces or answer}")

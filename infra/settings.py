@@ -235,6 +235,19 @@ class Settings:
         1000,
         "Partitions of a topic that is made; before the first `up`.",
     )
+    kafka_user: str = _text(
+        "AIRLINE_KAFKA_USER",
+        KAFKA,
+        "kafka_admin",
+        "Principal that commands log in to Kafka as; each service has its own.",
+    )
+    kafka_password: str = _text(
+        "AIRLINE_KAFKA_PASSWORD",
+        KAFKA,
+        "",
+        "Its password, where it is not one that `up` made.",
+        shown="the generated one",
+    )
     ingesters: int = _count(
         "AIRLINE_INGESTERS", KAFKA, 1, 1, 50, "Ingesters, which share the topics' partitions."
     )

@@ -123,7 +123,7 @@ def run(config: configuration.Config, stopping: threading.Event) -> None:
 
     # A batch holds many records without reference cycles: frequent collections find nothing.
     gc.set_threshold(100_000, 50, 100)
-    metrics, broker = Metrics(), Broker(config.bootstrap)
+    metrics, broker = Metrics(), Broker(config.kafka())
     watch = Watch(broker, metrics, config.stall_seconds)
     if config.metrics_port:
         serve(config.metrics_host, config.metrics_port, metrics, watch.health)

@@ -9,7 +9,8 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
@@ -29,8 +30,9 @@ _TIMEOUT = 5.0  # seconds
 class Broker:
     """Thread-safe; runs one query at a time. Raises KafkaError if the broker does not answer."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        """`client`: where Kafka is, and the login there, as kafka-python takes them."""
+        self._access = client
         self._client: KafkaAdminClient | None = None
         self._one_at_a_time = threading.Lock()
 
@@ -132,7 +134,7 @@ class Broker:
         try:
             with contextlib.closing(
                 KafkaConsumer(
-                    bootstrap_servers=self._bootstrap.split(","),
+                    **self._access,
                     client_id="airline-ingest-proof",
                     group_id=None,
                     enable_auto_commit=False,
@@ -173,7 +175,7 @@ class Broker:
             try:
                 if self._client is None:
                     self._client = KafkaAdminClient(
-                        bootstrap_servers=self._bootstrap.split(","),
+                        **self._access,
                         client_id="airline-ingest-watch",
                         request_timeout_ms=int(_TIMEOUT * 1000),
                         bootstrap_timeout_ms=int(_TIMEOUT * 1000),

@@ -16,11 +16,13 @@ class Config:
     """Settings of one ingester. Sizes in bytes, times in seconds."""
 
     bootstrap: str
+    kafka_user: str
     dwh_host: str
     dwh_port: int
     dwh_db: str
     dwh_user: str
     dwh_password: str | None = field(repr=False)
+    kafka_password: str | None = field(repr=False)
     topic_prefix: str
     group: str
     flush_rows: int
@@ -53,6 +55,18 @@ class Config:
     def is_due(self, rows: int, size: int, seconds: float) -> bool:
         """Whether a batch of that many rows and bytes, begun that long ago, is landed now."""
         return rows >= self.flush_rows or size >= self.flush_bytes or seconds >= self.flush_seconds
+
+    def kafka(self) -> dict[str, object]:
+        """Arguments for a client of kafka-python."""
+        servers: dict[str, object] = {"bootstrap_servers": self.bootstrap.split(",")}
+        if not self.kafka_user:
+            return servers
+        return servers | {
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": self.kafka_user,
+            "sasl_plain_password": self.kafka_password,
+        }
 
     def dsn(self) -> dict[str, object]:
         """Arguments for psycopg2.connect."""
@@ -111,7 +125,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         prog="python -m ingest",
         description="Lands Kafka change events in the warehouse's schema staging, each exactly "
         "once. Runs until SIGTERM or SIGINT; then lands the batch in hand and exits with 0.",
-        epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only."
+        epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only, Kafka's from"
+        " AIRLINE_INGEST_KAFKA_PASSWORD."
         " `python -m ingest dead-letters --help`: what to do with events that were refused.",
     )
 
@@ -129,6 +144,12 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     kafka = f"{host}:{env.get('AIRLINE_KAFKA_PORT') or 9092}"
     port, count = _at_least(int, 1), _at_least(int, 0)
     option("--bootstrap", "AIRLINE_KAFKA_BOOTSTRAP", kafka, "Kafka servers, host:port,…")
+    option(
+        "--kafka-user",
+        "AIRLINE_INGEST_KAFKA_USER",
+        "",
+        "principal at Kafka, by SASL/SCRAM-SHA-512; empty: a Kafka without logins",
+    )
     option("--dwh-host", "AIRLINE_DWH_HOST", host, "warehouse host")
     option("--dwh-port", "AIRLINE_DWH_PORT", "5434", "warehouse port", port)
     option("--dwh-db", "AIRLINE_DWH_DB", "airline_tickets_dwh", "warehouse database")
@@ -223,4 +244,9 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     if given["log_level"] not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         parser.error(f"--log-level: {given['log_level']!r} is no log level")
     given["set_position"] = tuple(given["set_position"])
-    return Config(dwh_password=env.get("AIRLINE_INGEST_PASSWORD"), **given)
+    kafka_password = env.get("AIRLINE_INGEST_KAFKA_PASSWORD")
+    if given["kafka_user"] and not kafka_password:
+        parser.error(f"--kafka-user: set AIRLINE_INGEST_KAFKA_PASSWORD to {given['kafka_user']}'s")
+    return Config(
+        dwh_password=env.get("AIRLINE_INGEST_PASSWORD"), kafka_password=kafka_password, **given
+    )

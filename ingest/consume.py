@@ -406,7 +406,7 @@ def connect(config: Config, stopping: threading.Event) -> KafkaConsumer:
     while True:
         try:
             return KafkaConsumer(
-                bootstrap_servers=config.bootstrap.split(","),
+                **config.kafka(),
                 client_id="airline-ingest",
                 group_id=config.group,
                 enable_auto_commit=False,

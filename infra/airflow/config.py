@@ -13,11 +13,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra.dbt import site
+from infra.kafka import access
 from infra.postgres import roles
 from infra.settings import Settings
 
 # Airflow's metadata database, on the warehouse's server.
-DATABASE = "airflow"
+DATABASE = roles.OWN_DATABASES[roles.AIRFLOW]
 # The Airflow Connection with which dbt and the DAGs' own tasks log in to the warehouse.
 WAREHOUSE_CONNECTION = "warehouse"
 # The same with the ingester's role, for retention of raw events.
@@ -57,7 +58,8 @@ def dbt_artifacts(settings: Settings) -> Path:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of each Airflow process; without the databases' admin."""
-    variables = settings.service_environment()
+    # Its audit asks how far the topics are, and reads none.
+    variables = settings.service_environment() | access.environment(settings, access.METRICS)
     del variables["AIRLINE_ADMIN_PASSWORD"]
     del variables["AIRLINE_AIRFLOW_PASSWORD"]
     # Cosmos runs dbt in copies of the project, and expects dbt's output there.

@@ -13,19 +13,18 @@ from typing import Any
 import requests
 
 import catalogue
-from infra.connect import last_failure
+from infra.connect import last_failure, worker
 from infra.errors import AirlineError
+from infra.kafka import access
+from infra.kafka.access import NOTIFICATION_TOPIC, SIGNAL_TOPIC
 from infra.kafka.broker import Broker
 from infra.settings import PUBLICATION, Settings
 from infra.settings import SLOT as SLOT
 from infra.stack.waiting import wait_until
 
-NAME = "airline-connector"
+NAME = access.CONNECTOR
 # Prefix of messages in the source's log that are marks, and no events.
 HEARTBEAT = "airline-heartbeat"
-# Topics of signals to the connector (infra/connect/signals.py), and of its notifications.
-SIGNAL_TOPIC = "airline-signals"
-NOTIFICATION_TOPIC = "airline-notifications"
 # Settings that determine which changes are captured, and their format.
 CAPTURE = frozenset(
     (
@@ -46,7 +45,7 @@ CAPTURE = frozenset(
     )
 )
 # Set by earlier versions of this project, without an effect: no change was left out by it.
-FORMER = frozenset(("logical.decoding.message.prefix.exclude.list",))
+FORMER = frozenset(("logical.decoding.message.prefix.exclude.list", "database.password"))
 TEMPLATE = Path(__file__).with_name("connector.json")
 # Debezium's messages when the slot starts after the connector's stored position, or is lost.
 POSITION_GONE = "no longer available on the server"
@@ -116,6 +115,8 @@ def configuration(settings: Settings) -> dict[str, str]:
             bootstrap=settings.kafka_bootstrap,
             signal_topic=SIGNAL_TOPIC,
             notification_topic=NOTIFICATION_TOPIC,
+            signal_group=access.SIGNAL_GROUP,
+            mechanism=access.MECHANISM,
             heartbeat=HEARTBEAT,
             message_bytes=settings.message_bytes,
         )
@@ -327,13 +328,20 @@ def _ask(
     def is_settled() -> bool:
         nonlocal answer
         try:
-            answer = requests.request(method, url, json=body, timeout=seconds)
+            answer = requests.request(
+                method, url, json=body, timeout=seconds, auth=worker.login(settings)
+            )
         except requests.RequestException as error:
             raise AirlineError(
                 f"Kafka Connect does not answer on {settings.connect_url}",
                 "see './airline status' and './airline logs connect'",
                 str(error),
             ) from None
+        if answer.status_code == 401:
+            raise AirlineError(
+                f"Kafka Connect on {settings.connect_url} does not take the stack's password",
+                "'./airline up' gives it to the worker; if another program listens there, end it",
+            )
         return not _is_of_a_worker_that_settles(answer) and not _is_of_no_worker(answer)
 
     wait_until(is_settled, min(60, seconds), every=0.5)

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 from infra.connect import auto_restart, connector, slot_gap
 from infra.connect.worker import Worker
 from infra.errors import AirlineError
+from infra.kafka import access
 from infra.kafka.broker import LANGUAGE
 from infra.postgres import roles
 from infra.settings import Settings
@@ -39,12 +40,7 @@ class Connect(Service):
         return f"{self.settings.connect_url}/connectors/{connector.NAME}/status"
 
     def program(self) -> Program:
-        return Program(
-            self.name,
-            self.worker.command,
-            Path("/"),
-            {"AIRLINE_CDC_PASSWORD": self.settings.secret(roles.CDC), **LANGUAGE},
-        )
+        return Program(self.name, self.worker.command, Path("/"), LANGUAGE)
 
     def prepare(self) -> bool:
         return self.worker.configure()
@@ -62,6 +58,7 @@ class AutoRestart(Service):
     def program(self) -> Program:
         # It asks the primary for the slot, as a role that reads figures and no rows.
         environment = roles.environment(self.settings, roles.MONITOR)
+        environment |= access.environment(self.settings, access.WATCH)
         return self.module(environment, "infra.connect.auto_restart")
 
     def problem(self) -> str:

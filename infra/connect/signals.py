@@ -14,6 +14,7 @@ import catalogue
 from infra.connect import connector
 from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC, State
 from infra.errors import AirlineError
+from infra.kafka import access
 from infra.kafka.broker import Broker
 from infra.settings import Settings
 
@@ -43,7 +44,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
     deadline = time.monotonic() + PATIENCE
     with closing(
         KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap,
+            **access.client(settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
             group_id=None,

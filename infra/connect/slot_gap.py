@@ -23,13 +23,14 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from infra.connect import connector
+from infra.kafka import access
+from infra.kafka.access import OFFSETS_TOPIC
 from infra.postgres.server import Server
 from infra.settings import Settings
 from infra.stack.journal import Journal
 from infra.stack.waiting import wait_until
 
 # offset.storage.topic in worker.properties.
-OFFSETS_TOPIC = "airline-connect-offsets"
 # How long Kafka may take to answer, and until a committed transaction is visible, in seconds.
 PATIENCE, COMMIT_PATIENCE = 5.0, 5.0
 # Offsets read first from the end of the topic; each further attempt reads eight times as many.
@@ -176,7 +177,7 @@ def _stored(settings: Settings) -> tuple[int | None, int]:
 
 def _consumer(settings: Settings, isolation_level: str) -> KafkaConsumer:
     return KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        **access.client(settings),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         group_id=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.connect import connector as cdc
+from infra.connect import worker
 from infra.health.finding import Finding
 from infra.settings import MOST_MESSAGE_MB, Settings
 from infra.source import resync_due
@@ -40,8 +41,9 @@ def _why_not(settings: Settings, state: cdc.State) -> str:
         return "stopped: './airline resync' makes source and vault equal and starts it"
     if state.is_paused:
         return (
-            "paused, so no change comes; resume it: curl -X PUT "
-            f"{settings.connect_url}/connectors/{cdc.NAME}/resume"
+            f"paused, so no change comes; resume it: curl -u {worker.REST_USER} -X PUT "
+            f"{settings.connect_url}/connectors/{cdc.NAME}/resume, with the password in "
+            f"{settings.home / 'secrets' / worker.REST_SECRET}"
         )
     if state.connector == "RUNNING" and state.task is None:
         return "it has no task yet; './airline logs connect' says why where that stays"

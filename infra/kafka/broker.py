@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.errors import AirlineError
-from infra.kafka import artifacts
+from infra.kafka import access, artifacts
 from infra.settings import Settings
 from infra.stack import runtime
 
@@ -20,8 +20,12 @@ HEAP = "512m"
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
 
 
-def java_command(settings: Settings, heap: str, main_class: str, *arguments: str) -> list[str]:
-    """The command that runs `main_class` of the fetched jars with this maximum heap."""
+def java_command(
+    settings: Settings, heap: str, main_class: str, *arguments: str, options: Iterable[str] = ()
+) -> list[str]:
+    """The command that runs `main_class` of the fetched jars with this maximum heap, and with
+    further `options` of Java.
+    """
     return [
         str(runtime.java(settings)),
         f"-Xms{heap}",
@@ -30,6 +34,7 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={settings.home / 'config' / 'log4j2.properties'}",
+        *options,
         "-cp",
         artifacts.class_path(settings),
         main_class,
@@ -39,15 +44,19 @@ def java_command(settings: Settings, heap: str, main_class: str, *arguments: str
 
 def write_configuration(settings: Settings, name: str, text: str) -> bool:
     """Writes a properties file. Returns whether it changed."""
-    text = "".join(map(_escaped, text))
-    file = runtime.make_folder(settings, settings.home / "config") / name
-    if file.exists() and file.read_text() == text:
-        return False
-    half = file.with_name(f".{name}.half")
-    half.touch(mode=0o600)
-    half.write_text(text)
-    half.replace(file)
-    return True
+    return write_private(settings, name, "".join(map(_escaped, text)))
+
+
+def write_private(settings: Settings, name: str, text: str) -> bool:
+    """Writes a configuration that has a password. Returns whether it changed."""
+    return runtime.write_private(
+        runtime.make_folder(settings, settings.home / "config") / name, text
+    )
+
+
+def _argument(text: str) -> str:
+    """As Java reads it in a file of arguments."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _escaped(character: str) -> str:
@@ -74,11 +83,14 @@ class Broker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.data = settings.home / "data" / "kafka"
-        self._configuration = settings.home / "config" / "broker.properties"
+        self.configuration = settings.home / "config" / "broker.properties"
 
     @property
     def command(self) -> list[str]:
-        return java_command(self.settings, HEAP, "kafka.Kafka", str(self._configuration))
+        return self.command_with(self.configuration)
+
+    def command_with(self, configuration: Path) -> list[str]:
+        return java_command(self.settings, HEAP, "kafka.Kafka", str(configuration))
 
     def configure(self) -> bool:
         """Writes the configuration. Returns whether it changed: then a restart is due."""
@@ -89,6 +101,11 @@ class Broker:
             controller_port=self.settings.kafka_controller_port,
             data=self.data,
             message_bytes=self.settings.message_bytes,
+            admin=access.ADMIN,
+            mechanism=access.MECHANISM,
+            mechanism_key=access.MECHANISM.lower(),
+            admin_jaas=access.jaas(self.settings, access.ADMIN),
+            controller_password=self.settings.secret(access.CONTROLLER_SECRET),
         )
         logging = (HERE / "log4j2.properties").read_text()
         changed = [
@@ -98,28 +115,46 @@ class Broker:
         return any(changed)
 
     def make(self) -> bool:
-        """Formats the storage, unless it is. Returns whether it did. Needs the configuration."""
-        if (self.data / "meta.properties").exists():
+        """Formats the storage with the administration's login in it, unless it is formatted.
+        Returns whether it did. Needs the configuration.
+        """
+        if self.is_formatted:
             return False
         runtime.make_folder(self.settings, self.data)
+        password = self.settings.secret(access.ADMIN)
         # The cluster's id can be any; a fixed one makes a second try after a kill the same as the
         # first.
-        runtime.run(
+        command = java_command(
             self.settings,
-            java_command(
-                self.settings,
-                "128m",
-                "kafka.tools.StorageTool",
-                "format",
-                "--ignore-formatted",
-                f"--cluster-id={'airline'.ljust(22, '0')}",
-                f"--config={self._configuration}",
-            ),
-            LANGUAGE,
-            f"Kafka's storage in {self.data} could not be formatted",
-            "see what it says below; './airline up' tries again",
+            "128m",
+            "kafka.tools.StorageTool",
+            "format",
+            "--ignore-formatted",
+            f"--cluster-id={'airline'.ljust(22, '0')}",
+            f"--config={self.configuration}",
+            f"--add-scram={access.MECHANISM}=[name={access.ADMIN},password={password}]",
+            # Which shows the command line to others of the account, in a file.
+            options=("-XX:-UsePerfData",),
         )
+        # Everybody on the machine sees a command line.
+        name = "format.arguments"
+        write_private(self.settings, name, "\n".join(map(_argument, command[1:])))
+        file = self.configuration.with_name(name)
+        try:
+            runtime.run(
+                self.settings,
+                [command[0], f"@{file}"],
+                LANGUAGE,
+                f"Kafka's storage in {self.data} could not be formatted",
+                "see what it says below; './airline up' tries again",
+            )
+        finally:
+            file.unlink()
         return True
+
+    @property
+    def is_formatted(self) -> bool:
+        return (self.data / "meta.properties").exists()
 
     def answers(self, seconds: float = 2) -> bool:
         """Whether the broker takes a connection in so many seconds, and then answers a question
@@ -131,7 +166,7 @@ class Broker:
         try:
             with closing(
                 KafkaAdminClient(
-                    bootstrap_servers=self.settings.kafka_bootstrap,
+                    **access.client(self.settings),
                     bootstrap_timeout_ms=int(seconds * 1000),
                     request_timeout_ms=5000,
                 )
@@ -151,7 +186,7 @@ class Broker:
         from kafka.admin import NewTopic
         from kafka.errors import TopicAlreadyExistsError
 
-        with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
+        with closing(KafkaAdminClient(**access.client(self.settings))) as admin:
             missing = [
                 NewTopic(name, (partitions or {}).get(name, 1), 1)
                 for name in set(names) - set(admin.list_topics())
@@ -168,7 +203,7 @@ class Broker:
         from kafka.admin import ConfigResource, ConfigResourceType
 
         limit = {"max.message.bytes": str(self.settings.message_bytes)}
-        with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
+        with closing(KafkaAdminClient(**access.client(self.settings))) as admin:
             topics = [
                 ConfigResource(ConfigResourceType.TOPIC, name, limit)
                 for name in admin.list_topics()
@@ -184,9 +219,7 @@ class Broker:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
-        with closing(
-            KafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap, acks="all")
-        ) as producer:
+        with closing(KafkaProducer(**access.client(self.settings), acks="all")) as producer:
             for key, value in messages:
                 try:
                     producer.send(
@@ -209,7 +242,7 @@ class Broker:
 
         with closing(
             KafkaConsumer(
-                bootstrap_servers=self.settings.kafka_bootstrap,
+                **access.client(self.settings),
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 group_id=None,
@@ -231,10 +264,9 @@ class Broker:
         """Each partition of every topic but Kafka's own (`__…`)."""
         from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-        servers = self.settings.kafka_bootstrap
         with closing(
             KafkaConsumer(
-                bootstrap_servers=servers,
+                **access.client(self.settings),
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 group_id=None,
@@ -249,7 +281,7 @@ class Broker:
             first = consumer.beginning_offsets(there) if there else {}
             ends = consumer.end_offsets(there) if there else {}
         sizes: dict[tuple[str, int], int] = {}
-        with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
+        with closing(KafkaAdminClient(**access.client(self.settings))) as admin:
             for broker in admin.describe_log_dirs():
                 for folder in broker["log_dirs"]:
                     for topic in folder["topics"]:

@@ -26,6 +26,7 @@ from kafka.errors import KafkaError
 from psycopg2 import sql
 
 from infra.errors import AirlineError
+from infra.kafka import access
 from infra.kafka.broker import Broker
 from infra.settings import Settings
 from ingest import broker as ingest_broker
@@ -63,7 +64,7 @@ def find(settings: Settings) -> list[Lost]:
     Raises AirlineError if Kafka does not answer.
     """
     positions = _positions(settings)
-    with closing(ingest_broker.Broker(settings.kafka_bootstrap)) as broker:
+    with closing(ingest_broker.Broker(access.client(settings))) as broker:
         try:
             ids = broker.topic_ids({each.topic for each in positions}) if positions else {}
             there = {each: at for each, at in positions.items() if each.topic in ids}
@@ -156,7 +157,7 @@ def _write_on(settings: Settings, lost: Lost) -> tuple[int, int, int]:
 
 def _producer(settings: Settings, **options: Any) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        **access.client(settings),
         acks="all",
         linger_ms=20,
         max_request_size=settings.message_bytes,
@@ -188,7 +189,7 @@ def _send(
 
 def _go_on(settings: Settings, lost: Lost, first: int, to_offset: int) -> None:
     """Moves the stored position, unless it was moved meanwhile, and records the lost range."""
-    with closing(ingest_broker.Broker(settings.kafka_bootstrap)) as broker:
+    with closing(ingest_broker.Broker(access.client(settings))) as broker:
         [(_, _, epoch)] = broker.bounds([lost.partition]).values()
     with (
         closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
@@ -242,7 +243,7 @@ def _first_difference(settings: Settings, lost: Lost) -> int:
     if compared and bottom == log.first:
         return bottom
     if position.epoch is not None:
-        with closing(ingest_broker.Broker(settings.kafka_bootstrap)) as broker:
+        with closing(ingest_broker.Broker(access.client(settings))) as broker:
             [ended] = broker.epoch_ends({partition: position.epoch}).values()
         if ended is not None:
             return min(ended, bottom) if compared else ended
@@ -295,7 +296,7 @@ def _records(
         return
     with closing(
         KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap,
+            **access.client(settings),
             isolation_level="read_committed" if committed else "read_uncommitted",
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -314,7 +315,7 @@ def _records(
 
 def _end_open_transactions(settings: Settings) -> None:
     """Ends Kafka transactions whose end marker was lost: consumers would never read past them."""
-    with closing(KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)) as admin:
+    with closing(KafkaAdminClient(**access.client(settings))) as admin:
         there = set(admin.list_topics())
         partitions = [each for each in _positions(settings) if each.topic in there]
         for partition, state in admin.describe_producers(partitions).items():

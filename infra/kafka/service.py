@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.kafka import artifacts
+from infra.kafka import access, artifacts, first_login
 from infra.kafka.broker import LANGUAGE, Broker
 from infra.settings import Settings
 from infra.stack.plan import Step
@@ -37,8 +37,17 @@ class Kafka(Service):
 
     def prepare(self) -> bool:
         changed = self.broker.configure()
-        self.broker.make()
-        return changed
+        if self.broker.make():
+            first_login.note(self.settings)
+        return changed or first_login.is_missing(self.broker)
+
+    def before_start(self) -> None:
+        if first_login.is_missing(self.broker):
+            first_login.make(self.broker)
+
+    def furnish(self) -> list[str]:
+        access.make(self.settings)
+        return []
 
     def answers(self) -> bool:
         return self.broker.answers()

@@ -7,6 +7,7 @@ import os
 import requests
 
 from infra.dbt import packages
+from infra.kafka import access
 from infra.loading import catch_up
 from infra.postgres import roles
 from infra.settings import Settings
@@ -72,6 +73,8 @@ def ingest_environment(settings: Settings) -> dict[str, str]:
     # It has no business with the admin's.
     del environment["AIRLINE_ADMIN_PASSWORD"]
     environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)
+    environment["AIRLINE_INGEST_KAFKA_USER"] = access.INGEST
+    environment["AIRLINE_INGEST_KAFKA_PASSWORD"] = settings.secret(access.INGEST)
     # Its own settings (flush sizes, limits) are no part of Settings.
     own = {name: os.environ[name] for name in os.environ if name.startswith("AIRLINE_INGEST_")}
     return own | environment

@@ -7,6 +7,7 @@ import time
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.kafka import access
 from infra.mail import delivery
 from infra.postgres import roles
 from infra.stack.program import Program
@@ -27,6 +28,7 @@ class Metrics(Service):
     def program(self) -> Program:
         # It runs the checks of `status` as a role that can read figures and no rows.
         environment = roles.environment(self.settings, roles.MONITOR) | delivery.authorities()
+        environment |= access.environment(self.settings, access.METRICS)
         return self.module(environment, "infra.health")
 
     def answers(self) -> bool:

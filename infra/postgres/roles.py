@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import encrypt_password
 
 from infra.settings import Settings
 
@@ -21,6 +23,13 @@ AUDIT = "airline_audit"
 
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: "", AUDIT: ""}
 WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONITOR: ""}
+# Of roles that have a database of their own in the warehouse's server, and come into no other.
+OWN_DATABASES = {SUPERSET: "superset", AIRFLOW: "airflow"}
+# A role that somebody made: `grant airline_people to …` lets it into the server's database.
+PEOPLE = "airline_people"
+# Owns what tells the monitor how sessions and replicas are; nobody logs in as it.
+FIGURES = "airline_figures"
+FIGURES_SQL = Path(__file__).with_name("figures.sql")
 
 # A load whose way to the warehouse is gone cannot say so: the server ends what it had begun, for
 # its locks hold up every later load. No load thinks for so long within a transaction.
@@ -38,7 +47,7 @@ def environment(settings: Settings, role: str) -> dict[str, str]:
 def make(settings: Settings, server: str, dsn: str) -> None:
     """Makes the roles of `server` (primary or dwh), or gives them the password on file again.
 
-    `dsn`: any database of it, as a superuser. Running it again changes nothing.
+    `dsn`: the database that figures are asked in, as a superuser. Running it again changes nothing.
     """
     roles = WAREHOUSE_ROLES if server == "dwh" else SOURCE_ROLES
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
@@ -54,17 +63,21 @@ def make(settings: Settings, server: str, dsn: str) -> None:
                     sql.SQL("alter" if name in there else "create"),
                     sql.Identifier(name),
                     sql.SQL(options),
-                    sql.Literal(settings.secret(name)),
+                    # What the server stores of it: a statement may be logged, or be seen by others.
+                    sql.Literal(
+                        encrypt_password(settings.secret(name), name, connection, "scram-sha-256")
+                    ),
                 )
             )
+        for name in {PEOPLE, FIGURES} - there:
+            cursor.execute(sql.SQL("create role {} nologin").format(sql.Identifier(name)))
         if DBT in roles:
             cursor.execute(
                 sql.SQL("alter role {} set idle_in_transaction_session_timeout = {}").format(
                     sql.Identifier(DBT), sql.Literal(LOAD_SILENT_FOR)
                 )
             )
-        # Figures of every session and slot; no rows of anybody's tables.
-        cursor.execute(sql.SQL("grant pg_monitor to {}").format(sql.Identifier(MONITOR)))
+        cursor.execute(FIGURES_SQL.read_text())
 
 
 def make_database(dsn: str, name: str, owner: str | None = None) -> bool:

@@ -118,9 +118,20 @@ class Server:
         half.rename(self.data)
         return True
 
-    def configure(self, parameters: Mapping[str, str | int]) -> bool:
-        """Writes our part of the configuration. Returns whether it changed: then a restart is
-        due.
+    @property
+    def passfile(self) -> Path:
+        """The password that it logs in elsewhere with: a setting would show it to who reads
+        settings.
+        """
+        return self.data.with_name(f"{self.data.name}.pgpass")
+
+    def write_passfile(self, user: str, password: str) -> bool:
+        """Returns whether it changed. Asked at each connection, so it needs no restart."""
+        return runtime.write_private(self.passfile, f"*:*:*:{user}:{password}\n")
+
+    def configure(self, parameters: Mapping[str, str | int], access: str | None = None) -> bool:
+        """Writes our part of the configuration, and who may come in (`access`; None: anybody with
+        a password). Returns whether it changed: then a restart is due.
         """
         lines = [
             f"{key} = '{_quoted(value)}'"
@@ -142,16 +153,10 @@ class Server:
             }.items()
         ]
         text = "\n".join(["# written by ./airline up", *lines, ""])
-        file = self.data / OWN_CONFIGURATION
-        if file.exists() and file.read_text() == text:
-            return False
-        half = file.with_suffix(".half")
-        # Whatever lies there, a link too, was not made by the next line.
-        half.unlink(missing_ok=True)
-        half.touch(mode=0o600, exist_ok=False)
-        half.write_text(text)
-        half.replace(file)
-        return True
+        changed = runtime.write_private(self.data / OWN_CONFIGURATION, text)
+        if access is not None:
+            changed |= runtime.write_private(self.data / "pg_hba.conf", access)
+        return changed
 
     def dsn(
         self, dbname: str = "postgres", user: str | None = None, password: str | None = None

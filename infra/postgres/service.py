@@ -47,7 +47,11 @@ class Postgres(Service):
 
     def prepare(self) -> bool:
         self.server.make()
-        return self.server.configure(self.parameters)
+        return self.server.configure(self.parameters, self.access())
+
+    def access(self) -> str:
+        """Its pg_hba.conf."""
+        raise NotImplementedError
 
     def answers(self) -> bool:
         return self.server.answers()

@@ -13,6 +13,7 @@ from psycopg2 import sql
 
 import catalogue
 from infra.errors import AirlineError
+from infra.kafka import access
 from infra.settings import Settings
 from infra.source import capture
 from infra.warehouse.service import Warehouse
@@ -147,9 +148,7 @@ def write(settings: Settings, table: str, start: dict[int, int], missed: Missed)
     moment = _moment(settings, table, start)
     topic = catalogue.topic(table)
     with closing(
-        KafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap, acks="all", transactional_id=CONNECTOR
-        )
+        KafkaProducer(**access.client(settings), acks="all", transactional_id=CONNECTOR)
     ) as producer:
         producer.init_transactions()
         producer.begin_transaction()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import shutil
 from typing import ClassVar
 
-from infra.postgres import roles
+from psycopg2.extensions import make_dsn
+
+from infra.postgres import access, base_backup, roles
 from infra.postgres.server import Server
 from infra.postgres.service import Postgres
+from infra.settings import Settings
 from infra.source import capture, resync_due
 from infra.stack.plan import Step
 from infra.stack.service import Up
 
 REPLICA_SLOT = "airline_replica"
+# What a slot that nobody reads may keep of the log, in GB; less on a small disk.
+SLOT_KEEPS = 16
 
 
 class Primary(Postgres):
@@ -23,8 +28,6 @@ class Primary(Postgres):
         "wal_level": "logical",
         "max_wal_senders": 10,
         "max_replication_slots": 10,
-        # A forgotten slot must not fill the disk; past this the slot is lost and CDC starts anew.
-        "max_slot_wal_keep_size": "16GB",
         # CDC never reads what the replica does not have: after a failover it is not ahead.
         "synchronized_standby_slots": REPLICA_SLOT,
         "shared_buffers": "128MB",
@@ -46,9 +49,17 @@ class Primary(Postgres):
         due = resync_due.request(resync_due.noted(self.settings))
         return [*map(str, faults), *([due] if due else [])]
 
+    def access(self) -> str:
+        return access.source(self.settings)
+
+    def prepare(self) -> bool:
+        self.server.make()
+        return self.server.configure(source_parameters(self.settings), self.access())
+
     def furnish(self) -> list[str]:
         roles.make(self.settings, "primary", self.server.dsn())
         roles.make_database(self.server.dsn(), self.settings.source_db)
+        base_backup.refuse(self.server.dsn(self.settings.source_db), roles.CDC)
         slots = self.server.query("select slot_name from pg_replication_slots")
         if (REPLICA_SLOT,) not in slots:
             self.server.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
@@ -58,6 +69,9 @@ class Primary(Postgres):
 class Replica(Postgres):
     name = "replica"
     needs = ("primary",)
+
+    def access(self) -> str:
+        return access.source(self.settings)
 
     def problem(self) -> str:
         return self.server.problem(standby=True)
@@ -70,22 +84,27 @@ class Replica(Postgres):
         self.server.make_from(
             primary.server, user=roles.REPLICATOR, password=password, slot=REPLICA_SLOT
         )
-        connection = (
-            f"host={self.settings.host} port={self.settings.primary_port} "
-            f"user={roles.REPLICATOR} password={password} application_name=airline_replica "
+        self.server.write_passfile(roles.REPLICATOR, password)
+        connection = make_dsn(
+            host=self.settings.host,
+            port=self.settings.primary_port,
+            user=roles.REPLICATOR,
+            passfile=str(self.server.passfile),
+            application_name="airline_replica",
             # Where wal_receiver_timeout does not reach: while it connects.
-            "connect_timeout=10 "
+            connect_timeout=10,
             # Slots are synchronised over this connection, and that needs a database.
-            f"dbname={self.settings.source_db}"
+            dbname=self.settings.source_db,
         )
         return self.server.configure(
-            Primary.parameters
+            source_parameters(self.settings)
             | {
                 "primary_conninfo": connection,
                 "primary_slot_name": REPLICA_SLOT,
                 "hot_standby_feedback": "on",
                 "sync_replication_slots": "on",
-            }
+            },
+            self.access(),
         )
 
     def _is_cut_off(self, primary: Server) -> bool:
@@ -98,6 +117,15 @@ class Replica(Postgres):
         primary.query(f"select pg_drop_replication_slot('{REPLICA_SLOT}')")
         primary.query(f"select pg_create_physical_replication_slot('{REPLICA_SLOT}', true)")
         return True
+
+
+def source_parameters(settings: Settings) -> dict[str, str | int]:
+    """A forgotten slot must not fill the disk: past a quarter of it the slot is lost, and CDC
+    starts anew.
+    """
+    quarter = shutil.disk_usage(settings.home).total // 4
+    kept = max(1, min(SLOT_KEEPS, quarter >> 30))
+    return Primary.parameters | {"max_slot_wal_keep_size": f"{kept}GB"}
 
 
 def _make_tables(up: Up) -> None:

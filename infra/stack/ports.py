@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from infra.errors import AirlineError
 from infra.settings import Settings
+
+# As the kernel writes it.
+LISTENS = "0A"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,33 @@ def refuse_taken(settings: Settings, services: Iterable[str]) -> None:
             f"end that process, or move the port with {variables} "
             "(AIRLINE_PORT_OFFSET=<number> moves all of them)",
         )
+
+
+def accounts(port: int) -> set[int]:
+    """The accounts that listen on the port, by number; empty where the system does not say."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = Path("/proc/net", name).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, _, state, _, _, _, account, *_ = line.split()
+            if state == LISTENS and int(local.rpartition(":")[2], 16) == port:
+                found.add(int(account))
+    return found
+
+
+def free(host: str, count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with ExitStack() as opened:
+        probes = [
+            opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            for _ in range(count)
+        ]
+        for probe in probes:
+            probe.bind((host, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _is_taken(host: str, port: int) -> bool:

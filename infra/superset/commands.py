@@ -12,7 +12,7 @@ from infra.settings import Settings
 from infra.stack import venv
 
 # Its metadata database, on the warehouse's server.
-DATABASE = "superset"
+DATABASE = roles.OWN_DATABASES[roles.SUPERSET]
 
 
 def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from infra import warehouse
-from infra.postgres import roles
+from infra.postgres import access, roles
 from infra.postgres.service import Postgres
 from infra.warehouse import layout
 
@@ -35,6 +35,9 @@ class Warehouse(Postgres):
         "random_page_cost": 1.1,
         "jit": "off",
     }
+
+    def access(self) -> str:
+        return access.warehouse(self.settings)
 
     def is_of_older_version(self) -> bool:
         found = layout.recorded_in(self.settings.dsn("dwh"))

@@ -1,6 +1,6 @@
 """Real parts for integration tests: a PostgreSQL server and a Kafka broker, each thrown away after.
 
-Both run on free ports of 127.0.0.1, with their data in a folder that the servers' user can reach.
+Both run on free ports of 127.0.0.1, with their data in a folder of the tests' own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from infra.kafka import artifacts
+from infra.kafka import access, artifacts
 from infra.kafka.broker import Broker
 from infra.postgres.server import Server
 from infra.settings import Settings
@@ -150,7 +150,7 @@ class PostgresServer(Running):
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A folder that the servers' user can enter, unlike pytest's own ones; removed after."""
+    """A folder that other accounts can enter, unlike pytest's own ones; removed after."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     folder.chmod(0o755)
     try:
@@ -180,12 +180,17 @@ class KafkaBroker(Running):
     def __init__(self, settings: Settings) -> None:
         artifacts.fetch(settings)
         self.broker = Broker(settings)
-        self.bootstrap_servers = settings.kafka_bootstrap
+        # For clients of the tests: the administration.
+        self.client = access.client(settings)
         self.broker.configure()
         self.broker.make()
         super().__init__(
             settings, self.broker.command, settings.home / "test.log", self.broker.answers
         )
+
+    def start(self, environment: dict[str, str] | None = None) -> None:
+        super().start(environment)
+        access.make(self._settings)
 
 
 @pytest.fixture(scope="session")

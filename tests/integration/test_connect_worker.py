@@ -26,7 +26,7 @@ def test_a_worker_that_starts_does_not_say_that_the_connector_is_gone():
         process = Running(settings, worker.command, folder / "connect.log", lambda: True)
         try:
             broker.start()
-            process.start({"AIRLINE_CDC_PASSWORD": "none"})
+            process.start()
             said: list[str] = []
             while True:
                 try:

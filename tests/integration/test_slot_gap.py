@@ -24,9 +24,7 @@ def topic(kafka_broker, monkeypatch) -> str:
     """An offsets topic of the test's own, with five partitions as Connect makes it."""
     name = f"offsets-{time.time_ns()}"
     monkeypatch.setattr(slot_gap, "OFFSETS_TOPIC", name)
-    with closing(
-        KafkaAdminClient(bootstrap_servers=kafka_broker.broker.settings.kafka_bootstrap)
-    ) as admin:
+    with closing(KafkaAdminClient(**kafka_broker.client)) as admin:
         admin.create_topics([NewTopic(name, 5, 1)])
         admin.wait_for_topics([name])
     return name
@@ -41,7 +39,7 @@ def transaction(
     """
     with closing(
         KafkaProducer(
-            bootstrap_servers=kafka_broker.broker.settings.kafka_bootstrap,
+            **kafka_broker.client,
             transactional_id=f"connect-{time.time_ns()}",
         )
     ) as producer:
@@ -66,7 +64,7 @@ def _end(kafka_broker, topic: str, isolation_level: str) -> int:
     partition = TopicPartition(topic, PARTITION)
     with closing(
         KafkaConsumer(
-            bootstrap_servers=kafka_broker.broker.settings.kafka_bootstrap,
+            **kafka_broker.client,
             isolation_level=isolation_level,
         )
     ) as consumer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def run(
         group=0,
         extra_groups=[],
     )
+
+
+def become(user: int) -> None:
+    """This process, a child of the tests' own, is another account's from here on, and has no right
+    of root's that the tests were left.
+    """
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    libc = ctypes.CDLL(None, use_errno=True)
+    # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL; then the third version of capset(2), with none.
+    refused = libc.prctl(47, 4, 0, 0, 0)
+    refused |= libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+    if refused:
+        raise OSError(ctypes.get_errno(), "rights of root's stay")
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ from contextlib import closing
 
 from kafka import KafkaConsumer, TopicPartition
 
+from infra.kafka import access
 from infra.settings import Settings
 
 
@@ -22,7 +23,7 @@ def topic_offsets(settings: Settings, table: str) -> set[int]:
     topic = topic_of(table)
     with closing(
         KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap,
+            **access.client(settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
             group_id=None,

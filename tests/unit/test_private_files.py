@@ -48,7 +48,7 @@ def test_a_link_in_the_place_of_a_servers_configuration_is_not_followed(settings
     data = runtime.make_folder(settings, settings.home / "data" / "primary")
     other = tmp_path / "other"
     other.write_text("somebody's")
-    (data / "airline.half").symlink_to(other)
+    (data / ".airline.conf.half").symlink_to(other)
     assert Server(settings, "primary", data, 5432).configure({"wal_level": "logical"})
     assert other.read_text() == "somebody's"
     assert "wal_level = 'logical'" in (data / "airline.conf").read_text()

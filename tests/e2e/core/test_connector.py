@@ -9,7 +9,7 @@ import signal
 import pytest
 import requests
 
-from infra.connect import connector
+from infra.connect import connector, worker
 from infra.errors import AirlineError
 
 pytestmark = pytest.mark.timeout(1800)
@@ -25,7 +25,7 @@ def test_a_connector_that_fails_while_it_starts_is_started_again(stack):
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}/restart?includeTasks=true"
 
     def is_asked() -> bool:
-        answer = requests.post(url, timeout=60)
+        answer = requests.post(url, timeout=60, auth=worker.login(stack.settings))
         if answer.status_code == requests.codes.conflict:
             # The worker is at something else.
             return False
@@ -70,7 +70,9 @@ def test_a_connector_finds_its_place_where_nobody_writes(stack):
     offsets = f"{stack.settings.connect_url}/connectors/{connector.NAME}/offsets"
 
     def stored() -> str:
-        [told] = requests.get(offsets, timeout=60).json()["offsets"]
+        [told] = requests.get(offsets, timeout=60, auth=worker.login(stack.settings)).json()[
+            "offsets"
+        ]
         return told["offset"]["messageType"]
 
     # A heartbeat, every ten seconds, may come between.

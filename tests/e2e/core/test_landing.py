@@ -7,6 +7,7 @@ import json
 import requests
 from kafka import KafkaProducer
 
+from infra.kafka import access
 from infra.loading.ingesters import Ingest
 
 TOPIC = "airline.public.seats"
@@ -14,7 +15,7 @@ TOPIC = "airline.public.seats"
 
 def test_a_dead_letter_is_seen_and_decided(stack):
     """A bad message would stop the stack, or nobody would be told of it and what to do."""
-    producer = KafkaProducer(bootstrap_servers=stack.settings.kafka_bootstrap)
+    producer = KafkaProducer(**access.client(stack.settings))
     sent = producer.send(TOPIC, key=b'{"aircraft_code": "SU9"}', value=b"no json \x00").get(60)
     producer.close()
     event = f"{TOPIC}:{sent.partition}:{sent.offset}"

@@ -7,6 +7,8 @@ import json
 import pytest
 from kafka import KafkaProducer
 
+from infra.kafka import access
+
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -45,7 +47,7 @@ def differing(stack) -> dict[str, tuple[int, int]]:
 
 def test_json_that_is_no_change_event_stops_no_load(stack):
     """One message of somebody else's in a topic would stop all loads of all tables, for good."""
-    producer = KafkaProducer(bootstrap_servers=stack.settings.kafka_bootstrap)
+    producer = KafkaProducer(**access.client(stack.settings))
     topic = "airline.public.airports"
     value = b'{"source": {"txId": "x"}, "transaction": {}}'
     sent = producer.send(topic, key=b'{"airport_code": "XXX"}', value=value).get(60)

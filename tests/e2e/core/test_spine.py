@@ -9,6 +9,8 @@ import requests
 from kafka import KafkaConsumer
 
 import catalogue
+from infra.connect import worker
+from infra.kafka import access
 from tests.support.dags import unread
 from tests.support.schemas import faults
 from tests.support.topics import topic_offsets
@@ -103,11 +105,12 @@ def test_the_seeds_own_checks_work_as_written(stack):
         "the new airport is on the replica",
     )
     answer = requests.get(
-        f"{stack.settings.connect_url}/connectors/airline-connector/status"
+        f"{stack.settings.connect_url}/connectors/airline-connector/status",
+        auth=worker.login(stack.settings),
     ).json()
     assert answer["connector"]["state"] == "RUNNING"
     assert [task["state"] for task in answer["tasks"]] == ["RUNNING"]
-    with KafkaConsumer(bootstrap_servers=stack.settings.kafka_bootstrap) as consumer:
+    with KafkaConsumer(**access.client(stack.settings)) as consumer:
         topics = consumer.topics()
     assert {f"airline.public.{table}" for table in catalogue.names()} <= set(topics)
 

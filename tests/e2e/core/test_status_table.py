@@ -19,7 +19,7 @@ import psycopg2.extras
 import pytest
 import requests
 
-from infra.connect import connector
+from infra.connect import connector, worker
 from infra.health import checks
 from infra.postgres import roles
 from tests.support.status import (
@@ -78,11 +78,11 @@ def held_up(stack) -> Iterator[None]:
 @contextmanager
 def connector_paused(stack) -> Iterator[None]:
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
-    requests.put(f"{url}/pause").raise_for_status()
+    requests.put(f"{url}/pause", auth=worker.login(stack.settings)).raise_for_status()
     try:
         yield
     finally:
-        requests.put(f"{url}/resume").raise_for_status()
+        requests.put(f"{url}/resume", auth=worker.login(stack.settings)).raise_for_status()
 
 
 @contextmanager
@@ -91,7 +91,9 @@ def connector_failed(stack) -> Iterator[None]:
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
     stack.sql("primary", "revoke select on pg_type from public")
     try:
-        requests.post(f"{url}/restart?includeTasks=true").raise_for_status()
+        requests.post(
+            f"{url}/restart?includeTasks=true", auth=worker.login(stack.settings)
+        ).raise_for_status()
         yield
     finally:
         stack.sql("primary", "grant select on pg_type to public")
@@ -192,11 +194,13 @@ def full_identity(stack) -> Iterator[None]:
 def another_configuration(stack) -> Iterator[None]:
     """Somebody takes a table out of the connector's list, and rows of it are deleted."""
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}/config"
-    config = requests.get(url).json()
+    config = requests.get(url, auth=worker.login(stack.settings)).json()
     tables = config["table.include.list"].replace(",public.boarding_passes", "")
     # With the connector stopped: the task that reads with the former list is gone.
     connector.stop(stack.settings)
-    requests.put(url, json=config | {"table.include.list": tables}).raise_for_status()
+    requests.put(
+        url, json=config | {"table.include.list": tables}, auth=worker.login(stack.settings)
+    ).raise_for_status()
     connector.resume(stack.settings)
     stack.wait(lambda: connector.state(stack.settings).is_running, "the connector runs")
     deleted = stack.sql("primary", DELETE)

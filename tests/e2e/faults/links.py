@@ -14,6 +14,7 @@ from pathlib import Path
 
 from infra.connect import connector
 from infra.connect.service import Connect
+from infra.kafka import access
 from infra.parts.registry import registry
 from infra.settings import PORTS, Settings
 from infra.source.servers import Replica
@@ -113,14 +114,21 @@ class Links:
     def _add_listeners(self) -> None:
         settings: Settings = self.stack.settings
         names = {who: who.upper() for who in self._listening}
-        usual = f"PLAINTEXT://{settings.kafka_bootstrap}"
+        usual = f"CLIENTS://{settings.kafka_bootstrap}"
         controller = f"CONTROLLER://{settings.host}:{settings.kafka_controller_port}"
         listeners = [f"{names[who]}://{settings.host}:{p}" for who, p in self._listening.items()]
         advertised = [
             f"{names[who]}://{settings.host}:{self.proxies[who, 'kafka'].port}"
             for who in self._listening
         ]
-        protocols = [f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names.values())]
+        protocols = [
+            f"{name}:SASL_PLAINTEXT" for name in ("CLIENTS", "CONTROLLER", *names.values())
+        ]
+        key = f"{access.MECHANISM.lower()}.sasl.jaas.config"
+        logins = [
+            f"listener.name.{name.lower()}.{key}={access.jaas(settings, access.ADMIN)}"
+            for name in names.values()
+        ]
         file: Path = settings.home / "config" / "broker.properties"
         # The last one of a name counts.
         file.write_text(
@@ -130,6 +138,7 @@ class Links:
                     f"listeners={','.join((usual, controller, *listeners))}",
                     f"advertised.listeners={','.join((usual, *advertised))}",
                     f"listener.security.protocol.map={','.join(protocols)}",
+                    *logins,
                     "",
                 ]
             )

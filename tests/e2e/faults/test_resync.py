@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from infra.connect import connector
+from infra.connect import connector, worker
 from infra.kafka.broker import Broker
 from infra.loading import landing
 from infra.repair import cut_transactions
@@ -26,7 +26,7 @@ SLOT = f"from pg_replication_slots where slot_name = '{connector.SLOT}'"
 
 @pytest.fixture
 def small_slot(stack) -> Iterator[None]:
-    """A slot that may keep 48 MB of the log instead of 16 GB."""
+    """A slot that may keep 48 MB of the log instead of gigabytes."""
     stack.sql("primary", "alter system set max_slot_wal_keep_size = '48MB'")
     stack.sql("primary", "select pg_reload_conf()")
     yield
@@ -269,12 +269,14 @@ def test_a_connector_that_has_just_started_reads_a_table_anew(stack):
 def test_nobody_waits_for_a_connector_that_was_stopped(stack):
     """An audit is silent for minutes, and then blames what has not landed."""
     url = f"{stack.settings.connect_url}/connectors/{connector.NAME}"
-    requests.put(f"{url}/stop", timeout=60).raise_for_status()
+    requests.put(f"{url}/stop", timeout=60, auth=worker.login(stack.settings)).raise_for_status()
     try:
         stack.commit("update airports set city = city where airport_code = 'LED'")
         said = stack.airline("audit", check=False)
         assert said.returncode == 1
         assert "is stopped, so no change comes" in said.stderr
     finally:
-        requests.put(f"{url}/resume", timeout=60).raise_for_status()
+        requests.put(
+            f"{url}/resume", timeout=60, auth=worker.login(stack.settings)
+        ).raise_for_status()
     stack.assert_audit_clean()

@@ -95,7 +95,9 @@ class Pipeline:
         self._ingesters: list[Ingester] = []
         self._producers: list[KafkaProducer] = []
         self.env = {
-            "AIRLINE_KAFKA_BOOTSTRAP": kafka_broker.bootstrap_servers,
+            "AIRLINE_KAFKA_BOOTSTRAP": kafka_broker.client["bootstrap_servers"],
+            "AIRLINE_INGEST_KAFKA_USER": kafka_broker.client["sasl_plain_username"],
+            "AIRLINE_INGEST_KAFKA_PASSWORD": kafka_broker.client["sasl_plain_password"],
             "AIRLINE_DWH_HOST": postgres_server.host,
             "AIRLINE_DWH_PORT": str(postgres_server.port),
             "AIRLINE_DWH_DB": self.name,
@@ -138,12 +140,12 @@ class Pipeline:
             admin.delete_records({TopicPartition(self.topic(table), 0): before})
 
     def _admin(self) -> KafkaAdminClient:
-        return KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        return KafkaAdminClient(**self.kafka.client)
 
     def producer(self, **options) -> KafkaProducer:
         producer = KafkaProducer(
             **{
-                "bootstrap_servers": self.kafka.bootstrap_servers,
+                **self.kafka.client,
                 "max_request_size": 12 << 20,
                 "linger_ms": 5,
                 **options,
@@ -173,9 +175,7 @@ class Pipeline:
     def end_offset(self, table: str, partition: int = 0) -> int:
         """Where a committed reader would stand after the last event."""
         partition = TopicPartition(self.topic(table), partition)
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers, isolation_level="read_committed"
-        )
+        consumer = KafkaConsumer(**self.kafka.client, isolation_level="read_committed")
         with contextlib.closing(consumer):
             return consumer.end_offsets([partition])[partition]
 

@@ -150,7 +150,7 @@ def test_kafkas_own_offsets_are_only_a_hint(pipeline):
     """A warehouse restored from a backup would miss everything Kafka believes to be landed."""
     pipeline.produce("flights", events(0, 50))
     consumer = KafkaConsumer(
-        bootstrap_servers=pipeline.kafka.bootstrap_servers,
+        **pipeline.kafka.client,
         group_id=pipeline.name,
         enable_auto_commit=False,
     )
@@ -163,7 +163,7 @@ def test_kafkas_own_offsets_are_only_a_hint(pipeline):
     assert numbers(pipeline, "flights") == list(range(50))
     assert ingester.terminate() == 0
     with contextlib.closing(
-        KafkaConsumer(bootstrap_servers=pipeline.kafka.bootstrap_servers, group_id=pipeline.name)
+        KafkaConsumer(**pipeline.kafka.client, group_id=pipeline.name)
     ) as lag_tool:
         assert lag_tool.committed(partition) == 50
 
@@ -292,7 +292,7 @@ def lander(pipeline):
         config.read(["--topic-prefix", pipeline.name], pipeline.env),
         metrics.Metrics(),
     )
-    broker = Broker(settings.bootstrap)
+    broker = Broker(settings.kafka())
     return land.Lander(
         settings, threading.Event(), broker, measured, watch.Watch(broker, measured, 60)
     )

@@ -35,7 +35,7 @@ def settings(pipeline, ports, monkeypatch) -> Settings:
     """The pipeline's servers and topics, as `status` asks them of a stack of two ingesters."""
     topics = [pipeline.topic("flights"), pipeline.topic("bookings")]
     monkeypatch.setattr(Settings, "topics", property(lambda self: topics))
-    host, kafka_port = pipeline.kafka.bootstrap_servers.split(":")
+    host, kafka_port = pipeline.kafka.client["bootstrap_servers"].split(":")
     return dataclasses.replace(
         Settings.from_environment(),
         host=host,
