@@ -404,13 +404,13 @@ class Settings:
 
     def service_environment(self) -> dict[str, str]:
         """`environment` for a service that writes to nobody: other settings of the mail to owners
-        do not start it again.
+        do not start it again. No password of a person's is in it.
         """
         return {
             name: value
             for name, value in self.environment().items()
             if not any(each.variable == name and each.group == ALERTS for each in DECLARED.values())
-        }
+        } | untold_passwords()
 
     def secret(self, role: str) -> str:
         """The generated password of `role`, made when first asked for; a file with mode 0600."""
@@ -443,7 +443,14 @@ PORTS = {
     for name, each in DECLARED.items()
     if each.service
 }
+# Stands for a password in the environment of a process that has no business with it.
+NOT_TOLD = "not told to this process"
 DEMO_PASSWORDS = {each.variable: each.default for each in DECLARED.values() if each.is_password}
+
+
+def untold_passwords() -> dict[str, str]:
+    """The variables of all passwords, as a process has them that needs none."""
+    return dict.fromkeys(DEMO_PASSWORDS, NOT_TOLD)
 
 
 def is_loopback(host: str) -> bool:

@@ -9,22 +9,23 @@ from infra.errors import AirlineError
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack import venv
+from infra.superset import reach
 
 # Its metadata database, on the warehouse's server.
 DATABASE = "superset"
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Superset's environment variables: the stack's settings without the databases' admin."""
-    variables = settings.service_environment()
-    del variables["AIRLINE_ADMIN_PASSWORD"]
-    return variables | {
+    """Superset's environment variables: the stack's settings, and its own secrets."""
+    return settings.service_environment() | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),
         "SUPERSET_HOME": str(settings.home / "data" / "superset"),
         "AIRLINE_SUPERSET_SECRET_KEY": settings.secret("superset_secret_key"),
         "AIRLINE_SUPERSET_DB": DATABASE,
         "AIRLINE_SUPERSET_DB_USER": roles.SUPERSET,
         "AIRLINE_SUPERSET_DB_PASSWORD": settings.secret(roles.SUPERSET),
+        # That of the admins' is with the connection, in Superset's metadata.
+        **{reach.variable(role): settings.secret(role) for role in reach.BESIDE_ADMINS},
         # No count of page views is sent anywhere.
         "SCARF_ANALYTICS": "false",
         # A reader of the log can do nothing about its warnings on optional parts.
@@ -61,6 +62,12 @@ def run_inside(settings: Settings, *arguments: str, **variables: str) -> None:
         env={
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
             **environment(settings),
+            # Whoever makes its logins knows their passwords; the server does not.
+            **{
+                name: value
+                for name, value in settings.environment().items()
+                if name.startswith("AIRLINE_SUPERSET_") and name.endswith("PASSWORD")
+            },
             **variables,
         },
         stdin=subprocess.DEVNULL,

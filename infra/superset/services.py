@@ -24,6 +24,7 @@ CONFIGURATION = (
     "basemap.json",
     "narrow.py",
     "landing.py",
+    "reach.py",
     "language.py",
     "russian.yml",
     "templates/head_custom_extra.html",

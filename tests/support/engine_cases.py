@@ -374,4 +374,25 @@ CASES = [
         ),
         (("7", "then"),),
     ),
+    Case(
+        "let_read",
+        (
+            "create schema tried; create table tried.mart (n integer)",
+            "create function tried.mart_as_of(timestamptz) returns setof tried.mart"
+            " language sql as 'select * from tried.mart'",
+            "grant select on tried.mart to airline_ops, airline_dbt",
+            "{{ let_read('tried.mart', 'tried.mart_as_of', ['airline_analyst'],"
+            " ['airline_ops', 'airline_bi']) }}",
+            "select role, has_table_privilege(role, 'tried.mart', 'select'),"
+            " has_function_privilege(role, 'tried.mart_as_of(timestamptz)', 'execute')"
+            " from unnest(array['airline_analyst', 'airline_ops', 'airline_bi', 'airline_dbt'])"
+            " as role",
+        ),
+        (
+            ("airline_analyst", "True", "True"),
+            ("airline_ops", "False", "False"),
+            ("airline_bi", "False", "False"),
+            ("airline_dbt", "True", "False"),
+        ),
+    ),
 ]
