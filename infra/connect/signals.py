@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
 import catalogue
 from infra.connect import connector
-from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC
+from infra.connect.connector import NOTIFICATION_TOPIC, SIGNAL_TOPIC, State
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import Settings
@@ -69,21 +70,33 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                                 json.dumps(notice),
                             )
             state = connector.state(settings)
-            is_running = state is not None and state.is_running
             is_late = not begun and time.monotonic() > deadline
-            if not begun and not is_late and state is not None and not is_running:
-                if not state.is_stopped:
-                    # It is starting: a worker or the broker was lost just now.
-                    was_away = True
-                    continue
-            elif was_away and not begun and is_running:
-                # A connector that starts does not read what it was sent before.
-                send()
-                was_away = False
-            if not is_running or is_late:
-                raise AirlineError(
-                    f"the connector {connector.NAME} did not "
-                    + ("finish the snapshot" if begun else "take the signal for a snapshot"),
-                    "see './airline status' and './airline logs connect'; "
-                    "'./airline resync' tries again",
-                )
+            match next_step(state, begun=begun, was_away=was_away, is_late=is_late):
+                case "wait":
+                    was_away |= state is not None and not state.is_running
+                case "send":
+                    send()
+                    was_away = False
+                case "give up":
+                    raise AirlineError(
+                        f"the connector {connector.NAME} did not "
+                        + ("finish the snapshot" if begun else "take the signal for a snapshot"),
+                        "see './airline status' and './airline logs connect'; "
+                        "'./airline resync' tries again",
+                    )
+
+
+def next_step(
+    state: State | None, *, begun: bool, was_away: bool, is_late: bool
+) -> Literal["wait", "send", "give up"]:
+    """What the sender of a signal does next. `was_away`: since the signal was sent, the connector
+    was seen starting; `is_late`: it had its time to begin.
+
+    A connector that is starting, for its worker or the broker was lost just now, is waited for. It
+    does not read what it was sent before: the signal is sent again.
+    """
+    if state is None or state.is_stopped or is_late:
+        return "give up"
+    if not state.is_running:
+        return "give up" if begun else "wait"
+    return "send" if was_away and not begun else "wait"

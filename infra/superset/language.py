@@ -86,30 +86,22 @@ def complete(pack: dict[str, Any]) -> None:
 
 
 def install(app: Any) -> None:
-    """Gives the page the words that Superset's Russian lacks; for its FLASK_APP_MUTATOR."""
+    """Gives the page its words, those that Superset's Russian lacks among them, before somebody has
+    logged in too; for its FLASK_APP_MUTATOR.
+    """
     from flask import Response, request
 
-    # Flask calls the hooks that come last first: this one before the answer is compressed.
-    @app.after_request
-    def add(answer: Response) -> Response:
+    @app.before_request
+    def give() -> Response | None:
         asked = request.view_args or {}
-        if (
-            request.endpoint == "Superset.language_pack"
-            and asked.get("lang") == RUSSIAN
-            and answer.status_code in (200, 304)
-        ):
-            from superset.translations.utils import get_language_pack
+        if request.endpoint != "Superset.language_pack" or asked.get("lang") != RUSSIAN:
+            return None
+        from superset.translations.utils import get_language_pack
 
-            pack = copy.deepcopy(get_language_pack(RUSSIAN))
-            complete(pack)
-            answer.direct_passthrough = False
-            answer.status_code = 200
-            answer.set_data(json.dumps(pack))
-            # Those of Superset's own file: a browser would go on with that.
-            for name in ("ETag", "Last-Modified", "Content-Disposition"):
-                answer.headers.pop(name, None)
-            answer.headers["Cache-Control"] = "no-cache"
-            answer.mimetype = "application/json"
+        pack = copy.deepcopy(get_language_pack(RUSSIAN))
+        complete(pack)
+        answer = Response(json.dumps(pack), mimetype="application/json")
+        answer.headers["Cache-Control"] = "no-cache"
         return answer
 
 

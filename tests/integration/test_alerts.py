@@ -390,6 +390,11 @@ PLANTED_IN_DATABASES: dict[str, tuple[Callable[[Stack], object], str, str]] = {
         "operations",
         "operations: booking_curve",
     ),
+    "a mart of the sales that fails": (
+        failing("sales", "route_outlook"),
+        "sales",
+        "sales: route_outlook",
+    ),
     "an old mart of the passengers": (
         old_mart("passengers", "frequent_flyers"),
         "passengers",
@@ -517,13 +522,14 @@ def test_a_defect_reaches_its_owner_once_and_its_end_too(stack, day, name):
 def test_twenty_defects_at_once_are_one_message_to_each_owner(stack, day):
     """A bad night fills the mailboxes, and what matters is not seen in them."""
     # One state of the slot and of the volume at a time; what others would wait for; and a load that
-    # fails, of which the marts that fail are a consequence.
+    # fails and a newer warehouse, of which the marts that fail are a consequence.
     left_out = {
         "a slot that is gone",
         "a slot that grows",
         "hardly any changes",
         "a session that holds others up",
         "a load that fails",
+        "a warehouse of another version",
     }
     names = [name for name in PLANTED_IN_DATABASES if name not in left_out] + [
         "a connector that failed",

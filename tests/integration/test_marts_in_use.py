@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 import psycopg2
 import pytest
 
+from infra.stack.waiting import wait_until
 from tests.support.events import airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
 
@@ -226,8 +226,11 @@ def test_two_builds_at_once(warehouse, command, table):
         # Both come to the point where they write, and go on at the same moment.
         cursor.execute(f"lock table {table} in share mode")
         runs = [warehouse.start_dbt(*command, "--vars", f"{{{NOW}}}") for _ in range(2)]
-        while waiting(warehouse) < 2 and None in [run.poll() for run in runs]:
-            time.sleep(0.2)
+        wait_until(
+            lambda: waiting(warehouse) == 2 or None not in [run.poll() for run in runs],
+            600,
+            lambda: AssertionError(f"{waiting(warehouse)} of two builds wait for {table}"),
+        )
     said = [run.communicate(timeout=1200)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert contents(warehouse) == before

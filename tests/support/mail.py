@@ -41,7 +41,9 @@ class Box:
     def log_in(self, server: Any, session: Any, envelope: Any, mechanism: str, told: Any) -> Any:
         assert isinstance(told, LoginPassword)
         self.logins.append((told.login.decode(), told.password.decode()))
-        return AuthResult(success=self.logins[-1][1] == "mailpassword")
+        is_right = self.logins[-1][1] == "mailpassword"
+        # Not handled: the server is to answer with 535.
+        return AuthResult(success=is_right, handled=False)
 
 
 @contextmanager

@@ -63,7 +63,8 @@ class Dashboard:
 
     def log_in(self, user: str, password: str) -> None:
         """By the form, as a person does."""
-        self.page.goto(f"{self.base}/login/", timeout=PATIENCE)
+        # The page notes its own opening, and that answer ends a session that began meanwhile.
+        self.page.goto(f"{self.base}/login/", timeout=PATIENCE, wait_until="networkidle")
         self.page.locator("input[type=text]").first.fill(user)
         self.page.locator("input[type=password]").fill(password)
         self.page.keyboard.press("Enter")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.connect import connector
+from infra.connect import connector, signals
 from infra.errors import AirlineError
 from infra.settings import Settings
 
@@ -79,3 +79,31 @@ def test_an_older_versions_settings_ask_for_no_resync(answers):
     for more, others in ((older, []), ({"column.exclude.list": "a.b"}, ["column.exclude.list"])):
         answers[f"{CONNECTOR}/config"] = (200, "application/json", json.dumps(ours | more))
         assert connector.captures_otherwise(asked) == others
+
+
+RUNNING = connector.State("RUNNING", "RUNNING", "")
+STARTING = connector.State("RUNNING", "UNASSIGNED", "")
+FAILED = connector.State("RUNNING", "FAILED", "the broker is gone")
+STOPPED = connector.State("STOPPED", None, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "begun", "was_away", "is_late", "step"),
+    [
+        (RUNNING, False, False, False, "wait"),
+        # The broker was killed just before: the connector starts anew, and starts without it.
+        (STARTING, False, False, False, "wait"),
+        (FAILED, False, True, False, "wait"),
+        (RUNNING, False, True, False, "send"),
+        (RUNNING, True, True, False, "wait"),
+        # What was begun is not begun again by a connector that starts.
+        (STARTING, True, False, False, "give up"),
+        (STOPPED, False, False, False, "give up"),
+        (None, False, False, False, "give up"),
+        (STARTING, False, True, True, "give up"),
+        (RUNNING, False, False, True, "give up"),
+    ],
+)
+def test_a_signal_outlasts_a_connector_that_starts(state, begun, was_away, is_late, step):
+    """A fault just before a resync ends it with an error."""
+    assert signals.next_step(state, begun=begun, was_away=was_away, is_late=is_late) == step

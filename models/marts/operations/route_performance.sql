@@ -33,6 +33,8 @@ figures as (
 select
     recent.departure_airport,
     recent.arrival_airport,
+    {{ airport_label('origin', 'recent.departure_airport') }} || ' → '
+    || {{ airport_label('target', 'recent.arrival_airport') }} as route,
     recent.flights_scheduled,
     recent.flights_cancelled,
     recent.arrivals_timed,
@@ -55,4 +57,6 @@ left join figures as before
         before.departure_airport = recent.departure_airport
         and before.arrival_airport = recent.arrival_airport
         and not before.is_recent
+left join {{ ref('current_airports') }} as origin on origin.airport_code = recent.departure_airport
+left join {{ ref('current_airports') }} as target on target.airport_code = recent.arrival_airport
 where recent.is_recent
