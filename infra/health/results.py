@@ -35,7 +35,7 @@ OLD_MARTS = f"""
 select result.node_group, result.node_name, result.succeeded_at
 from dwh_control.node_result as result
 where
-    result.schema_name = 'presentation'
+    result.schema_name in ('presentation', 'presentation_pii')
     and result.kind = 'model'
     and result.succeeded_at < now() - interval '{OLD} hours'
     and exists (
@@ -94,7 +94,7 @@ def marts(settings: Settings) -> Finding:
     dwh = Warehouse(settings)
     [(known, oldest)] = dwh.ask(
         "select count(*), min(succeeded_at) from dwh_control.node_result"
-        " where schema_name = 'presentation' and kind = 'model'"
+        " where schema_name in ('presentation', 'presentation_pii') and kind = 'model'"
     )
     if not known:
         return Finding("", "no table yet", values={"old": [], "known": 0})

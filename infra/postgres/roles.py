@@ -24,6 +24,9 @@ MANAGER = "airline_manager"
 ANALYST = "airline_analyst"
 OPS = "airline_ops"
 READERS = (BI, MANAGER, ANALYST, OPS)
+# Of them those who see passengers' names and documents; the others see pseudonyms. Managers do, for
+# their dashboard lists the best customers by name.
+SEE_NAMES = (BI, MANAGER)
 
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: "", AUDIT: ""}
 WAREHOUSE_ROLES = dict.fromkeys((INGEST, DBT, *READERS, SUPERSET, AIRFLOW, MONITOR, AUDIT), "")

@@ -25,6 +25,8 @@ create schema if not exists dwh_detailed authorization airline_dbt;
 create schema if not exists dwh_business authorization airline_dbt;
 create schema if not exists dwh_marts authorization airline_dbt;
 create schema if not exists presentation authorization airline_dbt;
+-- Marts with names and documents.
+create schema if not exists presentation_pii authorization airline_dbt;
 create schema if not exists snapshots authorization airline_dbt;
 
 -- Which version of the product the tables are of (infra/warehouse/layout.py). Whoever writes asks before it does.
@@ -108,6 +110,7 @@ grant select on tables to airline_audit;
 -- Dashboards read marts and nothing else. Which of them a role reads stands at the model (meta `readers`), and each build
 -- grants it (macros/access); an earlier version granted all of two schemas.
 grant usage on schema dwh_marts, presentation to airline_bi, airline_manager, airline_analyst, airline_ops;
+grant usage on schema presentation_pii to airline_bi, airline_manager;
 alter default privileges for role airline_dbt in schema dwh_marts
 revoke select on tables from airline_bi;
 alter default privileges for role airline_dbt in schema presentation
@@ -150,6 +153,36 @@ begin
     end loop;
 end
 $shut$;
+
+-- The key of pseudonyms (macro pseudonym): made here and known nowhere else. HMAC hashes a value after one block made of the
+-- key, and the result after another; so many bytes are a block of SHA-256.
+create schema if not exists dwh_secrets;
+grant usage on schema dwh_secrets to airline_dbt;
+create table if not exists dwh_secrets.pseudonym_key (
+    is_only boolean primary key default true check (is_only),
+    inner_block bytea not null check (length(inner_block) = 64),
+    outer_block bytea not null check (length(outer_block) = 64)
+);
+comment on table dwh_secrets.pseudonym_key is
+'One row: the key that pseudonyms of passengers are made with, as the two blocks of HMAC. With another one everybody gets another pseudonym.';
+grant select on dwh_secrets.pseudonym_key to airline_dbt;
+do $key$
+declare
+    key_bytes bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+        || sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+    inner_bytes bytea := key_bytes;
+    outer_bytes bytea := key_bytes;
+begin
+    if exists (select from dwh_secrets.pseudonym_key) then
+        return;
+    end if;
+    for place in 0 .. 63 loop
+        inner_bytes := set_byte(inner_bytes, place, get_byte(key_bytes, place) # 54);
+        outer_bytes := set_byte(outer_bytes, place, get_byte(key_bytes, place) # 92);
+    end loop;
+    insert into dwh_secrets.pseudonym_key (inner_block, outer_block) values (inner_bytes, outer_bytes);
+end
+$key$;
 
 -- When the newest row of the tables of presentation was written; null where there is none.
 create or replace function dwh_control.newest_mart_row() returns timestamptz

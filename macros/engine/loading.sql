@@ -77,11 +77,3 @@
 
 
 {% macro default__keep_results(relation, rows) %}{{ engine_lacks('keep_results') }}{% endmacro %}
-
-
-{% macro let_read(relation, function, readers, others) -%}
-    {{ adapter.dispatch('let_read', 'airline')(relation, function, readers, others) }}
-{%- endmacro %}
-
-
-{% macro default__let_read(relation, function, readers, others) %}{{ engine_lacks('let_read') }}{% endmacro %}

@@ -1,10 +1,12 @@
 """Who reaches what in the warehouse: each role that others may hold, by each way that was found.
 
-`REACH` is the table of docs/security.md: a new role is a name in `WHO`, a new way a line there.
+The table is in tests/support/reach.py: a new role is a name in `WHO`, a new way a line in `REACH`.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,75 +24,13 @@ from infra.warehouse import figures_dsn, incomplete_transactions, set_aside
 from infra.warehouse.pending import pending
 from infra.warehouse.service import Warehouse as Dwh
 from tests.support.events import airport, booking, flight, segment, ticket
+from tests.support.reach import NAMES, REACH, WHO
 from tests.support.warehouse import Warehouse, messages
 
 pytestmark = pytest.mark.timeout(3600)
 
-NOW = datetime(2026, 2, 1, tzinfo=UTC)
-NAME, DOCUMENT = "ANNA PASSENGER", "1234 567890"
-
-WHO = (
-    roles.BI,
-    roles.MANAGER,
-    roles.ANALYST,
-    roles.OPS,
-    roles.MONITOR,
-    roles.INGEST,
-)
-PEOPLE = {roles.BI, roles.MANAGER, roles.ANALYST}
-NAMES = {roles.BI, roles.MANAGER}
-WRITERS = {roles.INGEST}
-NOBODY: set[str] = set()
-
-# A way, a statement that goes it, and who may.
-REACH = (
-    # marts
-    ("airports", "select airport_code from dwh_marts.v_airport_map", {*PEOPLE, roles.OPS}),
-    ("airports then", "select * from dwh_marts.v_airport_map_as_of(now())", {*PEOPLE, roles.OPS}),
-    ("revenue", "select revenue from dwh_marts.v_passenger_metrics_30d", PEOPLE),
-    ("flights", "select * from dwh_marts.flight_load", PEOPLE),
-    ("flights then", "select * from dwh_marts.flight_load_as_of(now())", PEOPLE),
-    ("sales curve", "select * from presentation.booking_curve", PEOPLE),
-    # what lies below them
-    ("vault", "select passenger_name from dwh_detailed.sat_passenger_details", NOBODY),
-    ("documents", "select passenger_id from dwh_detailed.hub_passengers", NOBODY),
-    ("current rows", "select passenger_name from dwh_business.current_tickets", NOBODY),
-    ("past rows", "select passenger_name from dwh_business.tickets_as_of(now())", NOBODY),
-    ("kept rows", "select passenger_name from dwh_business.kept_tickets", NOBODY),
-    ("events", "select value from staging.tickets", {roles.INGEST}),
-    ("dead letters", "select value from staging.dead_letter", {roles.INGEST}),
-    ("load batches", "select * from dwh_control.load_batch", {roles.MONITOR}),
-    ("groups' history", "select * from snapshots.customer_group_history", NOBODY),
-    ("implausible rows", "select * from dwh_business.implausible_values", NOBODY),
-    # by a column's expression, which names no table to Superset
-    ("a past name as a column", "select (presentation.frequent_flyers_as_of(now())).passenger_name",
-     PEOPLE),
-    ("a query in a text", "select query_to_xml('select passenger_name from"
-     " dwh_detailed.sat_passenger_details', true, false, '')", NOBODY),
-    ("a table in a text", "select table_to_xml('dwh_business.current_tickets', true, false, '')",
-     NOBODY),
-    # the server
-    ("passwords", "select rolpassword from pg_authid", NOBODY),
-    ("a file", "select pg_read_file('postgresql.conf')", NOBODY),
-    ("a program", "copy (select 1) to program 'true'", NOBODY),
-    # writing, holding up
-    ("a row", "delete from presentation.booking_curve", NOBODY),
-    ("a table", "create table presentation.mine (n integer)", NOBODY),
-    ("a function", "create function dwh_marts.mine() returns integer return 1", NOBODY),
-    ("a large object", "select lo_from_bytea(0, 'x')", NOBODY),
-    ("the server's log of changes", "select pg_logical_emit_message(false, 'x', 'x')", NOBODY),
-    ("another's role", "set role airline_dbt", NOBODY),
-    ("loads", "select pg_try_advisory_lock(hashtext('airline load batch'))", WRITERS),
-    ("loads, shared", "select pg_try_advisory_lock_shared(hashtext('airline load batch'))",
-     WRITERS),
-    ("loads, in a transaction", "select pg_advisory_xact_lock(hashtext('airline load batch'))",
-     WRITERS),
-    ("builds of a model", "select pg_advisory_lock(hashtext('airline build of a model'),"
-     " hashtext('model.airline.frequent_flyers'))", WRITERS),
-    ("the batches' table", "lock table dwh_control.load_batch in row exclusive mode", NOBODY),
-    ("a batch's row", "select from dwh_control.load_batch for share", NOBODY),
-    ("a mart's table", "lock table presentation.booking_curve in share mode", NOBODY),
-)  # fmt: skip
+VARIABLES = "{now: '2026-02-01 00:00+00'}"
+NAME, DOCUMENT, PHONE = "ANNA PASSENGER", "1234 567890", "+70005550001"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +45,9 @@ def loaded(postgres_server, name: str, folder: Path) -> Warehouse:
     source.clock = datetime(2025, 12, 20, tzinfo=UTC)
     source.snapshot("airports", airport("AAA"), airport("BBB"))
     source.snapshot("bookings", booking(book_date="2025-12-20T08:00:00.000000Z"))
-    source.snapshot("tickets", ticket(passenger_id=DOCUMENT, passenger_name=NAME))
+    contact = json.dumps({"phone": PHONE})
+    passenger = ticket(passenger_id=DOCUMENT, passenger_name=NAME, contact_data=contact)
+    source.snapshot("tickets", passenger)
     moment = datetime(2026, 1, 3, 6, tzinfo=UTC).isoformat()
     source.snapshot("flights", flight(1, scheduled_departure=moment, status="Arrived"))
     source.snapshot("ticket_flights", segment("0000000000001", 1))
@@ -120,7 +62,7 @@ def build(warehouse: Warehouse) -> None:
         ("run", "--select", "path:models/marts", "path:models/business_vault"),
         ("snapshot",),
     ):
-        done = warehouse.dbt(*command, "--vars", f"{{now: '{NOW.isoformat()}'}}")
+        done = warehouse.dbt(*command, "--vars", VARIABLES)
         assert done.success, messages(done)
 
 
@@ -143,6 +85,104 @@ def test_one_account_one_reach(warehouse, who, statement, may):
     else:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(warehouse, who, statement)
+
+
+# Rows that an audit may compare; loads keep them for the marts.
+KEPT = {"dwh_business.kept_tickets", "dwh_business.kept_ticket_flights"}
+# Every relation and every function of a moment that a role may read.
+READABLE = """
+select format('%I.%I', relnamespace::regnamespace, relname) from pg_class
+where
+    relkind in ('r', 'v', 'm')
+    and relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+    and has_schema_privilege(relnamespace, 'usage')
+    and has_table_privilege(oid, 'select')
+union all
+select format('%s(now())', oid::regproc) from pg_proc
+where
+    proname like '%\\_as\\_of'
+    and has_schema_privilege(pronamespace, 'usage')
+    and has_function_privilege(oid, 'execute')
+"""
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_what_a_role_may_read_names_nobody(warehouse, who):
+    """A name, a document or a telephone number is in a mart, or in a column of its past."""
+    found = []
+    readable = [place for (place,) in ask(warehouse, who, READABLE)]
+    assert readable
+    for place in readable:
+        text = str(ask(warehouse, who, f"select whole::text from {place} as whole"))
+        found += [place for secret in (NAME, DOCUMENT, PHONE) if secret in text]
+    expected = set()
+    if who in NAMES:
+        for name in ("presentation.frequent_flyers", "presentation_pii.frequent_flyers_personal"):
+            expected |= {name, f"{name}_as_of(now())"}
+    if who == roles.INGEST:
+        expected = {"staging.tickets"}
+    if who == roles.AUDIT:
+        expected = {"dwh_business.current_tickets", *KEPT}
+    assert set(found) == expected
+
+
+def test_a_pseudonym_is_a_keyed_hash_and_always_the_same(warehouse):
+    """Whoever knows a document finds its passenger; or a passenger has two pseudonyms."""
+    [(inner, outer)] = warehouse.rows(
+        "select inner_block, outer_block from dwh_secrets.pseudonym_key"
+    )
+    key = bytes(byte ^ 0x36 for byte in bytes(inner))
+    assert key == bytes(byte ^ 0x5C for byte in bytes(outer)) and len(set(key)) > 16
+    expected = "P-" + hmac.new(key, DOCUMENT.encode(), "sha256").hexdigest()[:16]
+    shown = "select passenger_id, passenger_name from presentation.frequent_flyers"
+    assert ask(warehouse, roles.ANALYST, shown) == [(expected, expected)]
+    past = shown + "_as_of(now())"
+    assert ask(warehouse, roles.ANALYST, past) == [(expected, expected)]
+    assert ask(warehouse, roles.MANAGER, shown) == [(DOCUMENT, NAME)]
+    assert ask(warehouse, roles.MANAGER, past) == [(DOCUMENT, NAME)]
+    # A filter with a function of one's own choice sees no more.
+    peeping = f"{shown} where passenger_name || passenger_id like '%{DOCUMENT}%'"
+    assert ask(warehouse, roles.ANALYST, peeping) == []
+    # The key stays when `up` comes again.
+    warehouse_of.make(warehouse.settings, Dwh(warehouse.settings).server)
+    assert warehouse.rows("select inner_block from dwh_secrets.pseudonym_key") == [(inner,)]
+
+
+def test_the_names_of_an_older_stack_move_away(warehouse, postgres_server):
+    """`up` leaves names where analysts read, or takes what people built on their table."""
+    # Its roles have the same passwords: they are of the server.
+    old = Warehouse(postgres_server, "reach_of_old", warehouse.folder)
+    old.rows(
+        f"set local role {roles.DBT};"
+        "create table presentation.frequent_flyers (passenger_id text, passenger_name text,"
+        " flights_number bigint, purchase_sum numeric(18,2), home_airport text,"
+        " customer_group text, updated_at timestamptz);"
+        f"insert into presentation.frequent_flyers values ('{DOCUMENT}', '{NAME}');"
+        "create function presentation.frequent_flyers_as_of(timestamptz) returns setof"
+        " presentation.frequent_flyers language sql security definer"
+        " begin atomic select * from presentation.frequent_flyers; end;"
+        f"grant select on presentation.frequent_flyers to {roles.BI};"
+        "grant execute on function presentation.frequent_flyers_as_of to public"
+    )
+    old.rows(
+        "create index by_people on presentation.frequent_flyers (home_airport);"
+        "create schema people; create view people.flyers as"
+        " select passenger_name from presentation.frequent_flyers_as_of(now());"
+        "delete from dwh_control.migration where version > 2"
+    )
+    for way in ("presentation.frequent_flyers", "presentation.frequent_flyers_as_of(now())"):
+        assert NAME in str(ask(old, roles.BI, f"select * from {way}"))
+    applied = warehouse_of.make(old.settings, Dwh(old.settings).server)
+    assert [each.name for each in applied] == ["names_apart"]
+    moved = "presentation_pii.frequent_flyers_personal"
+    assert old.rows(f"select passenger_name, pseudonym from {moved}") == [(NAME, None)]
+    assert old.rows("select * from people.flyers") == [(NAME,)]
+    assert old.rows("select to_regclass('presentation_pii.by_people') is not null") == [(True,)]
+    assert old.rows("select to_regclass('presentation.frequent_flyers')") == [(None,)]
+    for who in (roles.ANALYST, roles.OPS, roles.MONITOR, roles.INGEST):
+        for way in (moved, f"{moved}_as_of(now())"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                ask(old, who, f"select * from {way}")
 
 
 def test_no_function_is_everybodys(warehouse):
@@ -177,7 +217,8 @@ def test_a_role_that_is_no_reader_any_more_is_shut_out(warehouse):
         f"grant select on dwh_marts.flight_load to {roles.OPS};"
         f"grant execute on function {function} to {roles.OPS}, public"
     )
-    build(warehouse)
+    done = warehouse.dbt("run", "--select", "flight_load", "--vars", VARIABLES)
+    assert done.success, messages(done)
     for statement in ("flight_load", "flight_load_as_of(now())"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(warehouse, roles.OPS, f"select from dwh_marts.{statement}")

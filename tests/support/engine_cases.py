@@ -395,4 +395,26 @@ CASES = [
             ("airline_dbt", "True", "False"),
         ),
     ),
+    Case(
+        "session_may_read",
+        (
+            "create schema tried; create table tried.apart (n integer); grant usage on schema tried"
+            " to airline_analyst",
+            "create view tried.shown as select {{ session_may_read('tried.apart') }} as may",
+            "grant select on tried.shown to airline_analyst",
+            "set local session authorization airline_analyst",
+            "select may from tried.shown",
+        ),
+        (("False",),),
+    ),
+    Case(
+        "pseudonym",
+        (
+            "create table tried_keys as select v, {{ pseudonym('v') }} as p"
+            " from unnest(array['a', 'b', 'a']) as v",
+            "select count(*), count(distinct p), count(distinct (v, p)), min(length(p))"
+            " from tried_keys",
+        ),
+        (("3", "2", "2", "18"),),
+    ),
 ]

@@ -33,3 +33,21 @@ begin
 end
 $let_read$
 {% endmacro %}
+
+
+{#- Asked once, not for each row. Of who logged in, for a function that runs with its owner's rights has another
+    current_user. A regclass, which is looked up when the view is made: those who may not read the relation may not look
+    it up either. -#}
+{% macro postgres__session_may_read(relation) -%}
+    (select has_table_privilege(session_user, '{{ relation }}'::regclass, 'select'))
+{%- endmacro %}
+
+
+{#- HMAC with SHA-256 (RFC 2104), which PostgreSQL has in an extension alone; 64 of its bits. The key is in the warehouse
+    (infra/warehouse/schemas.sql), as the two blocks that are hashed before and after. -#}
+{% macro postgres__pseudonym(value) -%}
+    'P-' || left(encode(sha256(
+        (select secret.outer_block from dwh_secrets.pseudonym_key as secret)
+        || sha256((select secret.inner_block from dwh_secrets.pseudonym_key as secret) || convert_to({{ value }}, 'UTF8'))
+    ), 'hex'), 16)
+{%- endmacro %}
