@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from infra.alerts.owners import Owner
 from infra.alerts.trouble import Trouble, roots
+from infra.mail.owners import Owner
 
 # In seconds. After a longer break nobody knows whether what is seen had lasted all the time.
 BREAK = 120.0

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Set
 from email.message import EmailMessage
 
 from infra.alerts import book as books
-from infra.alerts import delivery
 from infra.alerts.book import Book, Message
-from infra.alerts.delivery import Refused, Unsure
 from infra.alerts.letter import letter, subject
-from infra.alerts.owners import Owner, owner_of, owners
 from infra.alerts.trouble import Trouble
 from infra.errors import AirlineError
+from infra.mail import delivery
+from infra.mail.delivery import Refused, Unsure
+from infra.mail.owners import Owner, owner_of, owners
 from infra.settings import Settings
 from infra.stack import home, runtime
 from infra.stack.journal import write_whole

@@ -12,7 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from infra.alerts.book import OPENED, Message, Section
-from infra.alerts.delivery import Refused
+from infra.mail.delivery import Refused
 from infra.stack.redaction import redacted
 
 # What stands in quotes and is to be typed, or is a name of ours, stays as it is.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-# The group of models/groups.yml whose owner is told of all that is nobody else's.
-PLATFORM = "data_vault"
+from infra.mail.owners import PLATFORM
+
 # How long a trouble must be seen before it is told, in seconds: what mends itself by then (a
 # service that starts again, partitions that are shared out anew) is nobody's work.
 PATIENCE = 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 
@@ -48,6 +49,8 @@ def main(argv: list[str]) -> int:
 def run() -> int:
     """`main` with errors as people want to see them."""
     caller.clean(os.environ)
+    # dbt's telemetry, once imported, would have every library's log printed between our lines.
+    logging.getLogger().addHandler(logging.NullHandler())
     return explained(lambda: main(sys.argv[1:]))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from infra.alerts import delivery, desk
-from infra.alerts.owners import owners
+from infra.alerts import desk
 from infra.health.finding import Finding
+from infra.mail import delivery
+from infra.mail.owners import owners
 from infra.settings import Settings
 
 NAME = "messages"

@@ -12,8 +12,8 @@ from infra.warehouse.service import Warehouse
 OLD = 26
 # What Airflow tries again after 30, 60 and 120 seconds is nobody's work yet, in seconds.
 RETRIED = 240.0
-# After a night in which the stack was down, loads are first, and marts follow by their DAGs in a few
-# minutes; an owner is to know within five.
+# After a night in which the stack was down, marts follow the loads by their DAGs in a few
+# minutes. An owner is to know within five.
 CATCHING_UP = 240.0
 # Names in one line; the others are counted.
 NAMED = 5

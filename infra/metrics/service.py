@@ -7,6 +7,7 @@ import time
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.mail import delivery
 from infra.postgres import roles
 from infra.stack.program import Program
 from infra.stack.service import Service
@@ -25,7 +26,7 @@ class Metrics(Service):
 
     def program(self) -> Program:
         # It runs the checks of `status` as a role that can read figures and no rows.
-        environment = roles.environment(self.settings, roles.MONITOR)
+        environment = roles.environment(self.settings, roles.MONITOR) | delivery.authorities()
         return self.module(environment, "infra.health")
 
     def answers(self) -> bool:

@@ -17,13 +17,13 @@ from infra.settings import Settings
 from infra.source.servers import Primary, Replica
 from infra.stack import runtime
 from infra.stack.service import Service
-from infra.superset.services import Superset
+from infra.superset.services import Superset, Worker
 from infra.warehouse.service import Warehouse
 
 # part -> its services, in an order in which they can be started; `down` goes the other way
 PARTS: dict[str, tuple[type[Service], ...]] = {
     "core": (Primary, Warehouse, Kafka, Replica, Connect, AutoRestart, Ingest, Metrics),
-    "superset": (Superset,),
+    "superset": (Superset, Worker),
     "docs": (Docs,),
     "airflow": AIRFLOW,
 }

@@ -42,7 +42,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "description": None,
         "certified_by": None,
         "certification_details": None,
-        "query_context": None,
         "cache_timeout": None,
     },
     "dashboards": {
@@ -86,7 +85,7 @@ METRIC_DEFAULTS = {
 VOLATILE = {
     "databases": ("version",),
     "datasets": ("version", "external_url", "is_managed_externally", "catalog"),
-    "charts": ("version", "external_url", "is_managed_externally", "tags"),
+    "charts": ("version", "external_url", "is_managed_externally", "tags", "query_context"),
     "dashboards": ("version", "external_url", "is_managed_externally", "tags"),
 }
 

@@ -6,8 +6,9 @@ import os
 import subprocess
 
 from infra.errors import AirlineError
+from infra.mail import delivery
 from infra.postgres import roles
-from infra.settings import Settings
+from infra.settings import Settings, untold_passwords
 from infra.stack import venv
 from infra.superset import reach
 
@@ -15,9 +16,12 @@ from infra.superset import reach
 DATABASE = "superset"
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, str]:
     """Superset's environment variables: the stack's settings, and its own secrets."""
-    return settings.service_environment() | {
+    variables = settings.service_environment()
+    if writes_mail:
+        variables = settings.environment() | delivery.authorities() | untold_passwords()
+    return variables | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),
         "SUPERSET_HOME": str(settings.home / "data" / "superset"),
         "AIRLINE_SUPERSET_SECRET_KEY": settings.secret("superset_secret_key"),
@@ -51,6 +55,24 @@ def server(settings: Settings) -> list[str]:
         "--no-control-socket",
         "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--no-sendfile",
         "superset.app:create_app()",
+    ]
+
+
+def worker() -> list[str]:
+    """The command of what runs alerts and reports."""
+    return [
+        str(venv.python("superset")),
+        "-P",
+        "-m",
+        "celery",
+        "--app=superset.tasks.celery_app:app",
+        "worker",
+        "--hostname=reports@localhost",
+        "--loglevel=INFO",
+        # There is no other worker to talk to.
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
     ]
 
 

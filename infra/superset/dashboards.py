@@ -45,8 +45,10 @@ def bring(settings: Settings, say: Say, *, always: bool = False) -> bool:
         str(assets.FOLDER),
         AIRLINE_BI_PASSWORD=settings.secret(roles.BI),
         AIRLINE_SUPERSET_STALE=json.dumps(stale),
+        # Once: what people changed or removed stays so.
+        AIRLINE_SUPERSET_EXAMPLES="" if before.get("has_examples") else "1",
     )
-    _stamp(settings).write_text(json.dumps({"digest": digest, "uuids": uuids}))
+    _note(settings, digest, uuids)
     boards = assets.of_kind(bundle, "dashboards").values()
     charts = assets.of_kind(bundle, "charts")
     titles = ", ".join(sorted(board["dashboard_title"] for board in boards))
@@ -71,8 +73,7 @@ def export(settings: Settings, folder: Path, say: Say) -> None:
     elif folder == assets.FOLDER:
         # What the files say now is what Superset shows already.
         uuids = [asset["uuid"] for asset in assets.read().values()]
-        known = {"digest": assets.digest(settings), "uuids": uuids}
-        _stamp(settings).write_text(json.dumps(known))
+        _note(settings, assets.digest(settings), uuids)
 
 
 def import_now(settings: Settings, say: Say) -> None:
@@ -108,6 +109,12 @@ def _brought(settings: Settings) -> dict:
         return json.loads(_stamp(settings).read_text())
     except (OSError, ValueError):
         return {}
+
+
+def _note(settings: Settings, digest: str, uuids: list[str]) -> None:
+    """What Superset has now, and whether it was ever given its examples of alerts and reports."""
+    known = {"digest": digest, "uuids": uuids, "has_examples": True}
+    _stamp(settings).write_text(json.dumps(known))
 
 
 def _stamp(settings: Settings) -> Path:

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from infra.settings import Settings
-from infra.superset import assets, canonical, queries
+from infra.superset import asked, assets, canonical, queries, schedules
 
 
 def setup(settings: Settings) -> None:
@@ -60,10 +60,13 @@ def bring_in(settings: Settings, folder: Path) -> None:
         ImportAssetsCommand(contents, passwords={database: password}).run()
         _remove(json.loads(os.environ.get("AIRLINE_SUPERSET_STALE", "[]")))
         db.session.commit()
+        _note_what_is_asked(bundle)
         _grant(assets.read_roles(folder), bundle)
         _let_in(settings)
         db.session.commit()
         _save_queries(settings, bundle)
+        if os.environ.get("AIRLINE_SUPERSET_EXAMPLES"):
+            schedules.make(settings, bundle)
         db.session.commit()
 
 
@@ -79,6 +82,17 @@ def _remove(uuids: list[str]) -> None:
             for found in db.session.query(kind).filter_by(uuid=each):
                 db.session.delete(found)
         db.session.flush()
+
+
+def _note_what_is_asked(bundle: canonical.Bundle) -> None:
+    """Gives each chart the query that reports by text and CSV ask."""
+    from superset import db
+    from superset.models.slice import Slice
+
+    for each in assets.of_kind(bundle, "charts").values():
+        chart = db.session.query(Slice).filter_by(uuid=each["uuid"]).one()
+        context = asked.query_context(json.loads(chart.params), chart.datasource_id)
+        chart.query_context = json.dumps(context, ensure_ascii=False) if context else None
 
 
 def _grant(roles: dict[str, assets.Role], bundle: canonical.Bundle) -> None:

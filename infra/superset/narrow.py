@@ -19,6 +19,8 @@ COOKIE = "airline_narrow"
 # Narrower than a tablet upright, CSS pixels.
 PIXELS = 768
 COLUMNS = 12
+# A line of text, in the units of a chart's height.
+LINE = 4
 TEMPLATES = Path(__file__).with_name("templates")
 REFUSAL = (
     "In a window this narrow the dashboard stands in one column, and saving would keep it so. "
@@ -48,7 +50,11 @@ def _rows(layout: Layout, narrow: Layout, name: str) -> Iterator[str]:
     for number, leaf in enumerate(_leaves(layout, name)):
         own = name if number == 0 else f"{name}-{number}"
         narrow[own] = {**copy.deepcopy(row), "id": own, "children": [leaf]}
-        narrow[leaf].setdefault("meta", {})["width"] = COLUMNS
+        meta = narrow[leaf].setdefault("meta", {})
+        meta["width"] = COLUMNS
+        if "height" in meta:
+            # A title and the cells of a table take two lines.
+            meta["height"] += LINE
         if "parents" in row:
             narrow[leaf]["parents"] = [*row["parents"], own]
         yield own

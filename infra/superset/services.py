@@ -1,19 +1,22 @@
-"""The service: Superset's web server, its metadata in a database of its own."""
+"""The services: Superset's web server, its metadata in a database of its own, and its worker."""
 
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import requests
 
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack import venv
+from infra.stack import runtime, venv
 from infra.stack.program import Program
 from infra.stack.progress import Progress
 from infra.stack.service import Service
-from infra.superset import commands, dashboards
+from infra.stack.supervision import Supervisor
+from infra.superset import commands, dashboards, reports
 from infra.warehouse.service import Warehouse
 
 # What the server reads when it starts.
@@ -26,9 +29,14 @@ CONFIGURATION = (
     "landing.py",
     "reach.py",
     "language.py",
+    "reports.py",
     "russian.yml",
     "templates/head_custom_extra.html",
 )
+# What the worker runs on besides.
+WORKS_BY = (*CONFIGURATION, "worker.py", "../mail/delivery.py", "../../requirements/superset.txt")
+# It looks once a minute, but not while a long report runs, in seconds.
+TOO_OLD = 900
 
 
 class Superset(Service):
@@ -96,7 +104,68 @@ class Superset(Service):
         made = hashlib.sha256(who.encode())
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())
-        configured = hashlib.sha256(self.settings.language.encode())
-        for name in CONFIGURATION:
-            configured.update((folder / name).read_bytes())
-        return made.hexdigest(), configured.hexdigest()
+        return made.hexdigest(), _configured(self.settings, CONFIGURATION)
+
+
+class Worker(Service):
+    """Runs Superset's alerts and reports when they are due, and sends what they find."""
+
+    name = "superset-worker"
+    needs = ("superset",)
+    # What `up` is loading is not news.
+    after_steps = ("marts",)
+    lock = "superset"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._stamp = settings.home / "data" / "superset-worker-made"
+
+    def program(self) -> Program:
+        return Program(
+            self.name,
+            commands.worker(),
+            self.settings.root,
+            commands.environment(self.settings, writes_mail=True),
+            # A report that runs is waited for so long.
+            stop_seconds=30,
+            as_servers=False,
+        )
+
+    def prepare(self) -> bool:
+        runtime.make_folder(self.settings, reports.queue(self.settings).parent, mode=0o700)
+        configured = _configured(self.settings, WORKS_BY)
+        if self._stamp.exists() and self._stamp.read_text() == configured:
+            return False
+        self._stamp.write_text(configured)
+        return True
+
+    def answers(self) -> bool:
+        """Whether the process that runs takes from the queue."""
+        state = Supervisor(self.settings).states().get(self.name)
+        try:
+            return state is not None and int(self._mark.read_text()) == state.pid
+        except (FileNotFoundError, ValueError):
+            return False
+
+    def problem(self) -> str:
+        """By the time when it last looked at what is due: the clock, the queue, the process that
+        works and Superset's database have part in that.
+        """
+        try:
+            age = time.time() - self._mark.stat().st_mtime
+        except FileNotFoundError:
+            return "it has not begun yet"
+        return f"it has not looked at what is due for {age:.0f} s" if age > TOO_OLD else ""
+
+    @property
+    def _mark(self) -> Path:
+        return reports.mark(self.settings)
+
+
+def _configured(settings: Settings, files: Iterable[str]) -> str:
+    """What changes when a restart is needed."""
+    told = f"{settings.language}\0{reports.driver()}\0{settings.superset_url}"
+    configured = hashlib.sha256(told.encode())
+    for name in files:
+        configured.update((Path(__file__).parent / name).read_bytes())
+    return configured.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap, landing, language, narrow, reach
+from infra.superset import basemap, landing, language, narrow, reach, reports
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -46,9 +46,9 @@ FEATURE_FLAGS = {
     "DASHBOARD_VIRTUALIZATION": True,
     "DRILL_TO_DETAIL": True,
     "DRILL_BY": True,
-    # Alerts and reports need a message broker, which this stack does not have.
-    "ALERT_REPORTS": False,
+    "ALERT_REPORTS": True,
 }
+globals().update(reports.configuration(_settings))
 # Longer than any chart here takes; the connection's own statement_timeout is shorter.
 SUPERSET_WEBSERVER_TIMEOUT = 90
 ROW_LIMIT = 10_000
@@ -107,5 +107,6 @@ THEME_DARK = None
 def FLASK_APP_MUTATOR(app: Any) -> None:
     narrow.install(app)
     landing.install(app)
+    reports.install(app)
     if _settings.language == language.RUSSIAN:
         language.install(app)

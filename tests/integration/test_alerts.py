@@ -24,15 +24,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from infra.alerts import delivery, desk
+from infra.alerts import desk
 from infra.alerts.desk import Desk
-from infra.alerts.owners import owners
 from infra.audit import audit
 from infra.audit.results import TableResult
 from infra.errors import AirlineError
 from infra.health import checks, told
 from infra.health.finding import Finding
 from infra.health.volume import is_unusual
+from infra.mail import delivery
+from infra.mail.owners import owners
 from infra.parts.registry import registry
 from infra.settings import ROOT, Settings
 from infra.source import resync_due
@@ -702,7 +703,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
 def a_letter(settings: Settings):
     from infra.alerts.book import OPENED, Message, Section
     from infra.alerts.letter import letter
-    from infra.alerts.owners import Owner
+    from infra.mail.owners import Owner
 
     message = Message(
         *("1", OPENED, Owner("Crew", "crew@x.example"), [PLATFORM]),

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from infra.settings import Settings
+from infra.stack.waiting import wait_until
 from infra.superset import assets
 from tests.support.browser import PATIENCE, new_page
 
@@ -23,7 +24,7 @@ DRAWN = """(wanted) => {
     const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
     const ready = holders.filter((each) =>
         !each.querySelector('[data-test="loading-indicator"], .loading')
-        && each.querySelector('canvas, table tbody tr, .header-line, [role=alert]'));
+        && each.querySelector('canvas, table tbody tr, .header-line, .ant-empty, [role=alert]'));
     return holders.length === wanted && ready.length === wanted;
 }"""
 
@@ -74,6 +75,15 @@ class Dashboard:
         """Opens a dashboard and waits until each of its charts is drawn, or says an error."""
         self.answers.clear()
         self.page.goto(f"{self.base}/superset/dashboard/{slug}/", timeout=PATIENCE)
+        # A chart that has not asked yet looks like one without data.
+        wait_until(
+            lambda: (
+                self.page.wait_for_timeout(100)
+                or len({each for each, *_ in self.answers}) >= charts
+            ),
+            PATIENCE / 1000,
+            lambda: AssertionError(f"{slug}: {len(self.answers)} answers to {charts} charts"),
+        )
         self.wait_until_drawn(charts)
 
     def wait_until_drawn(self, charts: int) -> None:

@@ -16,15 +16,16 @@ from pathlib import Path
 import pytest
 
 from infra.alerts import book as books
-from infra.alerts import delivery, desk, letter
+from infra.alerts import desk, letter
 from infra.alerts.book import OPENED, OVER, Book, advance
-from infra.alerts.owners import Owner, owner_of, owners
 from infra.alerts.trouble import PLATFORM, Trouble, roots
 from infra.errors import AirlineError
 from infra.health import checks, told
 from infra.health.__main__ import Latest
 from infra.health.finding import Finding
 from infra.health.messages import messages
+from infra.mail import delivery
+from infra.mail.owners import Owner, owner_of, owners
 from infra.parts.registry import registry
 from infra.settings import ROOT, Settings
 from infra.stack import home
@@ -564,7 +565,7 @@ def test_what_a_mail_server_answers_is_told_without_its_words(monkeypatch, error
     class Session:
         sock = types.SimpleNamespace(settimeout=lambda seconds: None)
 
-        def send_message(self, made):
+        def send_message(self, made, to_addrs=None):
             if at_text:
                 self.data(b"")
             raise error

@@ -208,3 +208,22 @@ def test_a_table_keeps_its_first_column_on_any_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     table = aligned([("a" * 30, 1)], ["name", "rows"])
     assert "a" * 30 in table and "also rows" in table
+
+
+def test_the_logs_of_libraries_stay_out_of_the_lines():
+    """'ERROR:kafka.net.manager' again and again, while `up` waits for the broker it has just
+    started: what a library of dbt's sets up for all.
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import logging, sys; from infra.cli.__main__ import run; sys.argv[1:] = ['--version'];"
+            " run(); import dbt.deprecations; logging.getLogger('kafka').error('no broker yet')",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout and done.stderr == ""

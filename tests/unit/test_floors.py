@@ -14,7 +14,7 @@ INFRA = ROOT / "infra"
 FLOORS = (
     ("infra",),
     ("stack",),
-    ("postgres",),
+    ("postgres", "mail"),
     ("kafka", "warehouse", "dbt"),
     ("source",),
     ("connect",),

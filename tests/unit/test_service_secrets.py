@@ -14,12 +14,14 @@ from infra.postgres import roles
 from infra.settings import DEMO_PASSWORDS, Settings
 from infra.superset import commands, reach
 
+SUPERSET = {roles.SUPERSET, "superset_secret_key", *reach.BESIDE_ADMINS}
 KNOWN = {
     "auto-restart": {roles.MONITOR},
     "connect": {roles.CDC},
     "ingest": {roles.INGEST},
     "metrics": {roles.MONITOR},
-    "superset": {roles.SUPERSET, "superset_secret_key", *reach.BESIDE_ADMINS},
+    "superset": SUPERSET,
+    "superset-worker": SUPERSET,
 }
 
 

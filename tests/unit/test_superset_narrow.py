@@ -28,6 +28,9 @@ def test_each_chart_has_a_row_of_its_own(name):
     assert canonical.shown_by({"position": found}) == canonical.shown_by({"position": layout})
     charts = [each for each in found.values() if isinstance(each, dict) and each["type"] == "CHART"]
     assert charts and {each["meta"]["width"] for each in charts} == {narrow.COLUMNS}
+    # What takes two lines there is not cut.
+    for each in charts:
+        assert each["meta"]["height"] > layout[each["id"]]["meta"]["height"]
 
 
 def test_the_given_layout_stays_as_it_is():

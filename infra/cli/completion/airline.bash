@@ -51,7 +51,7 @@ _shtab_airline_option_strings=(-h --help)
 
 
 _shtab_airline_up___only_choices=(core superset docs airflow)
-_shtab_airline_logs_pos_0_choices=(primary dwh kafka replica connect auto-restart ingest metrics superset docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build)
+_shtab_airline_logs_pos_0_choices=(primary dwh kafka replica connect auto-restart ingest metrics superset superset-worker docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build)
 _shtab_airline_psql_pos_0_choices=(primary replica dwh)
 _shtab_airline_dead_letters_show___raw_choices=(key value)
 _shtab_airline_dead_letters_pos_0_choices=(list show replay discard)

@@ -78,7 +78,7 @@ complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 
 complete -c airline -n '_shtab_airline_using logs' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using logs' -s f -l follow -d 'go on as more is written'
 complete -c airline -n '_shtab_airline_using logs' -s n -l lines -x -d 'default: 50'
-complete -c airline -n '_shtab_airline_using logs; and test $_shtab_airline_npos -eq 0' -ka "primary dwh kafka replica connect auto-restart ingest metrics superset docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build" -d 'default: all'
+complete -c airline -n '_shtab_airline_using logs; and test $_shtab_airline_npos -eq 0' -ka "primary dwh kafka replica connect auto-restart ingest metrics superset superset-worker docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build" -d 'default: all'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a psql -d 'A database'"'"'s prompt, as admin.'
 complete -c airline -n '_shtab_airline_using psql' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using psql; and test $_shtab_airline_npos -eq 0' -ka "primary replica dwh" -d server

@@ -266,7 +266,7 @@ _shtab_airline_logs_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-f,--follow}"[go on as more is written]"
   {-n,--lines}"[default\: 50]:N:"
-  ":default\: all:(primary dwh kafka replica connect auto-restart ingest metrics superset docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build)"
+  ":default\: all:(primary dwh kafka replica connect auto-restart ingest metrics superset superset-worker docs airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer supervisord dbt-build)"
 )
 
 # guard to ensure default positional specs are added only once per session

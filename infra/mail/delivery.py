@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import ssl
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from email.message import EmailMessage
+from email.message import Message
 from pathlib import Path
 
 from infra.errors import AirlineError
@@ -50,10 +52,23 @@ def files(settings: Settings) -> str:
     return f"files in {messages(settings)}"
 
 
-def send(settings: Settings, letter: EmailMessage, name: str) -> list[str]:
-    """Sends it; returns the addresses that the server does not take, where it takes others. Raises
-    AirlineError where it did not go out, without any secret: Refused where others may well do,
-    Unsure where it may have gone out after all.
+def authorities() -> dict[str, str]:
+    """The caller's variables that name other authorities than the system's, for a service that
+    writes mail: it inherits none.
+    """
+    return {
+        name: os.path.abspath(value)
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if (value := os.environ.get(name))
+    }
+
+
+def send(
+    settings: Settings, letter: Message, name: str, to: Sequence[str] | None = None
+) -> list[str]:
+    """Sends it to whom it names, or `to` others; returns the addresses that the server does not
+    take, where it takes others. Raises AirlineError where it did not go out, without any secret:
+    Refused where others may well do, Unsure where it may have gone out after all.
     """
     if not settings.smtp_host:
         _write(settings, letter, name)
@@ -65,11 +80,11 @@ def send(settings: Settings, letter: EmailMessage, name: str) -> list[str]:
         raise AirlineError(f"{where} takes no mail ({_reason(error)})", TODO) from None
     begun = _notice_text(session)
     try:
-        return sorted(session.send_message(letter))
+        return sorted(session.send_message(letter, to_addrs=to))
     except smtplib.SMTPRecipientsRefused:
         raise Refused(
             f"{where} takes no mail for {letter['To']}",
-            "mend the address in models/groups.yml, or let the server take it",
+            "mend the address in models/groups.yml, or in the report, or let the server take it",
         ) from None
     except smtplib.SMTPServerDisconnected as error:
         kind = Unsure if begun.is_set() else AirlineError
@@ -143,7 +158,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _write(settings: Settings, letter: EmailMessage, name: str) -> None:
+def _write(settings: Settings, letter: Message, name: str) -> None:
     """One file a message: written twice, it is still one."""
     place = messages(settings)
     try:

@@ -1,0 +1,141 @@
+"""Alerts and reports: what Superset is told of the clock, the queue, the browser and the mail.
+
+Superset runs them by Celery. Here one worker does (the service `superset-worker`), its queue is a
+file of SQLite, and its mail goes the way of all other mail (infra/superset/worker.py). Read in
+Superset's environment, but for what the service asks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from infra.settings import Settings
+from infra.superset.language import RUSSIAN
+
+# Debian's, Ubuntu's, Google's, and what drives each of them.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DRIVER = "chromedriver"
+PICTURES = ("PNG", "PDF")
+NO_BROWSER = "there is no chromium with its chromedriver here: choose text or CSV of a chart"
+TODO = "or install both (Debian: apt-get install chromium-driver), then ./airline up"
+# Seconds that a look at what is due may take; a report has a limit of its own in Superset.
+LOOK_LIMIT = 120
+SCHEDULER = "reports.scheduler"
+# How late a look may still be made up for: Superset reckons its moment from when it expires.
+EXPIRES = timedelta(weeks=1)
+
+
+def driver() -> str:
+    """The path of chromedriver where it has a browser too, else ''."""
+    has_browser = any(shutil.which(each) for each in BROWSERS)
+    return (shutil.which(DRIVER) or "") if has_browser else ""
+
+
+def queue(settings: Settings) -> Path:
+    """The queue of the worker: a file that `reset` removes."""
+    return settings.home / "data" / "superset" / "queue.sqlite"
+
+
+def mark(settings: Settings) -> Path:
+    """Has the worker's process number; touched each time that it has looked at what is due."""
+    return settings.home / "run" / "superset-worker.looked"
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Of Superset's configuration what is about alerts and reports."""
+    url = f"{settings.superset_url}/"
+    chrome = driver()
+    return {
+        "CELERY_CONFIG": celery(settings),
+        "CELERY_BEAT_SCHEDULER_EXPIRES": EXPIRES,
+        # No server: nothing goes out but by infra/mail.
+        "SMTP_HOST": "",
+        "SMTP_USER": "",
+        "SMTP_PASSWORD": "",
+        "SMTP_MAIL_FROM": settings.smtp_from,
+        "EMAIL_REPORTS_SUBJECT_PREFIX": "[airline]",
+        "EMAIL_REPORTS_CTA": (
+            "Открыть в Superset" if settings.language == RUSSIAN else "Open in Superset"
+        ),
+        "WEBDRIVER_BASEURL": url,
+        "WEBDRIVER_BASEURL_USER_FRIENDLY": url,
+        # Where there is none, a picture ends with its name in the error.
+        "WEBDRIVER_TYPE": "chrome" if chrome else f"none: {NO_BROWSER}, {TODO}",
+        # With a path of its driver, Selenium looks for none elsewhere.
+        "WEBDRIVER_CONFIGURATION": {"service": {"executable_path": chrome}},
+        "WEBDRIVER_OPTION_ARGS": arguments(is_root=os.geteuid() == 0),
+        # On a busy machine a page takes longer than Superset expects, in seconds.
+        "SCREENSHOT_LOCATE_WAIT": 60,
+        "SCREENSHOT_LOAD_WAIT": 180,
+        "WEBDRIVER_WINDOW": {"dashboard": (1440, 2800), "slice": (1200, 800), "pixel_density": 1},
+    }
+
+
+def arguments(*, is_root: bool) -> list[str]:
+    """The browser's arguments: it opens pages of this Superset and asks nobody else."""
+    return [
+        "--headless",
+        "--hide-scrollbars",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+        # Maps are drawn by WebGL, and a server has no graphics card.
+        "--enable-unsafe-swiftshader",
+        "--ignore-gpu-blocklist",
+        # Chromium refuses root with it.
+        *(["--no-sandbox"] if is_root else []),
+    ]
+
+
+def celery(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration: one report at a time, and nothing is asked or told from outside."""
+    from celery.schedules import crontab
+
+    return {
+        "broker_url": f"sqla+sqlite:///{queue(settings)}",
+        "broker_connection_retry_on_startup": True,
+        "imports": ("superset.tasks.scheduler", "infra.superset.worker"),
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "task_annotations": {SCHEDULER: {"time_limit": LOOK_LIMIT}},
+        "worker_concurrency": 1,
+        "worker_prefetch_multiplier": 1,
+        # What a process has gathered in memory by then goes with it: some hours.
+        "worker_max_tasks_per_child": 300,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "beat_schedule": {
+            SCHEDULER: {
+                "task": SCHEDULER,
+                "schedule": crontab(),
+                "options": {"expires": int(EXPIRES.total_seconds())},
+            },
+            "reports.prune_log": {"task": "reports.prune_log", "schedule": timedelta(hours=1)},
+        },
+    }
+
+
+def install(app: Any) -> None:
+    """Says at once that no picture can be sent; for Superset's FLASK_APP_MUTATOR."""
+    from flask import jsonify, request
+
+    if driver():
+        return
+
+    @app.before_request
+    def refuse() -> Any:
+        method = {"POST": "post", "PUT": "put"}.get(request.method)
+        if method and request.endpoint == f"ReportScheduleRestApi.{method}":
+            given = request.get_json(silent=True) or {}
+            # Without a word on it Superset takes a picture.
+            if given.get("report_format", "PNG" if method == "post" else "") in PICTURES:
+                return jsonify({"message": f"{NO_BROWSER}, {TODO}"}), 422
+        return None
