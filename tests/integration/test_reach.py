@@ -148,43 +148,6 @@ def test_a_pseudonym_is_a_keyed_hash_and_always_the_same(warehouse):
     assert warehouse.rows("select inner_block from dwh_secrets.pseudonym_key") == [(inner,)]
 
 
-def test_the_names_of_an_older_stack_move_away(warehouse, postgres_server):
-    """`up` leaves names where analysts read, or takes what people built on their table."""
-    # Its roles have the same passwords: they are of the server.
-    old = Warehouse(postgres_server, "reach_of_old", warehouse.folder)
-    old.rows(
-        f"set local role {roles.DBT};"
-        "create table presentation.frequent_flyers (passenger_id text, passenger_name text,"
-        " flights_number bigint, purchase_sum numeric(18,2), home_airport text,"
-        " customer_group text, updated_at timestamptz);"
-        f"insert into presentation.frequent_flyers values ('{DOCUMENT}', '{NAME}');"
-        "create function presentation.frequent_flyers_as_of(timestamptz) returns setof"
-        " presentation.frequent_flyers language sql security definer"
-        " begin atomic select * from presentation.frequent_flyers; end;"
-        f"grant select on presentation.frequent_flyers to {roles.BI};"
-        "grant execute on function presentation.frequent_flyers_as_of to public"
-    )
-    old.rows(
-        "create index by_people on presentation.frequent_flyers (home_airport);"
-        "create schema people; create view people.flyers as"
-        " select passenger_name from presentation.frequent_flyers_as_of(now());"
-        "delete from dwh_control.migration where version > 2"
-    )
-    for way in ("presentation.frequent_flyers", "presentation.frequent_flyers_as_of(now())"):
-        assert NAME in str(ask(old, roles.BI, f"select * from {way}"))
-    applied = warehouse_of.make(old.settings, Dwh(old.settings).server)
-    assert [each.name for each in applied] == ["names_apart"]
-    moved = "presentation_pii.frequent_flyers_personal"
-    assert old.rows(f"select passenger_name, pseudonym from {moved}") == [(NAME, None)]
-    assert old.rows("select * from people.flyers") == [(NAME,)]
-    assert old.rows("select to_regclass('presentation_pii.by_people') is not null") == [(True,)]
-    assert old.rows("select to_regclass('presentation.frequent_flyers')") == [(None,)]
-    for who in (roles.ANALYST, roles.OPS, roles.MONITOR, roles.INGEST):
-        for way in (moved, f"{moved}_as_of(now())"):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                ask(old, who, f"select * from {way}")
-
-
 def test_no_function_is_everybodys(warehouse):
     """A function that a model makes runs with dbt's rights, for whoever calls it."""
     assert (
