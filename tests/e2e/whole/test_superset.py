@@ -355,6 +355,17 @@ def test_the_docs_questions_wait_in_sql_lab_and_run(stack):
         assert answer.status_code == 200, f"{each.title}: {text_of(answer)}"
 
 
+@needs_browser
+def test_the_analyst_finds_the_questions(stack, dashboard):
+    """The questions are there, and the page that lists them is forbidden."""
+    theirs = dashboard.beside()
+    theirs.log_in("analyst", stack.settings.superset_analyst_password)
+    theirs.page.goto(f"{theirs.base}/savedqueryview/list/")
+    for each in queries.questions(stack.settings.language, ROOT):
+        theirs.page.get_by_text(each.title, exact=True).first.wait_for(timeout=PATIENCE)
+    theirs.page.close()
+
+
 def test_the_analysts_sql_lab_lists_what_may_be_read(stack):
     """SQL Lab offers schemas whose tables end in 'permission denied'."""
     analyst = Client(stack.settings, "analyst", stack.settings.superset_analyst_password)
@@ -517,7 +528,7 @@ def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, n
     """Export loses a change or rewrites other files; import keeps it."""
     number = numbers["revenue_by_day"]
     before = admin.call("GET", f"chart/{number}").json()["result"]["slice_name"]
-    answer = admin.call("PUT", f"chart/{number}", json={"slice_name": "Выручка, иначе названная"})
+    answer = admin.call("PUT", f"chart/{number}", json={"slice_name": "Revenue by another name"})
     assert answer.status_code == 200, answer.text
     try:
         folder = tmp_path / "assets"
@@ -526,7 +537,7 @@ def test_what_is_changed_in_the_ui_is_a_small_change_of_its_file(stack, admin, n
         assert said.strip() == f"changed: {folder / 'charts' / 'revenue_by_day.yaml'}"
         old = (assets.FOLDER / "charts" / "revenue_by_day.yaml").read_text().splitlines()
         new = (folder / "charts" / "revenue_by_day.yaml").read_text().splitlines()
-        assert [line for line in new if line not in old] == ["slice_name: Выручка, иначе названная"]
+        assert [line for line in new if line not in old] == ["slice_name: Revenue by another name"]
     finally:
         stack.airline("superset", "import")
     after = admin.call("GET", f"chart/{number}").json()["result"]["slice_name"]

@@ -9,7 +9,7 @@ import pytest
 
 from infra.superset import assets, canonical
 from tests.support.browser import needs_browser
-from tests.support.clicks import Clicks, Mark, marks
+from tests.support.clicks import MAY_BE_EMPTY, Clicks, Mark, marks
 from tests.support.superset import Dashboard
 
 pytestmark = pytest.mark.timeout(1800)
@@ -102,6 +102,13 @@ WANTED: dict[str, Callable[[Mark], dict[str, str]]] = {
 }
 
 
+def has_data(dashboard: Dashboard, number: int) -> bool:
+    """Whether a chart was given a figure that is not nought."""
+    return any(
+        value for row in dashboard.rows(number) for key, value in row.items() if "date" not in key
+    )
+
+
 def on(board: canonical.Asset) -> dict[str, canonical.Asset]:
     """The charts of a dashboard, by name."""
     placed = set(canonical.charts_of(board))
@@ -140,6 +147,8 @@ def test_a_click_filters_what_was_clicked(dashboard: Dashboard, numbers: dict[st
     person.settle()
     faults = []
     for name, chart in charts.items():
+        if name in MAY_BE_EMPTY and not has_data(dashboard, numbers[name]):
+            continue
         for mark in marks(dashboard, chart, numbers[name]):
             wanted = WANTED[name](mark)
             # Who has the column follows; the chart that was clicked goes on to show all of it.
