@@ -300,6 +300,15 @@ def _is_of_no_worker(answer: requests.Response) -> bool:
     return answer.status_code == 404 and not kind.startswith("application/json")
 
 
+def _is_of_a_worker_that_settles(answer: requests.Response) -> bool:
+    """Whether the worker is taking up a changed configuration, or what it is to run: it says 409,
+    and of some requests that it failed.
+    """
+    return answer.status_code == 409 or (
+        answer.status_code == 500 and "a rebalance is expected" in answer.text
+    )
+
+
 def _ask(
     settings: Settings,
     method: str,
@@ -325,8 +334,7 @@ def _ask(
                 "see './airline status' and './airline logs connect'",
                 str(error),
             ) from None
-        # 409: the worker is taking up a changed configuration.
-        return answer.status_code != 409 and not _is_of_no_worker(answer)
+        return not _is_of_a_worker_that_settles(answer) and not _is_of_no_worker(answer)
 
     wait_until(is_settled, min(60, seconds), every=0.5)
     if _is_of_no_worker(answer):

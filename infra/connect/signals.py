@@ -77,6 +77,7 @@ def snapshot(settings: Settings, tables: Iterable[str], say: Callable[[str], Non
                 case "send":
                     send()
                     was_away = False
+                    deadline = time.monotonic() + PATIENCE
                 case "give up":
                     raise AirlineError(
                         f"the connector {connector.NAME} did not "

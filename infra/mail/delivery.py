@@ -6,6 +6,7 @@ import os
 import smtplib
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from email.message import Message
@@ -19,8 +20,12 @@ TODO = "mend AIRLINE_SMTP_*, then './airline up'; it is tried again by itself"
 # How long the mail server may take for one answer, in seconds; and for the one that takes the text,
 # which it may look through first.
 PATIENCE, LOOKS_THROUGH = 10, 60
-# Files of messages that are kept.
-KEPT = 1000
+# Files that are kept: of messages to owners, and of reports, which may be pictures.
+KEPT, KEPT_REPORTS = 1000, 100
+# How the name of a report's file begins.
+REPORT = "report-"
+# A file that was begun so many seconds ago is what a crash left.
+HALF_FOR = 3600.0
 STARTTLS, TLS, PLAIN = "starttls", "tls", "none"
 
 
@@ -167,11 +172,26 @@ def _write(settings: Settings, letter: Message, name: str) -> None:
         half = place / f"{name}.half"
         half.write_bytes(bytes(letter))
         half.replace(place / f"{name}.eml")
-        old = sorted(place.glob("*.eml"), key=lambda each: each.stat().st_mtime)[:-KEPT]
-        for file in old:
-            file.unlink(missing_ok=True)
     except OSError as error:
         raise AirlineError(
             f"a message cannot be written to {place} ({error.strerror})",
             "make room or mend its permissions; it is tried again by itself",
         ) from None
+    with suppress(OSError):
+        _tidy(place, name.startswith(REPORT))
+
+
+def _tidy(place: Path, are_reports: bool) -> None:
+    """Removes the oldest of one kind: reports push no message to an owner out. Another process may
+    do the same at this moment.
+    """
+    found = []
+    for file in place.iterdir():
+        with suppress(FileNotFoundError):
+            written = file.stat().st_mtime
+            if file.suffix == ".half" and time.time() - written > HALF_FOR:
+                file.unlink()
+            elif file.suffix == ".eml" and file.name.startswith(REPORT) == are_reports:
+                found.append((written, file))
+    for _, file in sorted(found)[: -(KEPT_REPORTS if are_reports else KEPT)]:
+        file.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from infra.settings import Settings
-from infra.superset import asked, assets, canonical, queries, schedules
+from infra.superset import asked, assets, canonical, queries, reports, schedules
 
 
 def setup(settings: Settings) -> None:
@@ -32,7 +32,7 @@ def setup(settings: Settings) -> None:
             settings.superset_user,
             "Airline",
             "Admin",
-            f"{settings.superset_user}@localhost.invalid",
+            f"{settings.superset_user}{reports.NOBODY}",
             security_manager.find_role("Admin"),
             settings.superset_password,
         )
@@ -131,7 +131,7 @@ def _let_in(settings: Settings) -> None:
         user = security_manager.find_user(name)
         wanted = security_manager.find_role(role)
         if user is None:
-            email = f"{name}@localhost.invalid"
+            email = f"{name}{reports.NOBODY}"
             made = security_manager.add_user(
                 name, "Airline", name.capitalize(), email, wanted, password
             )

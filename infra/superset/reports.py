@@ -7,12 +7,14 @@ Superset's environment, but for what the service asks.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from infra.mail.owners import PLATFORM, owners
 from infra.settings import Settings
 from infra.superset.language import RUSSIAN
 
@@ -25,8 +27,12 @@ TODO = "or install both (Debian: apt-get install chromium-driver), then ./airlin
 # Seconds that a look at what is due may take; a report has a limit of its own in Superset.
 LOOK_LIMIT = 120
 SCHEDULER = "reports.scheduler"
+# Superset shows everybody who may read reports the logs of all of them.
+LOGS = ("ReportExecutionLogRestApi.get_list", "ReportExecutionLogRestApi.get")
+# The end of the addresses of the logins that `up` makes (inside.py).
+NOBODY = "@localhost.invalid"
 # How late a look may still be made up for: Superset reckons its moment from when it expires.
-EXPIRES = timedelta(weeks=1)
+EXPIRES = timedelta(hours=1)
 
 
 def driver() -> str:
@@ -123,19 +129,79 @@ def celery(settings: Settings) -> dict[str, Any]:
     }
 
 
-def install(app: Any) -> None:
-    """Says at once that no picture can be sent; for Superset's FLASK_APP_MUTATOR."""
-    from flask import jsonify, request
+def reachable(settings: Settings, to: list[str]) -> list[str]:
+    """The addresses; in the place of the demo's logins, which have none, that of the platform's
+    owner: an error of their report goes there.
+    """
+    found = [each for each in to if not each.endswith(NOBODY)]
+    if len(found) < len(to):
+        platform = owners(settings.root / "models")[PLATFORM].email
+        found += [each.strip() for each in platform.split(",")]
+    return list(dict.fromkeys(found))
 
-    if driver():
-        return
+
+def refusal(given: dict[str, Any], *, is_new: bool, has_browser: bool) -> str:
+    """Why a schedule cannot be saved as it is given; '' if it can.
+
+    Superset saves what no picture can be made of, and a crontab that never comes, at which it stops
+    to look at everybody else's.
+    """
+    # Without a word on it Superset takes a picture.
+    if not has_browser and given.get("report_format", "PNG" if is_new else "") in PICTURES:
+        return f"{NO_BROWSER}, {TODO}"
+    crontab = given.get("crontab")
+    if crontab is not None and not comes(str(crontab)):
+        return (
+            f"the schedule '{crontab}' is not one of five fields that comes again: minute, hour, "
+            "day of the month, month, day of the week, such as '0 6 * * 1'"
+        )
+    return ""
+
+
+def comes(crontab: str) -> bool:
+    """Whether a crontab of five fields has a next moment."""
+    from croniter import croniter
+
+    try:
+        return len(crontab.split()) == 5 and bool(croniter(crontab).get_next())
+    except (ValueError, KeyError):
+        return False
+
+
+def install(app: Any) -> None:
+    """Says at once what cannot be sent, and shows a report's log to whom it shows the report; for
+    Superset's FLASK_APP_MUTATOR.
+    """
+    from flask import Response, jsonify, request
 
     @app.before_request
     def refuse() -> Any:
         method = {"POST": "post", "PUT": "put"}.get(request.method)
         if method and request.endpoint == f"ReportScheduleRestApi.{method}":
-            given = request.get_json(silent=True) or {}
-            # Without a word on it Superset takes a picture.
-            if given.get("report_format", "PNG" if method == "post" else "") in PICTURES:
-                return jsonify({"message": f"{NO_BROWSER}, {TODO}"}), 422
+            given = request.get_json(silent=True)
+            if isinstance(given, dict):
+                why = refusal(given, is_new=method == "post", has_browser=bool(driver()))
+                if why:
+                    return jsonify({"message": why}), 422
         return None
+
+    # Not before: who asks by a token is known once Superset has looked at it.
+    @app.after_request
+    def hide(answer: Response) -> Response:
+        if request.endpoint in LOGS and answer.status_code == 200 and not is_ones_own():
+            answer.set_data(json.dumps({"message": "Not found"}))
+            answer.status_code = 404
+        return answer
+
+    def is_ones_own() -> bool:
+        from superset import db
+        from superset.daos.report import ReportScheduleDAO
+        from superset.reports.models import ReportExecutionLog
+
+        asked = request.view_args or {}
+        if ReportScheduleDAO.find_by_id(asked["pk"]) is None:
+            return False
+        if "log_id" not in asked:
+            return True
+        log = db.session.get(ReportExecutionLog, asked["log_id"])
+        return log is not None and log.report_schedule_id == asked["pk"]

@@ -16,7 +16,15 @@ from email.utils import make_msgid
 from typing import Any
 
 from celery.beat import EmbeddedService
-from celery.signals import task_postrun, task_success, worker_ready, worker_shutting_down
+from celery.signals import (
+    task_postrun,
+    task_prerun,
+    task_success,
+    worker_ready,
+    worker_shutting_down,
+)
+from superset import db
+from superset.reports.models import ReportSchedule, ReportState
 from superset.tasks import celery_app
 from superset.utils import core
 
@@ -40,10 +48,13 @@ def send(
     letter["Message-ID"] = make_msgid(domain="airline.invalid")
     # No out-of-office reply, please.
     letter["Auto-Submitted"] = "auto-generated"
-    refused = delivery.send(settings, letter, f"report-{uuid.uuid4()}", to)
+    reached = reports.reachable(settings, to)
+    if reached != to:
+        letter.replace_header("To", ", ".join(reached))
+    refused = delivery.send(settings, letter, f"{delivery.REPORT}{uuid.uuid4()}", reached)
     if refused:
         # An error would send it once more to those who have it.
-        logger.error("the mail server refused %d of %d addresses", len(refused), len(to))
+        logger.error("the mail server refused %d of %d addresses", len(refused), len(reached))
 
 
 def forget() -> None:
@@ -63,6 +74,20 @@ def begin(sender: Any, **_: Any) -> None:
     worker_shutting_down.connect(lambda **_: clock.service.stop(), weak=False)
     clock.start()
     reports.mark(settings).write_text(str(os.getpid()))
+
+
+@task_prerun.connect
+def bury(sender: Any, **_: Any) -> None:
+    """Whatever is at work when a look at what is due begins is dead, for one task runs at a time: a
+    worker was killed. As an error it is tried when it is due next, and not after Superset's hour.
+    """
+    if sender.name == reports.SCHEDULER:
+        with celery_app.flask_app.app_context():
+            dead = db.session.query(ReportSchedule).filter_by(last_state=ReportState.WORKING)
+            for each in dead:
+                logger.warning("%s was cut off: it goes on when it is due next", each.name)
+                each.last_state = ReportState.ERROR
+            db.session.commit()
 
 
 @task_success.connect

@@ -57,6 +57,18 @@ def test_a_worker_that_starts_is_not_one_without_the_connector(answers):
         connector.state(settings(answers), 1)
 
 
+def test_a_worker_that_settles_is_asked_again(answers):
+    """`up` ends with "refuses GET airline-connector (500)", a second after Connect has started."""
+    said = (
+        '{"error_code":500,"message":"Request cannot be completed because a rebalance is expected"}'
+    )
+    answers |= {STATUS: NO_STATUS, CONNECTOR: (500, "application/json", said)}
+    settled = threading.Timer(1, lambda: answers.update({CONNECTOR: REGISTERED}))
+    settled.start()
+    assert connector.state(settings(answers), 30) == connector.State("UNASSIGNED", None, "")
+    settled.join()
+
+
 def test_a_connector_without_a_state_is_registered(answers):
     """The same, in the moment before the worker has taken the connector on."""
     answers |= {STATUS: NO_STATUS, CONNECTOR: REGISTERED}

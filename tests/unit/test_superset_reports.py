@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 import types
 from datetime import timedelta
 from email.mime.multipart import MIMEMultipart
@@ -15,6 +16,7 @@ import flask
 import pytest
 
 from infra.mail import delivery
+from infra.mail.owners import PLATFORM, owners
 from infra.metrics.service import Metrics
 from infra.settings import Settings
 from infra.superset import asked, assets, commands, reports, schedules
@@ -136,6 +138,56 @@ def test_a_picture_is_refused_where_none_can_be_taken(programs, method, given, s
     assert answer.status_code == (201 if has_browser else status)
     if answer.status_code == 422:
         assert "choose text or CSV" in answer.get_json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("crontab", "is_taken"),
+    [
+        ("0 6 * * 1", True),
+        ("*/10 * * * *", True),
+        ("0 0 29 2 *", True),
+        # Superset takes these.
+        ("0 0 30 2 *", False),
+        ("* * * * * *", False),
+        ("@daily", False),
+        ("every day", False),
+        ("", False),
+    ],
+)
+def test_a_schedule_comes_again(crontab, is_taken):
+    """At one that never comes Superset stops to look at everybody's."""
+    why = reports.refusal({"crontab": crontab}, is_new=False, has_browser=True)
+    assert (why == "") is is_taken and (is_taken or "five fields" in why)
+
+
+def test_an_error_reaches_somebody(settings):
+    """The demo's logins have no address, and an error of their report is told to nobody."""
+    platform = owners(settings.root / "models")[PLATFORM].email
+    assert reports.reachable(settings, ["analyst@localhost.invalid"]) == [platform]
+    assert reports.reachable(settings, ["a@x.example"]) == ["a@x.example"]
+
+
+def test_reports_push_no_message_out(settings, monkeypatch):
+    """A report a minute removes what owners have not read yet; a crash's half stays for ever."""
+    monkeypatch.setattr(delivery, "KEPT", 3)
+    monkeypatch.setattr(delivery, "KEPT_REPORTS", 2)
+    place = delivery.messages(settings)
+    letter = MIMEMultipart()
+    for number in range(5):
+        for name in (f"message-{number}", f"{delivery.REPORT}{number}"):
+            delivery.send(settings, letter, name)
+            os.utime(place / f"{name}.eml", (number, number))
+    for age, name in ((2 * delivery.HALF_FOR, "old.half"), (0, "new.half")):
+        (place / name).write_text("")
+        then = time.time() - age
+        os.utime(place / name, (then, then))
+    delivery.send(settings, letter, "message-5")
+    delivery.send(settings, letter, f"{delivery.REPORT}5")
+    assert sorted(each.name for each in place.iterdir()) == [
+        *(f"message-{number}.eml" for number in (3, 4, 5)),
+        "new.half",
+        *(f"report-{number}.eml" for number in (4, 5)),
+    ]
 
 
 def test_the_worker_alone_knows_of_mail(settings):

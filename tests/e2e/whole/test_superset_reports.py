@@ -8,16 +8,20 @@ import email.policy
 import io
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from PIL import Image
 
 from infra.mail import delivery
+from infra.mail.owners import PLATFORM, owners
+from infra.settings import ROOT
 from infra.superset import asked as asked_of
-from infra.superset import assets, reports, schedules
+from infra.superset import assets, commands, reports, schedules
 from tests.support.mail import Box, mail_server
 from tests.support.superset import Client, text_of
 
@@ -175,14 +179,18 @@ def test_an_alert_that_does_not_fire_is_none(stack, box, admin, analyst, numbers
 
 def test_an_alert_reads_what_dashboards_may(stack, box, admin, analyst, numbers, made):
     """Whoever may write an alert's SQL reads passengers by it."""
+    secret = "select count(*) from dwh_detailed.sat_passenger_details"
+    assert stack.sql("dwh", secret)
     [database] = [each["id"] for each in admin.list("database")]
+    name = f"a curious one {secrets.token_hex(4)}"
     number = schedule(
         analyst,
         made,
         "curious@airline.example",
+        name=name,
         type="Alert",
         database=database,
-        sql="select count(*) from dwh_detailed.sat_passenger_details",
+        sql=secret,
         validator_type="operator",
         validator_config_json={"op": ">=", "threshold": 0},
         chart=numbers["two_periods"],
@@ -192,6 +200,37 @@ def test_an_alert_reads_what_dashboards_may(stack, box, admin, analyst, numbers,
         lambda: any(each.startswith("Error") for each in states(analyst, number)), "it was refused"
     )
     assert letters(box, "curious@airline.example") == []
+    # The demo's logins have no address: somebody is told all the same.
+    platform = owners(ROOT / "models")[PLATFORM].email
+    stack.wait(
+        lambda: any(name in letter["Subject"] for letter in letters(box, platform)),
+        "the platform's owner was told",
+    )
+
+
+def test_a_report_that_was_cut_off_goes_on(stack, box, analyst, numbers, made):
+    """A worker was killed over a report, and for an hour Superset waits for it to end."""
+    address = "cut@airline.example"
+    chart = numbers["two_periods"]
+    number = schedule(analyst, made, address, active=False, chart=chart, report_format="TEXT")
+    dsn = stack.settings.dsn("dwh", dbname=commands.DATABASE)
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update report_schedule set last_state = 'Working', last_eval_dttm = now() at time zone"
+            " 'UTC' where id = %s",
+            (number,),
+        )
+    answer = analyst.call("PUT", f"report/{number}", json={"active": True})
+    assert answer.status_code == 200, text_of(answer)
+    stack.wait(lambda: letters(box, address), "the report has come")
+
+
+@pytest.mark.parametrize("crontab", ["0 0 30 2 *", "* * * * * *"])
+def test_a_schedule_that_never_comes_stops_nobody_elses(stack, analyst, numbers, made, crontab):
+    """At one that has no next moment Superset looks at no other; six fields are a mail a second."""
+    wish = asked("never@airline.example", crontab=crontab, chart=numbers["two_periods"])
+    answer = analyst.call("POST", "report/", json=wish | {"report_format": "TEXT"})
+    assert answer.status_code == 422 and "five fields" in text_of(answer), text_of(answer)
 
 
 def test_a_report_brings_the_charts_rows(stack, box, analyst, numbers, made):
@@ -246,6 +285,9 @@ def test_each_analyst_sees_his_own(stack, admin, analyst, numbers, made):
         report_format="TEXT",
     )
     assert theirs not in {each["id"] for each in analyst.list("report")}
+    assert admin.call("GET", f"report/{theirs}/log/").status_code == 200
+    for path in (f"report/{theirs}/log/", f"report/{theirs}/log/1"):
+        assert analyst.call("GET", path).status_code == 404, path
     assert analyst.call("PUT", f"report/{theirs}", json={"active": True}).status_code in (403, 404)
     assert analyst.call("DELETE", f"report/{theirs}").status_code in (403, 404)
 
