@@ -246,6 +246,7 @@ class Settings:
         KAFKA,
         "",
         "Its password, where it is not one that `up` made.",
+        is_password=True,
         shown="the generated one",
     )
     ingesters: int = _count(
@@ -364,7 +365,7 @@ class Settings:
         """
         own: dict[str, str] = {}
         for name, each in DECLARED.items():
-            if not each.is_password:
+            if each.variable not in DEMO_PASSWORDS:
                 continue
             if environ.get(each.variable) in DEMO_PASSWORDS.values():
                 raise AirlineError(
@@ -482,13 +483,13 @@ class Settings:
 
     def service_environment(self) -> dict[str, str]:
         """`environment` for a service that writes to nobody: other settings of the mail to owners
-        do not start it again.
+        do not start it again. No password of a person's is in it.
         """
         return {
             name: value
             for name, value in self.environment().items()
             if not any(each.variable == name and each.group == ALERTS for each in DECLARED.values())
-        }
+        } | untold_passwords()
 
     def secret(self, role: str) -> str:
         """The generated password of `role`, made when first asked for; a file with mode 0600."""
@@ -521,7 +522,18 @@ PORTS = {
     for name, each in DECLARED.items()
     if each.service
 }
-DEMO_PASSWORDS = {each.variable: each.default for each in DECLARED.values() if each.is_password}
+# Stands for a password in the environment of a process that has no business with it.
+NOT_TOLD = "not told to this process"
+PASSWORDS = [each.variable for each in DECLARED.values() if each.is_password]
+# Of people, and what each is in a demo.
+DEMO_PASSWORDS = {
+    each.variable: each.default for each in DECLARED.values() if each.is_password and each.default
+}
+
+
+def untold_passwords() -> dict[str, str]:
+    """The variables of all passwords, as a process has them that needs none."""
+    return dict.fromkeys(PASSWORDS, NOT_TOLD)
 
 
 def is_loopback(host: str) -> bool:

@@ -43,6 +43,9 @@ def parser(
         choices=["key", "value"],
         help="nothing but these bytes, to a file or a pipe: to be edited and replayed",
     )
+    each.add_argument(
+        "--personal", action="store_true", help="personal data too, which is shown as * otherwise"
+    )
     each = verb(
         "replay",
         "lands events after all, under their own topic, partition and offset; what is refused"

@@ -20,6 +20,7 @@ from ingest import config as configuration
 from ingest import faults, poison
 from ingest.config import Config, table_of
 from ingest.dead_letter_options import Event, parser
+from ingest.personal import masked
 
 _PREVIEW = 4096  # bytes of a key or value that `show` prints
 
@@ -139,7 +140,8 @@ def print_letter(letter: Letter, options) -> None:
     print(f"decided  {decided}")
     for name, content in (("key", letter.key), ("value", letter.value)):
         print(f"\n{name}, {'null' if content is None else f'{len(content):,} bytes'}")
-        print(_dump(content or b""), end="")
+        shown = content or b""
+        print(_dump(shown if options.personal else masked(shown, letter.topic)), end="")
 
 
 def _replay(connection, options) -> int:

@@ -9,7 +9,7 @@ from ingest.faults import IngestError
 
 # The version of the warehouse's tables that this code works with: the number of the newest file in
 # infra/warehouse/migrations.
-VERSION = 2
+VERSION = 3
 # Advisory lock that serialises ingesters which start at the same time; an arbitrary number.
 _LOCK = 7_203_115_640
 

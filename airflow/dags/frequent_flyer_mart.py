@@ -2,7 +2,8 @@
 ### Frequent flyers
 
 Daily at 00:00 UTC: every passenger who flew in the year before the run's date, with flights,
-purchases, home airport and customer group, into `presentation.frequent_flyers`; the groups'
+purchases, home airport and customer group, into `presentation_pii.frequent_flyers_personal`, which
+`presentation.frequent_flyers` shows (without names to whoever may not read them); the groups'
 history into a snapshot.
 
 1. `create_schema` · 2. `clean_stale_data` · 3. `compute_and_load` (dbt) · 4. `validate` (dbt
@@ -20,7 +21,8 @@ from airflow.sdk import DAG
 from infra.airflow import defaults
 from infra.airflow.dbt_project import mart_stages
 
-MODELS = ["customer_group_thresholds", "frequent_flyers", "customer_group_history"]
+TABLE = "frequent_flyers_personal"
+MODELS = ["customer_group_thresholds", TABLE, "frequent_flyers", "customer_group_history"]
 # The day on which the run's data interval ends; the mart covers the year before it.
 VARIABLES = {"run_date": "{{ (dag_run.data_interval_end or dag_run.run_after) | ds }}"}
 
@@ -35,4 +37,10 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=1)),
     tags=["mart"],
 ):
-    mart_stages("presentation", "frequent_flyers", MODELS, VARIABLES)
+    mart_stages(
+        "presentation",
+        "frequent_flyers",
+        MODELS,
+        VARIABLES,
+        stored_in=("presentation_pii", TABLE),
+    )

@@ -16,7 +16,13 @@ from airflow.sdk import DAG
 from infra.airflow import defaults
 from infra.airflow.dbt_project import dbt_tasks
 
-OF_OTHER_DAGS = ["tag:vault", "frequent_flyers", "airport_passenger_flow", "customer_group_history"]
+OF_OTHER_DAGS = [
+    "tag:vault",
+    "frequent_flyers_personal",
+    "frequent_flyers",
+    "airport_passenger_flow",
+    "customer_group_history",
+]
 
 with DAG(
     "marts_refresh",

@@ -57,11 +57,9 @@ def dbt_artifacts(settings: Settings) -> Path:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of each Airflow process; without the databases' admin."""
+    """The environment of each Airflow process."""
     # Its audit asks how far the topics are, and reads none.
     variables = settings.service_environment() | access.environment(settings, access.METRICS)
-    del variables["AIRLINE_ADMIN_PASSWORD"]
-    del variables["AIRLINE_AIRFLOW_PASSWORD"]
     # Cosmos runs dbt in copies of the project, and expects dbt's output there.
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         variables.pop(name, None)

@@ -133,16 +133,25 @@ def data_tests(nodes: dict[str, DbtNode]) -> list[DbtNode]:
     return [node for node in nodes.values() if node.resource_type == DbtResourceType.TEST]
 
 
-def mart_stages(schema: str, table: str, models: list[str], variables: dict[str, Any]) -> None:
+def mart_stages(
+    schema: str,
+    name: str,
+    models: list[str],
+    variables: dict[str, Any],
+    *,
+    stored_in: tuple[str, str] | None = None,
+) -> None:
     """The four stages of a mart with its own DAG; the last one emits the mart's asset event.
 
     `models` are what dbt builds, and tests at the end; `variables` are dbt's, templated.
+    `stored_in`: schema and table that have the mart's rows, where the mart itself is a view.
     """
+    place = list(stored_in or (schema, name))
     create_schema = PythonOperator(
-        task_id="create_schema", python_callable=warehouse.create_schema, op_args=[schema]
+        task_id="create_schema", python_callable=warehouse.create_schema, op_args=place[:1]
     )
     clean_stale_data = PythonOperator(
-        task_id="clean_stale_data", python_callable=warehouse.clean_stale, op_args=[schema, table]
+        task_id="clean_stale_data", python_callable=warehouse.clean_stale, op_args=place
     )
     compute_and_load = dbt_tasks(
         "compute_and_load", models, tests=TestBehavior.NONE, variables=variables
@@ -151,7 +160,7 @@ def mart_stages(schema: str, table: str, models: list[str], variables: dict[str,
         task_id="validate",
         # All tests that depend on one of the models.
         nodes=data_tests(compute_and_load.dbt_graph.filtered_nodes),
-        outlets=[defaults.mart(schema, table)],
+        outlets=[defaults.mart(schema, name)],
         **dbt(variables),
     )
     create_schema >> clean_stale_data >> compute_and_load >> validate

@@ -24,9 +24,6 @@ class Component(Service):
 
     def program(self) -> Program:
         environment = self.settings.service_environment()
-        # They log in with roles of their own, and do not get the admin's password.
-        del environment["AIRLINE_ADMIN_PASSWORD"]
-        del environment["AIRLINE_AIRFLOW_PASSWORD"]
         # Does not wait for a running load: the next scheduler starts it again.
         return self.module(environment, "infra.airflow", *self.words(), stop_seconds=15)
 

@@ -86,7 +86,7 @@ def main(
     if not options.as_is:
         # As it stands a vault may well be behind: that is nobody's trouble.
         note(settling_dsn or warehouse_dsn, results, ill)
-    unread = pending(warehouse_dsn).offsets
+    unread = pending(settling_dsn or warehouse_dsn).offsets
     if options.json:
         tables = [vars(result) for result in results]
         print(

@@ -9,9 +9,10 @@ from infra.audit import command
 from infra.dbt import packages, runner
 from infra.loading import catch_up
 from infra.parts import running
+from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack.progress import Progress, complain
-from infra.warehouse import dbt_dsn
+from infra.warehouse import dbt_dsn, rows_dsn
 
 
 def dbt(settings: Settings, arguments: list[str]) -> int:
@@ -34,7 +35,11 @@ def audit(settings: Settings, arguments: list[str]) -> int:
         catch_up.bring_through(settings, Progress(quiet=quietly), complain)
 
     return command.main(
-        arguments, settings.dsn("primary"), settings.dsn("dwh"), bring_through, dbt_dsn(settings)
+        arguments,
+        roles.login(settings, "primary", roles.AUDIT),
+        rows_dsn(settings),
+        bring_through,
+        dbt_dsn(settings),
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from infra.dbt import packages
 from infra.errors import MAKE_ROOM, AirlineError, is_full_disk
 from infra.postgres import roles
-from infra.settings import Settings
+from infra.settings import Settings, untold_passwords
 from infra.stack import caller, certificates, runtime
 
 PROJECT = (
@@ -42,6 +42,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **certificates.for_another_program(caller.without_dbt_options(os.environ)),
         **settings.environment(),
+        **untold_passwords(),
         # Said as Airflow says it: a project parsed for one is parsed for the other.
         "DBT_PROFILE": "airline",
         "DBT_TARGET": "warehouse",

@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.dbt import links, packages, runner
+import catalogue
+from infra.dbt import links, marks, packages, runner
 from infra.errors import AirlineError
 from infra.settings import Settings
 
@@ -55,6 +56,8 @@ def publish(settings: Settings, target: Path) -> None:
     manifest = json.loads((target / "manifest.json").read_text())
     _put_compiled_sql(manifest, target)
     links.in_texts(manifest)
+    tables = catalogue.tables(settings.root).values()
+    marks.in_columns(manifest, {name for table in tables for name in table.personal})
     (new / "manifest.json").write_text(json.dumps(manifest))
     (new / DIAGRAMS).mkdir()
     for picture in (settings.root / DIAGRAMS).glob("*_schema.svg"):

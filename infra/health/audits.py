@@ -9,10 +9,9 @@ from infra.warehouse.service import Warehouse
 
 def audit(settings: Settings) -> Finding:
     """Whether source and vault were equal when they were compared last."""
-    rows = Warehouse(settings).server.query(
+    rows = Warehouse(settings).ask(
         "select finished_at, differences, findings, tables from dwh_control.audit_result"
-        " order by audit_id desc limit 1",
-        dbname=settings.dwh_db,
+        " order by audit_id desc limit 1"
     )
     if not rows:
         return Finding("", "none yet: './airline audit' compares source and vault")

@@ -8,6 +8,7 @@ import psycopg2
 
 from infra.health.finding import Finding, age, span
 from infra.settings import Settings
+from infra.warehouse import figures_dsn
 from infra.warehouse import incomplete_transactions as noted
 
 
@@ -15,7 +16,7 @@ def transactions(settings: Settings) -> Finding:
     """How many are open, of which tables. values: `incomplete`, `tables`, `oldest` (when the first
     was noticed).
     """
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(figures_dsn(settings))) as connection, connection.cursor() as ask:
         found = noted.summary(ask)
     values = {
         "incomplete": found.transactions,

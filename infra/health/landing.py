@@ -50,17 +50,12 @@ def consumer_lag(settings: Settings) -> Finding:
 
 def landed(settings: Settings) -> Finding:
     # Exact counts of large tables take long; the statistics are near enough for a screen.
-    rows = Warehouse(settings).server.query(
-        """
+    rows = Warehouse(settings).ask("""
         select relname, n_live_tup from pg_stat_user_tables
         where schemaname = 'staging' and relname <> 'ingest_offset'
-        """,
-        dbname=settings.dwh_db,
-    )
+        """)
     counts = {name: count for name, count in rows if name in catalogue.landed()}
-    newest = Warehouse(settings).server.query(
-        "select max(updated_at) from staging.ingest_offset", dbname=settings.dwh_db
-    )[0][0]
+    newest = Warehouse(settings).ask("select max(updated_at) from staging.ingest_offset")[0][0]
     total = sum(counts[name] for name in counts if name != "transaction")
     last = f", last {span(age(newest))} ago" if newest else ""
     return Finding("", f"about {total:,} events{last}", values={"rows": counts, "newest": newest})

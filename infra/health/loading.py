@@ -7,6 +7,7 @@ from datetime import UTC
 from infra.health.finding import Finding, age, span
 from infra.parts.registry import parts
 from infra.settings import Settings
+from infra.warehouse import figures_dsn
 from infra.warehouse.pending import pending
 from infra.warehouse.service import Warehouse
 
@@ -21,18 +22,13 @@ AHEAD = 600.0
 
 def load_batch(settings: Settings) -> Finding:
     """The newest load batch, and whether landed events have waited too long for a load."""
-    rows = Warehouse(settings).server.query(
-        """
+    rows = Warehouse(settings).ask("""
         select load_batch_id, opened_at, closed_at, outcome from dwh_control.load_batch
         order by load_batch_id desc limit 1
-        """,
-        dbname=settings.dwh_db,
-    )
+        """)
     number, opened, closed, outcome = rows[0] if rows else (None, None, None, None)
-    unread = pending(settings.dsn("dwh")).offsets
-    [(since,)] = Warehouse(settings).server.query(
-        "select dwh_control.oldest_unread_event()", dbname=settings.dwh_db
-    )
+    unread = pending(figures_dsn(settings)).offsets
+    [(since,)] = Warehouse(settings).ask("select dwh_control.oldest_unread_event()")
     waiting = age(since) if since else 0.0
     scheduled = "airflow" in parts(settings)
     # Without Airflow, loads are started by hand or rarely, so a longer wait is normal.
@@ -82,33 +78,27 @@ def load_batch(settings: Settings) -> Finding:
 
 def _ahead(settings: Settings) -> float:
     """Seconds from now to the newest load date; 0 where it has passed."""
-    [(seconds,)] = Warehouse(settings).server.query(
-        """
+    [(seconds,)] = Warehouse(settings).ask("""
         select coalesce(extract(epoch from max(to_load_date) - now())::float8, 0)
         from dwh_control.load_batch_range
         where to_load_date > now() and load_batch_id = (
             select max(load_batch_id) from dwh_control.load_batch where outcome = 'loaded'
         )
-        """,
-        dbname=settings.dwh_db,
-    )
+        """)
     return seconds
 
 
 def data_as_of(settings: Settings) -> Finding:
     """Up to when the marts' data is, as the dashboards say it (dwh_marts.data_freshness)."""
-    server = Warehouse(settings).server
-    rows = server.query(
-        """
+    dwh = Warehouse(settings)
+    rows = dwh.ask("""
         select opened_at, closed_at from dwh_control.load_batch where outcome = 'loaded'
         order by load_batch_id desc limit 1
-        """,
-        dbname=settings.dwh_db,
-    )
+        """)
     if not rows:
         return Finding("", "none", "nothing built yet: './airline dbt build'")
     [(opened, closed)] = rows
-    [(newest,)] = server.query("select dwh_control.newest_mart_row()", dbname=settings.dwh_db)
+    [(newest,)] = dwh.ask("select dwh_control.newest_mart_row()")
     # How old it may be depends on the source too; what waits for a load is said at the load batch.
     return Finding(
         "",

@@ -35,7 +35,7 @@ OLD_MARTS = f"""
 select result.node_group, result.node_name, result.succeeded_at
 from dwh_control.node_result as result
 where
-    result.schema_name = 'presentation'
+    result.schema_name in ('presentation', 'presentation_pii')
     and result.kind = 'model'
     and result.succeeded_at < now() - interval '{OLD} hours'
     and exists (
@@ -48,9 +48,9 @@ order by result.succeeded_at, result.node_name
 
 def models_and_tests(settings: Settings) -> Finding:
     """What failed when it ran last, by model: a failure stays until the same has succeeded."""
-    server = Warehouse(settings).server
-    failing = server.query(FAILING, dbname=settings.dwh_db)
-    [(known, newest, skipped)] = server.query(COUNTS, dbname=settings.dwh_db)
+    dwh = Warehouse(settings)
+    failing = dwh.ask(FAILING)
+    [(known, newest, skipped)] = dwh.ask(COUNTS)
     if not known:
         return Finding("", "none has run yet", values={"failing": [], "known": 0, "skipped": 0})
     held_up = f"; models not built, as they wait for one that fails: {skipped}"
@@ -91,15 +91,14 @@ def models_and_tests(settings: Settings) -> Finding:
 
 def marts(settings: Settings) -> Finding:
     """The marts that are tables: whether each was built since the vault has gone on."""
-    server = Warehouse(settings).server
-    [(known, oldest)] = server.query(
+    dwh = Warehouse(settings)
+    [(known, oldest)] = dwh.ask(
         "select count(*), min(succeeded_at) from dwh_control.node_result"
-        " where schema_name = 'presentation' and kind = 'model'",
-        dbname=settings.dwh_db,
+        " where schema_name in ('presentation', 'presentation_pii') and kind = 'model'"
     )
     if not known:
         return Finding("", "no table yet", values={"old": [], "known": 0})
-    old = server.query(OLD_MARTS, dbname=settings.dwh_db)
+    old = dwh.ask(OLD_MARTS)
     todo = (
         "see their DAGs in Airflow's UI; by hand: './airline dbt build --select {}'"
         if "airflow" in parts(settings)

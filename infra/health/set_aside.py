@@ -10,10 +10,10 @@ from infra.warehouse.service import Warehouse
 
 def set_aside(settings: Settings) -> Finding:
     """How many events wait for a decision, by table."""
-    server = Warehouse(settings).server
-    [(made,)] = server.query(events.MADE, dbname=settings.dwh_db)
+    dwh = Warehouse(settings)
+    [(made,)] = dwh.ask(events.MADE)
     # The first load makes the table; before that no event is set aside.
-    tables = dict(server.query(events.WAITING, dbname=settings.dwh_db)) if made else {}
+    tables = dict(dwh.ask(events.WAITING)) if made else {}
     count = sum(tables.values())
     text = ", ".join(f"{table} {number:,}" for table, number in tables.items())
     problem = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from infra.health.finding import Finding
 from infra.postgres import sessions
 from infra.settings import Settings
-from infra.warehouse import layout
+from infra.warehouse import figures_dsn, layout
 
 
 def version(settings: Settings) -> Finding:
     """Whether the recorded version is the one that this code works with."""
-    with sessions.reading(settings.dsn("dwh")) as cursor:
+    with sessions.reading(figures_dsn(settings)) as cursor:
         found = layout.recorded(cursor)
         by = ""
         if found.version is not None:

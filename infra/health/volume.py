@@ -68,7 +68,7 @@ def volume(settings: Settings) -> Finding:
     """How many changes were loaded in the last 24 hours, and which tables have unusually many or
     few.
     """
-    rows = Warehouse(settings).server.query(DAYS, dbname=settings.dwh_db)
+    rows = Warehouse(settings).ask(DAYS)
     total = sum(today for _, today, _, _, _ in rows)
     known = max((days for *_, days in rows), default=0)
     values = {"changes": total, "days": known, "unusual": []}

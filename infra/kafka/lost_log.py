@@ -28,6 +28,7 @@ from psycopg2 import sql
 from infra.errors import AirlineError
 from infra.kafka import access
 from infra.kafka.broker import Broker
+from infra.postgres import roles
 from infra.settings import Settings
 from ingest import broker as ingest_broker
 from ingest.config import table_of
@@ -78,8 +79,13 @@ def find(settings: Settings) -> list[Lost]:
     return [Lost(each, there[each], logs[each], why) for each, why in sorted(broken.items())]
 
 
+def _dsn(settings: Settings) -> str:
+    """Of the warehouse, as the ingester's role: positions and what landed are its own."""
+    return roles.login(settings, "dwh", roles.INGEST)
+
+
 def _positions(settings: Settings) -> dict[TopicPartition, Position]:
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(_dsn(settings))) as connection, connection.cursor() as ask:
         ask.execute("select topic, kafka_partition from staging.ingest_offset")
         known = [TopicPartition(*row) for row in ask.fetchall()]
         return stored_positions(ask, known)
@@ -89,7 +95,7 @@ def make_missing_topics(settings: Settings) -> None:
     """Creates deleted topics of which events have landed. The connector would create them with
     offsets from 0, which are used already.
     """
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(_dsn(settings))) as connection, connection.cursor() as ask:
         ask.execute(
             "select topic, max(kafka_partition) + 1 from staging.ingest_offset"
             " where next_offset > 0 group by topic"
@@ -192,7 +198,7 @@ def _go_on(settings: Settings, lost: Lost, first: int, to_offset: int) -> None:
     with closing(ingest_broker.Broker(access.client(settings))) as broker:
         [(_, _, epoch)] = broker.bounds([lost.partition]).values()
     with (
-        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
+        closing(psycopg2.connect(_dsn(settings))) as connection,
         connection,
         connection.cursor() as change,
     ):
@@ -252,7 +258,7 @@ def _first_difference(settings: Settings, lost: Lost) -> int:
 
 def _repaired_before(settings: Settings, partition: TopicPartition) -> int:
     """The offset from which landing continued after the newest repair of this log, or 0."""
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(_dsn(settings))) as connection, connection.cursor() as ask:
         ask.execute(
             "select coalesce(max(to_offset), 0) from staging.lost_log"
             " where topic = %s and kafka_partition = %s",
@@ -266,7 +272,7 @@ def _raw(
     settings: Settings, partition: TopicPartition, low: int, high: int
 ) -> dict[int, tuple[int, Any, Any]]:
     """offset -> (timestamp in milliseconds, key, value) of what landed in [low, high)."""
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(_dsn(settings))) as connection, connection.cursor() as ask:
         ask.execute(
             sql.SQL(
                 "select kafka_offset, (extract(epoch from kafka_timestamp) * 1000)::bigint, key,"

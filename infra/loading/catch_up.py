@@ -9,6 +9,7 @@ from infra.loading import landing
 from infra.settings import Settings
 from infra.stack import home
 from infra.stack.progress import Progress
+from infra.warehouse import figures_dsn
 from infra.warehouse.pending import pending
 
 # A batch may be left open, or more may land during a build: then it is built again, this often.
@@ -46,7 +47,7 @@ def build(
     """
     built = False
     for _ in range(MOST_BUILDS):
-        unread = pending(settings.dsn("dwh"))
+        unread = pending(figures_dsn(settings))
         stale = command == EVERYTHING and not runner.is_built(settings)
         if not (unread or stale or (always and not built)):
             break

@@ -50,10 +50,7 @@ class Ingest(Service):
 
     def answers(self) -> bool:
         """Whether its tables are there: it makes them as soon as it has both its ends."""
-        server = Warehouse(self.settings).server
-        [(table,)] = server.query(
-            "select to_regclass('staging.ingest_offset')", dbname=self.settings.dwh_db
-        )
+        [(table,)] = Warehouse(self.settings).ask("select to_regclass('staging.ingest_offset')")
         return table is not None
 
     def problem(self) -> str:
@@ -70,8 +67,6 @@ class Ingest(Service):
 def ingest_environment(settings: Settings) -> dict[str, str]:
     """What `python -m ingest` runs with: logged in as its own role."""
     environment = settings.service_environment()
-    # It has no business with the admin's.
-    del environment["AIRLINE_ADMIN_PASSWORD"]
     environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)
     environment["AIRLINE_INGEST_KAFKA_USER"] = access.INGEST
     environment["AIRLINE_INGEST_KAFKA_PASSWORD"] = settings.secret(access.INGEST)

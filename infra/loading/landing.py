@@ -14,6 +14,7 @@ from infra.connect import connector
 from infra.errors import AirlineError
 from infra.kafka.broker import Broker
 from infra.settings import Settings
+from infra.warehouse import figures_dsn
 
 # Without any progress for this long, waiting is given up; in seconds.
 PATIENCE = 180
@@ -51,9 +52,11 @@ def lag(settings: Settings, seconds: float = 30) -> dict[str, int]:
 
 
 def landed_offsets(settings: Settings, dsn: str | None = None) -> dict[tuple[str, int], int]:
-    """(topic, partition) -> next offset to land. `dsn`: of the warehouse, default as admin."""
+    """(topic, partition) -> next offset to land. `dsn`: of the warehouse, as any role that may read
+    this.
+    """
     rows = _ask(
-        dsn or settings.dsn("dwh"),
+        dsn or figures_dsn(settings),
         "select topic, kafka_partition, next_offset from staging.ingest_offset",
     )
     return {(topic, partition): offset for topic, partition, offset in rows}
@@ -68,7 +71,7 @@ def wait_until_landed(
     """Waits until everything committed at the source before this call is in staging.
 
     The connection strings are of any role that may log in to the primary, and of one that may read
-    the landed offsets; default: as admin.
+    the landed offsets.
     Returns how many offsets (events, tombstones and transaction markers) have landed in all.
     """
     # A mark in the WAL: once Debezium has passed it, everything before it is in Kafka.

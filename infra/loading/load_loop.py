@@ -22,6 +22,7 @@ from infra.dbt import packages, runner
 from infra.errors import AirlineError
 from infra.settings import Settings
 from infra.stack.log import say
+from infra.warehouse import figures_dsn
 from infra.warehouse.pending import pending
 
 # The vault alone: the views on it show new rows by themselves.
@@ -83,7 +84,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     say("ready")
     run(
         loader.load,
-        lambda: bool(pending(settings.dsn("dwh"))),
+        lambda: bool(pending(figures_dsn(settings))),
         lambda: read_nothing(settings),
         lambda seconds: _rest(seconds, stopping),
         is_stopping=lambda: bool(stopping),
@@ -135,7 +136,7 @@ def run(
 def read_nothing(settings: Settings) -> bool:
     """Whether the newest load batch had no event to read."""
     with (
-        closing(psycopg2.connect(settings.dsn("dwh"))) as connection,
+        closing(psycopg2.connect(figures_dsn(settings))) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(

@@ -48,4 +48,12 @@ create or replace view airline_figures.pg_stat_activity as select * from airline
 create or replace view airline_figures.pg_stat_replication as select * from airline_figures.replicas();
 grant usage on schema airline_figures to airline_monitor;
 grant select on airline_figures.pg_stat_activity, airline_figures.pg_stat_replication to airline_monitor;
-alter role airline_monitor set search_path to airline_figures, pg_catalog, public;
+-- Here alone: in the warehouse dbt's role may make a schema of that name.
+do $search$
+begin
+    execute format(
+        'alter role airline_monitor in database %I set search_path to airline_figures, pg_catalog, public',
+        current_database()
+    );
+end
+$search$;

@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
-from infra.settings import Settings
+from infra.settings import Settings, untold_passwords
 
 REPLICATOR = "airline_replicator"
 CDC = "airline_cdc"
@@ -20,9 +20,18 @@ MONITOR = "airline_monitor"
 SUPERSET = "airline_superset"
 AIRFLOW = "airline_airflow"
 AUDIT = "airline_audit"
+# Superset logs in as one of these, by who asks (infra/superset/reach.py): BI for its own admins,
+# the others for the roles of their names in infra/superset/assets/roles.yml.
+MANAGER = "airline_manager"
+ANALYST = "airline_analyst"
+OPS = "airline_ops"
+READERS = (BI, MANAGER, ANALYST, OPS)
+# Of them those who see passengers' names and documents; the others see pseudonyms. Managers do, for
+# their dashboard lists the best customers by name.
+SEE_NAMES = (BI, MANAGER)
 
 SOURCE_ROLES = {REPLICATOR: "replication", CDC: "replication", MONITOR: "", AUDIT: ""}
-WAREHOUSE_ROLES = {INGEST: "", DBT: "", BI: "", SUPERSET: "", AIRFLOW: "", MONITOR: ""}
+WAREHOUSE_ROLES = dict.fromkeys((INGEST, DBT, *READERS, SUPERSET, AIRFLOW, MONITOR, AUDIT), "")
 # Of roles that have a database of their own in the warehouse's server, and come into no other.
 OWN_DATABASES = {SUPERSET: "superset", AIRFLOW: "airflow"}
 # A role that somebody made: `grant airline_people to …` lets it into the server's database.
@@ -38,10 +47,21 @@ LOAD_SILENT_FOR = "2min"
 
 def environment(settings: Settings, role: str) -> dict[str, str]:
     """The variables of a process of ours that logs in as `role` where others do as admin."""
-    return settings.environment() | {
+    return {
+        **settings.environment(),
+        **untold_passwords(),
         "AIRLINE_ADMIN_USER": role,
         "AIRLINE_ADMIN_PASSWORD": settings.secret(role),
     }
+
+
+def login(settings: Settings, server: str, role: str) -> str:
+    """libpq connection string to the database on `server` that people mean, as `role`. A process
+    that logs in as that role anyway (`environment`) needs no file for it.
+    """
+    if settings.admin_user == role:
+        return settings.dsn(server)
+    return settings.dsn(server, user=role, password=settings.secret(role))
 
 
 def make(settings: Settings, server: str, dsn: str) -> None:
@@ -51,8 +71,9 @@ def make(settings: Settings, server: str, dsn: str) -> None:
     """
     roles = WAREHOUSE_ROLES if server == "dwh" else SOURCE_ROLES
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
-        # PostgreSQL refuses one of two sessions that alter a role at the same moment.
-        cursor.execute("select pg_advisory_xact_lock(hashtext('airline roles'))")
+        # PostgreSQL refuses one of two sessions that alter a role at the same moment. Not an
+        # advisory lock: any role could hold that.
+        cursor.execute("lock table pg_catalog.pg_authid in share row exclusive mode")
         cursor.execute("select rolname from pg_roles")
         there = {name for (name,) in cursor}
         for name, options in roles.items():

@@ -11,9 +11,10 @@ from typing import Any
 
 import catalogue
 from infra.kafka.broker import Broker
+from infra.postgres import sessions
 from infra.repair.missed_deletes import CONNECTOR
 from infra.settings import Settings
-from infra.warehouse.service import Warehouse
+from infra.warehouse import dbt_dsn
 
 # One pass over the markers: joined with themselves, by a value that the planner knows nothing of,
 # each would be compared with each.
@@ -43,7 +44,7 @@ def find(settings: Settings) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
     The connector must be stopped, and staging have all that it has sent.
     """
-    cut = Warehouse(settings).server.query(CUT, dbname=settings.dwh_db)
+    cut = sessions.query(dbt_dsn(settings), CUT)
     # As many events as have come are all that there will be: none is counted.
     end = {"status": "END", "event_count": None, "data_collections": [], "connector": CONNECTOR}
     return [(key, begun | end) for key, begun in cut]

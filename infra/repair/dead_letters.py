@@ -18,7 +18,7 @@ from infra.loading.ingesters import ingest_environment
 from infra.repair.dead_letter_options import PROG, parser
 from infra.settings import Settings
 from infra.stack.progress import complain
-from infra.warehouse import set_aside
+from infra.warehouse import dbt_dsn, landing_dsn, set_aside
 from infra.warehouse.service import Warehouse
 from ingest import config, faults
 from ingest import dead_letters as refused
@@ -30,7 +30,7 @@ def main(settings: Settings, arguments: list[str]) -> int:
     os.environ.update(ingest_environment(settings))
     options = parser().parse_args(arguments or ["list"])
     try:
-        with closing(psycopg2.connect(settings.dsn("dwh"))) as connection:
+        with closing(psycopg2.connect(dbt_dsn(settings))) as connection:
             with connection, connection.cursor() as cursor:
                 known = set_aside.letters(cursor)
             return _VERBS[options.name](settings, connection, known, options, arguments)
@@ -86,20 +86,9 @@ def _load_after_all(
         if letter.resolution == "replayed":
             print(f"{letter.name}: already replayed")
             continue
+        if options.key or options.value:
+            _edit(settings, letter, options)
         with connection, connection.cursor() as cursor:
-            if options.key or options.value:
-                try:
-                    set_aside.edit(
-                        cursor,
-                        letter,
-                        options.key.read_bytes() if options.key else None,
-                        options.value.read_bytes() if options.value else None,
-                    )
-                except psycopg2.Error as error:
-                    raise AirlineError(
-                        f"{letter.name}: jsonb refuses it: {faults.first_line(error)}",
-                        "mend the file and replay again; nothing has changed",
-                    ) from error
             set_aside.decide(cursor, [_event(letter)], "replayed")
         asked.append(letter)
     if not asked:
@@ -124,6 +113,29 @@ def _load_after_all(
             else:
                 complain(f"{letter.name}: stays set aside: {reason}")
     return 1 if stay else 0
+
+
+def _edit(settings: Settings, letter: Letter, options: Namespace) -> None:
+    """Before the decision, and not in its transaction: raw is the ingester's role's. Ended in
+    between, the event waits as it did, with its new content.
+    """
+    with (
+        closing(psycopg2.connect(landing_dsn(settings))) as landing,
+        landing,
+        landing.cursor() as cursor,
+    ):
+        try:
+            set_aside.edit(
+                cursor,
+                letter,
+                options.key.read_bytes() if options.key else None,
+                options.value.read_bytes() if options.value else None,
+            )
+        except psycopg2.Error as error:
+            raise AirlineError(
+                f"{letter.name}: jsonb refuses it: {faults.first_line(error)}",
+                "mend the file and replay again; nothing has changed",
+            ) from error
 
 
 def _examine(settings: Settings) -> None:
@@ -189,8 +201,8 @@ _VERBS = {"list": _list, "show": _show, "replay": _replay, "discard": _discard}
 
 def advice(settings: Settings) -> str:
     """How replayed events that load batches had passed come into the vault."""
-    [(removed,)] = Warehouse(settings).server.query(
-        "select to_regclass('staging.removed_event') is not null", dbname=settings.dwh_db
+    [(removed,)] = Warehouse(settings).ask(
+        "select to_regclass('staging.removed_event') is not null"
     )
     if removed:
         # A full refresh is refused there: it would lose what only the vault still knows.
@@ -200,9 +212,8 @@ def advice(settings: Settings) -> str:
 
 def counts(settings: Settings) -> tuple[int, int]:
     """(dead letters that wait for a decision, replayed ones that the vault has not read)."""
-    [(waiting,)] = Warehouse(settings).server.query(
-        "select count(*) from staging.dead_letter where resolution is null",
-        dbname=settings.dwh_db,
+    [(waiting,)] = Warehouse(settings).ask(
+        "select count(*) from staging.dead_letter where resolution is null"
     )
     return waiting, too_late(settings)
 
@@ -212,15 +223,12 @@ def too_late(settings: Settings) -> int:
 
     Batches go forward only: an event that lands behind them is read by a full refresh.
     """
-    server = Warehouse(settings).server
-    [(made,)] = server.query(
-        "select to_regclass('dwh_control.set_aside_event') is not null", dbname=settings.dwh_db
-    )
+    dwh = Warehouse(settings)
+    [(made,)] = dwh.ask("select to_regclass('dwh_control.set_aside_event') is not null")
     if not made:
         return 0
     try:
-        [(count,)] = Warehouse(settings).server.query(
-            """
+        [(count,)] = dwh.ask("""
             select count(*)
             from (
                 select letter.resolved_at, max(batch.opened_at) as read_at
@@ -245,9 +253,7 @@ def too_late(settings: Settings) -> int:
                     letter.resolved_at
             ) as letter
             where read_at <= resolved_at
-            """,
-            dbname=settings.dwh_db,
-        )
+            """)
     except psycopg2.errors.UndefinedTable:
         # dbt has never run here: every event is still to be read.
         return 0

@@ -14,9 +14,10 @@ from psycopg2 import sql
 import catalogue
 from infra.errors import AirlineError
 from infra.kafka import access
+from infra.postgres import sessions
 from infra.settings import Settings
 from infra.source import capture
-from infra.warehouse.service import Warehouse
+from infra.warehouse import dbt_dsn
 
 # Deletes that we write carry this where Debezium's carry "postgresql".
 CONNECTOR = "airline-resync"
@@ -104,7 +105,7 @@ def find(settings: Settings, table: str, start: dict[int, int]) -> Missed:
             for column in columns
         ),
     }
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(dbt_dsn(settings))) as connection, connection.cursor() as ask:
         # Both questions are about one moment of raw.
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         _refuse_dead_letters(ask, table, start)
@@ -132,10 +133,10 @@ def was_dropped(settings: Settings, table: str, start: dict[int, int]) -> bool:
     """Whether retention has dropped events from `start` on: a row may be there without one."""
     topic = catalogue.topic(table)
     try:
-        dropped = Warehouse(settings).server.query(
-            f"select kafka_partition, below_offset from staging.removed_event"
+        dropped = sessions.query(
+            dbt_dsn(settings),
+            "select kafka_partition, below_offset from staging.removed_event"
             f" where topic = '{topic}'",
-            dbname=settings.dwh_db,
         )
     except psycopg2.errors.UndefinedTable:
         # Retention has never dropped anything here.
@@ -196,7 +197,7 @@ def _delete(settings: Settings, table: str, key: dict[str, Any], moment: int) ->
 
 def _moment(settings: Settings, table: str, start: dict[int, int]) -> int:
     """When the row is known to have been gone, in microseconds: the snapshot's time."""
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(dbt_dsn(settings))) as connection, connection.cursor() as ask:
         for partition, offset in start.items():
             ask.execute(
                 sql.SQL(

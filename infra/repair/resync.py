@@ -34,7 +34,7 @@ from infra.stack import consent, home
 from infra.stack.arguments import meant
 from infra.stack.journal import Journal, refuse_unfinished
 from infra.stack.progress import Progress, complain
-from infra.warehouse import incomplete_transactions
+from infra.warehouse import figures_dsn, incomplete_transactions
 
 # Services that must do what they are asked before a resync begins.
 NEEDED = ("primary", "dwh", "kafka", "connect")
@@ -271,5 +271,5 @@ def _refuse_lost_log(settings: Settings) -> None:
 
 
 def _newest_load_batch(settings: Settings) -> int:
-    with closing(psycopg2.connect(settings.dsn("dwh"))) as connection, connection.cursor() as ask:
+    with closing(psycopg2.connect(figures_dsn(settings))) as connection, connection.cursor() as ask:
         return incomplete_transactions.newest_load_batch(ask)

@@ -47,7 +47,7 @@ def compare_all(settings: Settings, progress: Progress) -> int:
     findings = Findings()
 
     def compare(look: Look) -> list[TableResult]:
-        source, vault = settings.dsn("primary"), settings.dsn("dwh")
+        source, vault = settings.dsn("primary"), warehouse.rows_dsn(settings)
         return list(audit.audit(source, vault, look=look, findings=findings))
 
     results = audit.judged(

@@ -8,21 +8,19 @@ import subprocess
 from infra.errors import AirlineError
 from infra.mail import delivery
 from infra.postgres import roles
-from infra.settings import Settings
+from infra.settings import Settings, untold_passwords
 from infra.stack import venv
+from infra.superset import reach
 
 # Its metadata database, on the warehouse's server.
 DATABASE = roles.OWN_DATABASES[roles.SUPERSET]
 
 
 def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, str]:
-    """Superset's environment variables: the stack's settings without the databases' admin."""
-    variables = (
-        settings.environment() | delivery.authorities()
-        if writes_mail
-        else settings.service_environment()
-    )
-    del variables["AIRLINE_ADMIN_PASSWORD"]
+    """Superset's environment variables: the stack's settings, and its own secrets."""
+    variables = settings.service_environment()
+    if writes_mail:
+        variables = settings.environment() | delivery.authorities() | untold_passwords()
     return variables | {
         "SUPERSET_CONFIG_PATH": str(settings.root / "infra" / "superset" / "superset_config.py"),
         "SUPERSET_HOME": str(settings.home / "data" / "superset"),
@@ -30,6 +28,8 @@ def environment(settings: Settings, *, writes_mail: bool = False) -> dict[str, s
         "AIRLINE_SUPERSET_DB": DATABASE,
         "AIRLINE_SUPERSET_DB_USER": roles.SUPERSET,
         "AIRLINE_SUPERSET_DB_PASSWORD": settings.secret(roles.SUPERSET),
+        # That of the admins' is with the connection, in Superset's metadata.
+        **{reach.variable(role): settings.secret(role) for role in reach.BESIDE_ADMINS},
         # No count of page views is sent anywhere.
         "SCARF_ANALYTICS": "false",
         # A reader of the log can do nothing about its warnings on optional parts.
@@ -84,6 +84,12 @@ def run_inside(settings: Settings, *arguments: str, **variables: str) -> None:
         env={
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
             **environment(settings),
+            # Whoever makes its logins knows their passwords; the server does not.
+            **{
+                name: value
+                for name, value in settings.environment().items()
+                if name.startswith("AIRLINE_SUPERSET_") and name.endswith("PASSWORD")
+            },
             **variables,
         },
         stdin=subprocess.DEVNULL,

@@ -93,7 +93,9 @@ def _are_there(settings: Settings, bundle: canonical.Bundle) -> bool:
         kind: {str(uuid.UUID(each["uuid"])) for each in assets.of_kind(bundle, kind).values()}
         for kind in ("dashboards", "charts")
     }
-    dsn = settings.dsn("dwh", dbname=commands.DATABASE)
+    # As the owner of these tables: a superuser would run what that role put in their place.
+    secret = settings.secret(roles.SUPERSET)
+    dsn = settings.dsn("dwh", dbname=commands.DATABASE, user=roles.SUPERSET, password=secret)
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         for table, kind in (("dashboards", "dashboards"), ("slices", "charts")):
             cursor.execute(f"select uuid::text from {table}")

@@ -28,6 +28,7 @@ CONFIGURATION = (
     "basemap.json",
     "narrow.py",
     "landing.py",
+    "reach.py",
     "language.py",
     "reports.py",
     "../mail/owners.py",

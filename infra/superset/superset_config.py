@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from infra.settings import Settings
-from infra.superset import basemap, landing, language, logins, narrow, reports
+from infra.superset import basemap, landing, language, logins, narrow, reach, reports
 from infra.superset.theme import CATEGORICAL_SCHEMES, CURRENCY_CODES
 
 _settings = Settings.from_environment()
@@ -25,7 +25,11 @@ SQLALCHEMY_DATABASE_URI = URL.create(
     database=os.environ["AIRLINE_SUPERSET_DB"],
 ).render_as_string(hide_password=False)
 
-# Query results are not cached, so that a dashboard always shows the marts' current rows.
+# Each role of roles.yml asks as a role of the database of its own.
+DB_CONNECTION_MUTATOR = reach.connection
+
+# Query results are not cached: a dashboard always shows the marts' current rows, and to each the
+# ones that its role reads.
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 

@@ -119,6 +119,11 @@ def _of_manifest(tools: _Tools, target: Path, fix: bool, accept: bool) -> Sequen
             lambda: _contracts(target, fix, accept),
             "as it says",
         ),
+        Check(
+            "personal data is marked, and marts show it to few",
+            lambda: _personal(target),
+            "as it says; docs/security.md says what follows from the mark",
+        ),
         Check("ER diagrams", lambda: _diagrams(target, fix), FIX),
     ]
 
@@ -196,6 +201,16 @@ def _contracts(target: Path, fix: bool, accept: bool) -> str:
         return ""
     new = [name for name in after if before.get(name) != after[name]]
     return f"docs/contracts.json lacks what is new in {', '.join(new)} (nothing is broken): {FIX}"
+
+
+def _personal(target: Path) -> str:
+    import catalogue
+    from infra.dbt.manifest import Manifest
+    from infra.testing import personal
+
+    datasets = {name: role.datasets for name, role in assets.read_roles().items()}
+    manifest = Manifest.read(target / "manifest.json")
+    return "\n".join(personal.problems(manifest, catalogue.tables(), datasets))
 
 
 def _diagrams(target: Path, fix: bool) -> str:

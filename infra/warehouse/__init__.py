@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from infra.postgres import roles
+from infra.postgres import roles, sessions
 from infra.postgres.server import Server
 from infra.settings import Settings
 from infra.warehouse import layout
@@ -20,7 +20,25 @@ SCHEMAS = Path(__file__).with_name("schemas.sql")
 
 def dbt_dsn(settings: Settings) -> str:
     """libpq connection string as dbt's role, which owns vault and load batches."""
-    return settings.dsn("dwh", user=roles.DBT, password=settings.secret(roles.DBT))
+    return roles.login(settings, "dwh", roles.DBT)
+
+
+def landing_dsn(settings: Settings) -> str:
+    """The same as the ingester's role, which owns what landed."""
+    return roles.login(settings, "dwh", roles.INGEST)
+
+
+def figures_dsn(settings: Settings) -> str:
+    """The same as the role that reads figures: what landed, load batches, how dbt's nodes ended.
+
+    A superuser must not ask for them: it would run whatever dbt's role made of the tables.
+    """
+    return roles.login(settings, "dwh", roles.MONITOR)
+
+
+def rows_dsn(settings: Settings) -> str:
+    """The same as the role that reads the current rows, to compare them."""
+    return roles.login(settings, "dwh", roles.AUDIT)
 
 
 def make(settings: Settings, server: Server) -> list[layout.Migration]:
@@ -29,7 +47,7 @@ def make(settings: Settings, server: Server) -> list[layout.Migration]:
 
     Raises AirlineError, before it changes anything, where a newer version has been here.
     """
-    layout.refuse_newer(layout.recorded_in(server.dsn(settings.dwh_db)))
+    layout.refuse_newer(layout.recorded_in(figures_dsn(settings)))
     roles.make(settings, "dwh", server.dsn())
     roles.make_database(server.dsn(), settings.dwh_db)
     with (
@@ -38,7 +56,9 @@ def make(settings: Settings, server: Server) -> list[layout.Migration]:
         connection.cursor() as cursor,
     ):
         layout.hold(cursor)
-        found = layout.recorded(cursor)
+        # Another session, for what dbt's role may have put there is read here.
+        with sessions.reading(figures_dsn(settings)) as asking:
+            found = layout.recorded(asking)
         layout.refuse_newer(found)
         cursor.execute(
             sql.SQL(SCHEMAS.read_text()).format(database=sql.Identifier(settings.dwh_db))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from infra import warehouse
-from infra.postgres import access, roles
+from infra.postgres import access, roles, sessions
 from infra.postgres.service import Postgres
 from infra.warehouse import layout
 
@@ -40,10 +40,16 @@ class Warehouse(Postgres):
         return access.warehouse(self.settings)
 
     def is_of_older_version(self) -> bool:
-        found = layout.recorded_in(self.settings.dsn("dwh"))
+        found = layout.recorded_in(warehouse.figures_dsn(self.settings))
         layout.refuse_newer(found)
         return found.is_older
 
     def furnish(self) -> list[str]:
         applied = warehouse.make(self.settings, self.server)
         return [f"dwh: migration {each.number} applied ({each.name})" for each in applied]
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """One statement about loads and what has landed, as the role that reads figures. Else like
+        `server.query`.
+        """
+        return sessions.query(warehouse.figures_dsn(self.settings), statement)

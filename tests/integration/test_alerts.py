@@ -583,42 +583,44 @@ def test_dbt_notes_what_failed_whoever_ran_it_and_what_is_well_again(stack, day)
     noted = "select status, node_group, failing_since is null, succeeded_at is not null from"
     noted += " dwh_control.node_result where node_name = %s"
     assert stack.run(noted, "hub_airports") == [("success", PLATFORM, True, True)]
-    needed = ("customer_group_thresholds", "airport_traffic", "frequent_flyers")
+    needed = ("customer_group_thresholds", "airport_traffic", "frequent_flyers_personal")
     built = warehouse.dbt("build", "--select", *needed, "--indirect-selection", "cautious")
     assert built.success, messages(built)
-    assert stack.run(noted, "frequent_flyers") == [("success", "passengers", True, True)]
+    assert stack.run(noted, "frequent_flyers_personal") == [("success", "passengers", True, True)]
     [(tests,)] = stack.run(
         "select count(*) from dwh_control.node_result"
-        " where model_name = 'frequent_flyers' and node_group = 'passengers' and kind <> 'model'"
+        " where model_name = 'frequent_flyers_personal' and node_group = 'passengers'"
+        " and kind <> 'model'"
     )
     assert tests > 0
     unit_tests = (
         "select count(*) from dwh_control.node_result where kind = 'unit_test'"
-        " and model_name = 'frequent_flyers' and node_group = 'passengers' and status = 'pass'"
+        " and model_name = 'frequent_flyers_personal' and node_group = 'passengers'"
+        " and status = 'pass'"
     )
     [(known,)] = stack.run(unit_tests)
     assert known > 0
     # As Airflow builds: it says nothing of unit tests.
     built = warehouse.dbt(
-        *("build", "--select", "frequent_flyers", "--exclude-resource-type", "unit_test")
+        *("build", "--select", "frequent_flyers_personal", "--exclude-resource-type", "unit_test")
     )
     assert built.success, messages(built)
     assert stack.run(unit_tests) == [(known,)]
     assert day.go() == []
     stack.run("alter table dwh_business.kept_ticket_flights rename column amount to amount_then")
     try:
-        assert not warehouse.dbt("run", "--select", "frequent_flyers").success
+        assert not warehouse.dbt("run", "--select", "frequent_flyers_personal").success
     finally:
         stack.run(
             "alter table dwh_business.kept_ticket_flights rename column amount_then to amount"
         )
-    assert stack.run(noted, "frequent_flyers") == [("error", "passengers", False, True)]
+    assert stack.run(noted, "frequent_flyers_personal") == [("error", "passengers", False, True)]
     [found] = [each for each in stack.look()[1] if each.name == "models and tests"]
-    assert "frequent_flyers failed when run last" in found.problem
+    assert "frequent_flyers_personal failed when run last" in found.problem
     passengers = OWNERS["passengers"]
-    assert day.go() == [(passengers, "[airline] passengers: frequent_flyers")]
-    assert warehouse.dbt("run", "--select", "frequent_flyers").success
-    assert day.go() == [(passengers, "[airline] over: passengers: frequent_flyers")]
+    assert day.go() == [(passengers, "[airline] passengers: frequent_flyers_personal")]
+    assert warehouse.dbt("run", "--select", "frequent_flyers_personal").success
+    assert day.go() == [(passengers, "[airline] over: passengers: frequent_flyers_personal")]
 
 
 def test_what_the_project_has_no_more_is_forgotten(stack):

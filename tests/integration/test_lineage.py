@@ -24,6 +24,7 @@ from infra import warehouse as schemas
 from infra.lineage import command, impact
 from infra.lineage.deps import Origin
 from infra.lineage.project import Lineage
+from infra.testing import personal
 from tests.integration.test_marts_odd_values import MARTS
 from tests.support.events import KEYS, aircraft, airport, booking, flight, segment, ticket
 from tests.support.warehouse import Warehouse, messages
@@ -72,10 +73,10 @@ class World:
         assert done.success, messages(done)
         manifest = command.read(self.warehouse.folder / "target")
         self.marts = Lineage(manifest, catalogue.tables()).marts()
-        self.queries = {
-            f"{model['schema']}.{model['alias']}": model["compiled_code"]
-            for model in manifest.published()
+        self.models = {
+            f"{model['schema']}.{model['alias']}": model for model in manifest.published()
         }
+        self.queries = {name: model["compiled_code"] for name, model in self.models.items()}
         self.source = copy.deepcopy(self.warehouse.source)
         self.before = self.rows()
         self._database(f"create database {COPY} template {NAME}")
@@ -312,6 +313,31 @@ def test_lineage_names_what_changes(world):
 def test_lineage_names_what_every_column_changes(world):
     """One way from a column to a chart would be missing."""
     assert problems(world, [each for each in COLUMNS if each not in SOME]) == []
+
+
+def test_no_mart_says_who_somebody_is_but_to_few(world):
+    """A column with another name than at the source carries names into a mart, past lint."""
+    marked = {
+        Origin(table.name, column)
+        for table in catalogue.tables().values()
+        for column in table.personal
+    }
+    found = {
+        (mart, column)
+        for mart, relation in world.marts.items()
+        for column, deps in relation.columns.items()
+        # Of counts and sums nobody is read.
+        if deps.value & marked and world.models[mart]["columns"][column]["data_type"] == "text"
+    }
+    flyers = ("presentation.frequent_flyers", "presentation_pii.frequent_flyers_personal")
+    assert {(mart, column) for mart in flyers for column in ("passenger_id", "passenger_name")} <= (
+        found
+    )
+    assert [
+        (mart, column)
+        for mart, column in found
+        if not personal.is_covered(world.models[mart], column)
+    ] == []
 
 
 def test_the_verb_asks_the_warehouse_once(world, capsys, monkeypatch):

@@ -16,12 +16,15 @@ from tests.support.warehouse import Warehouse, messages
 pytestmark = pytest.mark.timeout(3600)
 
 NOW = "now: '2026-02-01'"
+PERSONAL = "presentation_pii.frequent_flyers_personal"
 # Each table of the marts, with a column that people might index.
 TABLES = {
-    "frequent_flyers": "flights_number",
-    "booking_curve": "flight_no",
-    "airport_passenger_flow": "airport_code",
+    PERSONAL: "flights_number",
+    "presentation.booking_curve": "flight_no",
+    "presentation.airport_passenger_flow": "airport_code",
 }
+# Without their schemas, as people call what they build on them.
+NAMES = {table: table.partition(".")[2] for table in TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -71,27 +74,32 @@ def someone(warehouse) -> Iterator[None]:
     warehouse.rows("create role someone; create schema people")
     for table, column in TABLES.items():
         warehouse.rows(
-            f"create view people.{table} as select * from presentation.{table};"
-            f"create materialized view people.{table}_once as select * from people.{table};"
-            f"create index by_people_{table} on presentation.{table} ({column});"
-            f"grant select on presentation.{table} to someone with grant option"
+            f"create view people.{NAMES[table]} as select * from {table};"
+            f"create materialized view people.{NAMES[table]}_once as"
+            f" select * from people.{NAMES[table]};"
+            f"create index by_people_{NAMES[table]} on {table} ({column});"
+            f"grant select on {table} to someone with grant option"
         )
     warehouse.rows(
-        "grant update (purchase_sum) on presentation.frequent_flyers to someone;"
+        f"grant update (purchase_sum) on {PERSONAL} to someone;"
         "create view people.then as select * from presentation.frequent_flyers_as_of(now());"
         "create view people.load as select * from dwh_marts.flight_load"
     )
     yield
     warehouse.rows(
         "drop schema people cascade; drop owned by someone; drop role someone;"
-        + ";".join(f"drop index if exists presentation.by_people_{table}" for table in TABLES)
+        + ";".join(
+            f"drop index if exists {table.replace(name, f'by_people_{name}')}"
+            for table, name in NAMES.items()
+        )
     )
 
 
 def objects(warehouse: Warehouse) -> list[tuple]:
     return warehouse.rows(
         "select relnamespace::regnamespace::text, relname, relkind::text, relacl::text"
-        " from pg_class where relnamespace::regnamespace::text in ('people', 'presentation')"
+        " from pg_class where relnamespace::regnamespace::text in"
+        " ('people', 'presentation', 'presentation_pii')"
         " and relkind <> 'i' or relname like 'by_people%'"
         " union all select attrelid::regclass::text, attname, '', attacl::text"
         " from pg_attribute where attacl is not null and attrelid >= 16384 order by 1, 2, 3, 4"
@@ -102,7 +110,7 @@ def contents(warehouse: Warehouse) -> dict[str, list[tuple]]:
     """Table -> its rows, but for the time of the run."""
     return {
         table: warehouse.rows(
-            f"select (to_jsonb(t) - 'updated_at')::text from presentation.{table} as t order by 1"
+            f"select (to_jsonb(t) - 'updated_at')::text from {table} as t order by 1"
         )
         for table in TABLES
     }
@@ -127,7 +135,8 @@ def test_rows_that_changed_replace_those_that_are_there(warehouse, someone):
         "update presentation.booking_curve set seats_sold = -1 where flight_id = 2;"
         "update presentation.booking_curve set flight_id = 9, seats_sold = 0 where ctid in"
         " (select ctid from presentation.booking_curve where flight_id = 3 limit 1);"
-        "update presentation.frequent_flyers set passenger_id = 'nobody' where passenger_id = 'P1'"
+        f"update {PERSONAL} set passenger_id = 'nobody', pseudonym = 'nobody'"
+        " where passenger_id = 'P1'"
     )
     kept = "select xmin::text, ctid::text from presentation.booking_curve where flight_id = 3"
     versions = set(warehouse.rows(kept))
@@ -141,8 +150,10 @@ def test_who_reads_holds_up_neither_a_build_nor_other_readers(warehouse):
     """An open transaction that has read a mart would hold up a build without end, and all readers
     that come after.
     """
-    relations = [f"presentation.{table}" for table in TABLES]
-    relations += ["dwh_marts.flight_load", "dwh_business.current_flights"]
+    relations = [
+        *TABLES,
+        *("presentation.frequent_flyers", "dwh_marts.flight_load", "dwh_business.current_flights"),
+    ]
     with reading(warehouse, " , ".join(f"{each} as r{i}" for i, each in enumerate(relations))):
         done = warehouse.dbt(
             *("run", "--select", "current_flights", "path:models/marts"),
@@ -154,7 +165,7 @@ def test_who_reads_holds_up_neither_a_build_nor_other_readers(warehouse):
 def test_what_must_be_made_anew_is_refused_where_people_built_on_it(warehouse, someone):
     """A changed contract would drop what people built; and grants would be gone."""
     relations = objects(warehouse)
-    warehouse.rows("alter table presentation.frequent_flyers add column other integer")
+    warehouse.rows(f"alter table {PERSONAL} add column other integer")
     warehouse.rows(
         "drop view people.load; drop view dwh_marts.flight_load cascade;"
         "create view dwh_marts.flight_load as select 1 as other;"
@@ -165,19 +176,19 @@ def test_what_must_be_made_anew_is_refused_where_people_built_on_it(warehouse, s
     done = attempt(warehouse)
     assert not done.success
     said = messages(done)
-    assert "view people.frequent_flyers" in said and "view people.load" in said
-    assert "materialized view people.frequent_flyers_once" in said
+    assert "view people.frequent_flyers_personal" in said and "view people.load" in said
+    assert "materialized view people.frequent_flyers_personal_once" in said
     assert "drop them, build, and make them again" in said
     assert [row[:3] for row in objects(warehouse)] == [row[:3] for row in relations]
     # Goes with its column.
     warehouse.rows("grant update (other) on dwh_marts.flight_load to someone")
-    warehouse.rows("drop view people.load, people.frequent_flyers, people.then cascade")
+    warehouse.rows("drop view people.load, people.frequent_flyers_personal, people.then cascade")
     build(warehouse)
     (((given,),), ((columns,),)) = (
         warehouse.rows(
             "select count(*) from information_schema.table_privileges"
             " where grantee = 'someone' and is_grantable = 'YES'"
-            " and table_name = 'frequent_flyers'"
+            " and table_name = 'frequent_flyers_personal'"
         ),
         warehouse.rows(
             "select count(*) from information_schema.column_privileges where grantee = 'someone'"
@@ -192,14 +203,14 @@ def test_what_must_be_made_anew_is_refused_where_people_built_on_it(warehouse, s
 
 def test_who_is_in_the_way_is_named(warehouse):
     """A build that must lock would wait without end, and nobody would know for whom."""
-    warehouse.rows("alter table presentation.frequent_flyers add column other integer")
-    with reading(warehouse, "presentation.frequent_flyers") as pid:
-        done = attempt(warehouse, "--select", "frequent_flyers", patience="1s")
+    warehouse.rows(f"alter table {PERSONAL} add column other integer")
+    with reading(warehouse, PERSONAL) as pid:
+        done = attempt(warehouse, "--select", "frequent_flyers_personal", patience="1s")
         assert not done.success
         assert f"is in use for 1s by the sessions {pid} ({warehouse.settings.admin_user})" in (
             messages(done)
         )
-        assert warehouse.rows("select count(*) from presentation.frequent_flyers") == [(2,)]
+        assert warehouse.rows(f"select count(*) from {PERSONAL}") == [(2,)]
     build(warehouse)
 
 

@@ -374,4 +374,47 @@ CASES = [
         ),
         (("7", "then"),),
     ),
+    Case(
+        "let_read",
+        (
+            "create schema tried; create table tried.mart (n integer)",
+            "create function tried.mart_as_of(timestamptz) returns setof tried.mart"
+            " language sql as 'select * from tried.mart'",
+            "grant select on tried.mart to airline_ops, airline_dbt",
+            "{{ let_read('tried.mart', 'tried.mart_as_of', ['airline_analyst'],"
+            " ['airline_ops', 'airline_bi']) }}",
+            "select role, has_table_privilege(role, 'tried.mart', 'select'),"
+            " has_function_privilege(role, 'tried.mart_as_of(timestamptz)', 'execute')"
+            " from unnest(array['airline_analyst', 'airline_ops', 'airline_bi', 'airline_dbt'])"
+            " as role",
+        ),
+        (
+            ("airline_analyst", "True", "True"),
+            ("airline_ops", "False", "False"),
+            ("airline_bi", "False", "False"),
+            ("airline_dbt", "True", "False"),
+        ),
+    ),
+    Case(
+        "session_may_read",
+        (
+            "create schema tried; create table tried.apart (n integer); grant usage on schema tried"
+            " to airline_analyst",
+            "create view tried.shown as select {{ session_may_read('tried.apart') }} as may",
+            "grant select on tried.shown to airline_analyst",
+            "set local session authorization airline_analyst",
+            "select may from tried.shown",
+        ),
+        (("False",),),
+    ),
+    Case(
+        "pseudonym",
+        (
+            "create table tried_keys as select v, {{ pseudonym('v') }} as p"
+            " from unnest(array['a', 'b', 'a']) as v",
+            "select count(*), count(distinct p), count(distinct (v, p)), min(length(p))"
+            " from tried_keys",
+        ),
+        (("3", "2", "2", "18"),),
+    ),
 ]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.dbt import marks
 from infra.dbt.serve import Handler
 
 
@@ -67,3 +68,19 @@ def test_a_site_made_anew_is_served_at_once(site, address):
     (site / "index.html").write_text("new")
     with urllib.request.urlopen(address, timeout=10) as answer:
         assert answer.read() == b"new"
+
+
+def test_what_is_marked_personal_says_so():
+    """A reader of the docs learns nowhere that a column identifies a person."""
+    columns = {
+        "passenger_name": {"description": "Name."},
+        "passenger_id": {},
+        "revenue": {"description": "Sum."},
+    }
+    manifest = {"nodes": {"model.airline.mart": {"columns": columns}, "test.airline.one": {}}}
+    marks.in_columns(manifest, {"passenger_name", "passenger_id"})
+    assert {name: column["description"] for name, column in columns.items()} == {
+        "passenger_name": "Personal data. Name.",
+        "passenger_id": "Personal data. ",
+        "revenue": "Sum.",
+    }

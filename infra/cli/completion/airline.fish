@@ -119,6 +119,7 @@ complete -c airline -n '_shtab_airline_using dead-letters; and test $_shtab_airl
 complete -c airline -n '_shtab_airline_using dead-letters show' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using dead-letters show' -l json -d 'for programs; bytes as base64'
 complete -c airline -n '_shtab_airline_using dead-letters show' -l raw -xka "key value" -d 'nothing but these bytes, to a file or a pipe: to be edited and replayed'
+complete -c airline -n '_shtab_airline_using dead-letters show' -l personal -d 'personal data too, which is shown as * otherwise'
 complete -c airline -n '_shtab_airline_using dead-letters; and test $_shtab_airline_npos -eq 0' -a replay -d 'Lands events after all, under their own topic, partition and offset; what is refused again stays.'
 complete -c airline -n '_shtab_airline_using dead-letters replay' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using dead-letters replay' -l topic -x -d 'all of this topic (or its last part, the table)'

@@ -191,6 +191,7 @@ _shtab_airline_dead_letters_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[for programs\; bytes as base64]"
   "--raw[nothing but these bytes, to a file or a pipe\: to be edited and replayed]:raw:(key value)"
+  "--personal[personal data too, which is shown as \* otherwise]"
   ":EVENT:"
 )
 

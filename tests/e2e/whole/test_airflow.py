@@ -148,12 +148,13 @@ def test_frequent_flyers_again_gives_the_same_rows(stack, dags):
     assert state == "success", states(tasks)
     before = stack.sql("dwh", rows)
     assert len(before) > 100
-    stack.sql("dwh", "create table presentation.frequent_flyers__dbt_backup as select 1 as left")
+    left = "presentation_pii.frequent_flyers_personal__dbt_backup"
+    stack.sql("dwh", f"create table {left} as select 1 as left")
     state, tasks = dags.run("frequent_flyer_mart")
     assert state == "success", states(tasks)
     assert stack.sql("dwh", rows) == before
-    left = "select to_regclass('presentation.frequent_flyers__dbt_backup')"
-    assert stack.sql("dwh", left) == [(None,)], "stale data was not cleaned"
+    cleaned = f"select to_regclass('{left}')"
+    assert stack.sql("dwh", cleaned) == [(None,)], "stale data was not cleaned"
 
 
 def test_a_backfill_gives_what_daily_runs_give(stack, dags):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import uuid
@@ -438,6 +439,46 @@ def test_operations_see_airports_only(stack, admin, datasets):
     [database] = [each["id"] for each in admin.list("database")]
     refused = operations.sql(database, "select * from dwh_marts.v_airport_traffic_share")
     assert refused.status_code in (401, 403), text_of(refused)
+
+
+def test_who_looks_decides_whether_names_are_shown(stack, admin, datasets):
+    """Analysts read names and documents, or managers lose the names of their best customers."""
+    asked = (datasets["frequent_flyers"], ["flyers"], ["passenger_id", "passenger_name"])
+    manager = Client(stack.settings, "manager", stack.settings.superset_manager_password)
+    analyst = Client(stack.settings, "analyst", stack.settings.superset_analyst_password)
+    [named, pseudonymous, of_admin] = [
+        who.query(*asked).json()["result"][0]["data"] for who in (manager, analyst, admin)
+    ]
+    assert named and len(named) == len(pseudonymous) == len(of_admin)
+    assert all(row["passenger_name"] == row["passenger_id"] for row in pseudonymous)
+    assert all(re.fullmatch("P-[0-9a-f]{16}", row["passenger_id"]) for row in pseudonymous)
+    assert not any(re.fullmatch("P-.*", row["passenger_name"]) for row in named + of_admin)
+    # Nor by SQL of one's own.
+    [database] = [each["id"] for each in admin.list("database")]
+    for table in ("presentation_pii.frequent_flyers_personal", "dwh_secrets.pseudonym_key"):
+        refused = analyst.sql(database, f"select * from {table}")
+        assert refused.status_code >= 400, f"{table}: {text_of(refused)}"
+
+
+def test_an_expression_in_a_chart_reads_no_more_than_its_reader(stack, admin, datasets):
+    """A column's expression names no table to Superset: the role for airports reads names."""
+    operations = add_user(admin, stack, "airline_ops")
+    for expression in (
+        "(presentation_pii.frequent_flyers_personal_as_of(now())).passenger_name",
+        "(presentation.frequent_flyers_as_of(now())).passenger_name",
+        "(dwh_marts.v_passenger_metrics_30d_as_of(now())).revenue",
+        "pg_try_advisory_lock(hashtext('airline load batch'))",
+    ):
+        column = {"expressionType": "SQL", "sqlExpression": expression, "label": "mine"}
+        refused = operations.query(datasets["v_airport_traffic_share"], ["flight_share"], [column])
+        assert "permission denied" in text_of(refused), f"{expression}: {text_of(refused)}"
+
+
+def test_who_has_none_of_the_roles_reads_nothing(stack, admin, datasets):
+    """Whoever is given Superset's own roles asks with the rights of the connection: all marts."""
+    stranger = add_user(admin, stack, "Alpha")
+    refused = stranger.query(datasets["frequent_flyers"], ["flyers"])
+    assert "none of the roles" in text_of(refused), text_of(refused)
 
 
 @needs_browser

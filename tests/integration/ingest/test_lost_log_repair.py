@@ -21,8 +21,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def settings(pipeline) -> Settings:
+def settings(pipeline, monkeypatch) -> Settings:
     """Of a stack that has the test's broker and warehouse."""
+    # What landed belongs to the admin here.
+    monkeypatch.setattr(lost_log, "_dsn", lambda settings: settings.dsn("dwh"))
     server = pipeline.postgres
     return replace(
         pipeline.kafka.broker.settings,
