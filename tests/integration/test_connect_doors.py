@@ -138,11 +138,8 @@ def test_no_secret_comes_back_from_validate(settings):
             timeout=120,
         )
         assert answer.ok, answer.text
-        # What it is answered is what was asked.
-        values = {
-            each["value"]["name"]: each["value"]["value"] for each in answer.json()["configs"]
-        }
-        assert values["topic.prefix"] == reference
+        # Nothing was put in its place.
+        assert f"{reference} has invalid format" in answer.text
         for secret in secrets:
             assert secret not in answer.text
 
@@ -173,7 +170,7 @@ def test_a_connector_gets_no_client_of_its_own(settings):
         if each["value"]["name"].startswith("producer.override")
         for error in each["value"]["errors"]
     ]
-    assert errors and "not allowed" in str(errors).lower()
+    assert errors and "does not allow" in str(errors)
 
 
 def test_passwords_are_in_private_files_alone(settings):
