@@ -50,7 +50,8 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
         "dwh", "select passenger_id, customer_group from presentation.frequent_flyers limit 1"
     )
     set_group = (
-        "update presentation.frequent_flyers set customer_group = %s where passenger_id = %s"
+        "update presentation_pii.frequent_flyers_personal set customer_group = %s"
+        " where passenger_id = %s"
     )
     try:
         stack.sql(
