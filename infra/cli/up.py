@@ -26,12 +26,12 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     progress = Progress()
     home.make(settings)
     with home.alone(settings, progress.say):
-        home.remember_mode(settings)
         # A second primary would be a second truth.
         refuse_unfinished(settings, "failover")
         # Where the stack runs this is before anything is told anything; where it does not, what
         # comes first says the same.
         is_older = any([each.is_of_older_version() for each in registry(settings)])
+        home.remember_mode(settings)
         supervisor = Supervisor(settings)
         choose(settings, options.only)
         services = registry(settings)
