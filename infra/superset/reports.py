@@ -8,8 +8,8 @@ Superset's environment, but for what the service asks.
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "WEBDRIVER_TYPE": "chrome" if chrome else f"none: {NO_BROWSER}, {TODO}",
         # With a path of its driver, Selenium looks for none elsewhere.
         "WEBDRIVER_CONFIGURATION": {"service": {"executable_path": chrome}},
-        "WEBDRIVER_OPTION_ARGS": arguments(is_root=os.geteuid() == 0),
+        "WEBDRIVER_OPTION_ARGS": arguments(sandbox=can_be_shut_in()),
         # On a busy machine a page takes longer than Superset expects, in seconds.
         "SCREENSHOT_LOCATE_WAIT": 60,
         "SCREENSHOT_LOAD_WAIT": 180,
@@ -83,7 +83,18 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def arguments(*, is_root: bool) -> list[str]:
+def can_be_shut_in() -> bool:
+    """Whether the browser's sandbox works here: it is made of namespaces, and many a container lets
+    nobody make them.
+    """
+    program = shutil.which("unshare")
+    if program is None:
+        return True
+    tried = [program, "--user", "--map-root-user", "--net", "true"]
+    return not subprocess.run(tried, capture_output=True).returncode
+
+
+def arguments(*, sandbox: bool) -> list[str]:
     """The browser's arguments: it opens pages of this Superset and asks nobody else."""
     return [
         "--headless",
@@ -97,8 +108,8 @@ def arguments(*, is_root: bool) -> list[str]:
         # Maps are drawn by WebGL, and a server has no graphics card.
         "--enable-unsafe-swiftshader",
         "--ignore-gpu-blocklist",
-        # Chromium refuses root with it.
-        *(["--no-sandbox"] if is_root else []),
+        # Without one it does not start.
+        *([] if sandbox else ["--no-sandbox"]),
     ]
 
 
