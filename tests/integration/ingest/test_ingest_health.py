@@ -35,11 +35,10 @@ def settings(pipeline, ports, monkeypatch) -> Settings:
     """The pipeline's servers and topics, as `status` asks them of a stack of two ingesters."""
     topics = [pipeline.topic("flights"), pipeline.topic("bookings")]
     monkeypatch.setattr(Settings, "topics", property(lambda self: topics))
-    host, kafka_port = pipeline.kafka.client["bootstrap_servers"].split(":")
+    # What landed belongs to the admin here.
+    monkeypatch.setattr("infra.loading.landing.figures_dsn", lambda settings: settings.dsn("dwh"))
     return dataclasses.replace(
-        Settings.from_environment(),
-        host=host,
-        kafka_port=int(kafka_port),
+        pipeline.kafka.broker.settings,
         dwh_port=pipeline.postgres.port,
         dwh_db=pipeline.name,
         ingesters=2,
