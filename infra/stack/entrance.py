@@ -76,7 +76,7 @@ def main(root: Path, arguments: list[str]) -> int:
     place = _place(root, entry)
     home = reachable(_path("AIRLINE_HOME") or place, entry)
     for folder in dict.fromkeys((place, home)):
-        handover.give(folder, entry)
+        handover.give(folder, entry, ends=arguments[:1] in (["up"], ["down"]))
     if cache := _path("AIRLINE_CACHE"):
         handover.give_cache(cache, entry)
     if arguments[:1] == ["up"]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
+import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,9 +27,14 @@ kept-offset mode code account parcel.json parcel.lock
 FORMERLY = "nobody"
 
 
-def give(folder: Path, entry: pwd.struct_passwd) -> None:
+# How long such a stack may take to stop, in seconds.
+PATIENCE = 300
+
+
+def give(folder: Path, entry: pwd.struct_passwd, *, ends: bool = False) -> None:
     """Makes `folder` where it is missing, and the account its owner. Raises AirlineError where it
-    is another's, has what is no stack's, or a stack runs there as root.
+    is another's, has what is no stack's, or a stack runs there as root; one that does is stopped
+    before if `ends`.
     """
     with _opened(folder, entry) as at:
         if at is None:
@@ -37,7 +44,7 @@ def give(folder: Path, entry: pwd.struct_passwd) -> None:
                 f"{folder} belongs to root and holds what no stack makes ({strange[0]})",
                 "choose a folder of its own with AIRLINE_HOME",
             )
-        if pid := _supervisor(at):
+        if (pid := _supervisor(at)) and not (ends and _end(pid, folder)):
             raise AirlineError(
                 f"a version before this one runs a stack as root in {folder} (process {pid})",
                 f"stop it by 'kill {pid}', wait until that process is gone, then the same again: "
@@ -152,7 +159,36 @@ def _supervisor(at: int) -> int | None:
         return None
     finally:
         os.close(run)
-    return pid if b"infra.stack.supervisord" in command else None
+    return pid if b"supervisord" in command else None
+
+
+def _end(pid: int, folder: Path) -> bool:
+    """Stops the supervisord of this folder, which stops its servers. Returns whether it is gone.
+
+    Its number stood in a file that others may have written: root ends a process of root's that was
+    started for this very folder, and no other.
+    """
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        # After it is held: its number means no other process from here on.
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        is_ours = os.fsencode(f"{folder}/run/supervisord.conf") in command
+        if os.stat(f"/proc/{pid}").st_uid != 0 or not is_ours:
+            return False
+        print(
+            f"airline: stopping the stack that an earlier version runs as root in {folder} "
+            f"(process {pid})",
+            flush=True,
+        )
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        return bool(select.select([process], [], [], PATIENCE)[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    finally:
+        os.close(process)
 
 
 def _change_owner(folder: Path, at: int, entry: pwd.struct_passwd) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -270,6 +273,25 @@ def test_a_cache_that_stacks_share_stays_as_it_is(clone):
     assert clone.shell(f"stat -c %u:%a {new}").strip() == f"{account}:700"
 
 
+@contextmanager
+def supervisord(clone: Clone, name: str, user: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with this command line, which the stack's folder says runs its services."""
+    process = subprocess.Popen(
+        ["bash", "-c", 'exec -a "$0" sleep 600', name], user=user, group=user, extra_groups=[]
+    )
+    try:
+        clone.put(clone.home / "run/supervisord.pid", f"{process.pid}\n")
+        # Its name is bash's for a moment.
+        while name.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
+        while Path(f"/proc/{process.pid}/comm").read_text().strip() != "sleep":
+            time.sleep(0.01)
+        yield process
+    finally:
+        clone.shell(f"kill {process.pid} 2>/dev/null || true")
+        process.wait()
+
+
 def test_a_stack_that_an_earlier_version_ran_as_root_changes_hands(clone):
     """An update would cost people their data, or root a file."""
     nobody = pwd.getpwnam("nobody").pw_uid
@@ -277,28 +299,29 @@ def test_a_stack_that_an_earlier_version_ran_as_root_changes_hands(clone):
     clone.put(clone.home / "secrets/airline_dbt", "word")
     clone.shell(f"chown -R {nobody} {clone.home}/data/primary; chmod 755 {clone.home}")
     clone.shell(f"ln -s {clone.secret} {clone.home}/data/primary/planted", nobody)
-    # Where it still runs nothing changes hands.
-    sleeper = subprocess.Popen(
-        ["bash", "-c", "exec -a infra.stack.supervisord sleep 600"],
-        user=0,
-        group=0,
-    )
-    try:
-        clone.put(clone.home / "run/supervisord.pid", f"{sleeper.pid}\n")
-        done = clone.airline("status")
-        assert done.returncode == 1 and f"kill {sleeper.pid}" in done.stderr, done.stderr
-        owners = clone.shell(f"stat -c %u {clone.home} {clone.home}/data/primary/PG_VERSION")
-        assert owners.split() == ["0", str(nobody)]
-    finally:
-        clone.shell(f"kill {sleeper.pid}")
-        sleeper.wait()
+    # Where it still runs nothing changes hands; nor does root end what is not of this folder, or
+    # not root's.
+    of_this = f"infra.stack.supervisord --configuration {clone.home}/run/supervisord.conf"
+    for verb, name, user in (
+        ("status", of_this, 0),
+        ("up", "infra.stack.supervisord", 0),
+        ("up", of_this, nobody),
+    ):
+        with supervisord(clone, name, user) as process:
+            done = clone.airline(verb)
+            assert done.returncode == 1 and f"kill {process.pid}" in done.stderr, done.stderr
+            owners = clone.shell(f"stat -c %u {clone.home} {clone.home}/data/primary/PG_VERSION")
+            assert owners.split() == ["0", str(nobody)]
+            assert process.poll() is None
     # One file has two names: which of them is root's cannot be told.
     clone.shell(f"ln {clone.secret} {clone.home}/logs.log; mkdir {clone.home}/logs")
     clone.shell(f"mv {clone.home}/logs.log {clone.home}/logs/")
     done = clone.airline("status")
     assert done.returncode == 1 and "another name elsewhere" in done.stderr
     clone.shell(f"rm {clone.home}/logs/logs.log")
-    clone.told("status")
+    with supervisord(clone, of_this, 0) as process:
+        clone.told("up")
+        assert process.wait(60) == -signal.SIGTERM
     account = pwd.getpwnam("airline").pw_uid
     assert clone.shell(f"find {clone.home} ! -user {account}") == ""
     clone.assert_untouched()
