@@ -30,7 +30,6 @@ from infra.settings import Settings
 from infra.stack.journal import Journal
 from infra.stack.waiting import wait_until
 
-# offset.storage.topic in worker.properties.
 # How long Kafka may take to answer, and until a committed transaction is visible, in seconds.
 PATIENCE, COMMIT_PATIENCE = 5.0, 5.0
 # Offsets read first from the end of the topic; each further attempt reads eight times as many.
