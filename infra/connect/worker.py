@@ -26,7 +26,7 @@ def login(settings: Settings) -> tuple[str, str]:
     """Name and password for Connect's REST. Raises AirlineError where somebody else listens in its
     place: the password would be theirs.
     """
-    if strange := ports.accounts(settings.connect_port) - {os.geteuid()}:
+    if strange := ports.accounts(settings.host, settings.connect_port) - {os.geteuid()}:
         raise AirlineError(
             f"another account (number {min(strange)}) listens on Connect's port "
             f"{settings.connect_port}, so it is not given the password",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
+import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -53,8 +55,11 @@ def refuse_taken(settings: Settings, services: Iterable[str]) -> None:
         )
 
 
-def accounts(port: int) -> set[int]:
-    """The accounts that listen on the port, by number; empty where the system does not say."""
+def accounts(host: str, port: int) -> set[int]:
+    """The accounts that whoever connects there may come to, by number; empty where the system does
+    not say.
+    """
+    wanted = {ipaddress.ip_address(each[4][0]) for each in socket.getaddrinfo(host, port)}
     found = set()
     for name in ("tcp", "tcp6"):
         try:
@@ -63,9 +68,20 @@ def accounts(port: int) -> set[int]:
             continue
         for line in lines:
             _, local, _, state, _, _, _, account, *_ = line.split()
-            if state == LISTENS and int(local.rpartition(":")[2], 16) == port:
+            address, _, number = local.rpartition(":")
+            if state != LISTENS or int(number, 16) != port:
+                continue
+            listens = _address(address)
+            if listens.is_unspecified or listens in wanted:
                 found.add(int(account))
     return found
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address as the kernel writes it: words of four bytes, each as this machine has it."""
+    words = (int(text[at : at + 8], 16) for at in range(0, len(text), 8))
+    found = ipaddress.ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def free(host: str, count: int) -> list[int]:
