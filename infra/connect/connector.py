@@ -97,7 +97,7 @@ class State:
 
 
 def configuration(settings: Settings) -> dict[str, str]:
-    """The connector's configuration; the password in it is a reference that the worker resolves."""
+    """The connector's configuration. No password is in it: the worker's drivers have them."""
     template = string.Template(TEMPLATE.read_text())
     # A regular expression, in JSON.
     transactions = json.dumps(re.escape(catalogue.topic(catalogue.TRANSACTION)))

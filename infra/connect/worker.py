@@ -63,6 +63,9 @@ class Worker:
         """Writes configuration and passwords. Returns whether they changed: then a restart is
         due.
         """
+        # Here, for it asks REST with the login above.
+        from infra.connect import connector
+
         settings = self.settings
         template = string.Template((HERE / "worker.properties").read_text())
         text = template.substitute(
@@ -83,8 +86,12 @@ class Worker:
             passwords=str(passwords).replace("\\", "\\\\").replace('"', '\\"'),
             connector_jaas=access.jaas(settings, access.DEBEZIUM),
         )
-        # To this server and database alone, whatever a connector's settings say.
-        way = f"{settings.host}:{settings.primary_port}:{settings.source_db}:{roles.CDC}"
+        # To the database of our file alone, whatever the settings of a registered connector say.
+        source = connector.configuration(settings)
+        way = ":".join(
+            source[f"database.{name}"].replace("\\", "\\\\").replace(":", "\\:")
+            for name in ("hostname", "port", "dbname", "user")
+        )
         changed = [
             write_configuration(settings, "worker.properties", text),
             write_configuration(settings, passwords.name, f"{user}={password}\n"),
