@@ -8,6 +8,9 @@ from dataclasses import replace
 import pytest
 
 from infra.connect import connector
+from infra.connect.service import Connect
+from infra.stack.progress import Progress
+from infra.stack.service import bring_up
 from tests.integration.conftest import scratch_folder
 from tests.integration.test_slot_gap_debezium import Cdc
 from tests.support.proxy import Proxy
@@ -21,7 +24,10 @@ def test_debezium_gives_up_a_primary_that_says_nothing():
         cdc = Cdc(folder)
         proxy = Proxy(cdc.settings.primary_port)
         try:
-            connector.register(replace(cdc.settings, primary_port=proxy.port))
+            through = replace(cdc.settings, primary_port=proxy.port)
+            # The worker has the password for one address alone.
+            bring_up(Connect(through), cdc.supervisor, Progress())
+            connector.register(through)
             time.sleep(2)
             connector.wait_until_running(cdc.settings)
             cdc.change()
