@@ -64,8 +64,8 @@ def test_a_renamed_mart_column_names_the_chart(bundle, models):
     """Who renames a column would not hear of the chart it breaks before people do."""
     lines = found(bundle, renamed(models, "v_passenger_metrics_30d", "revenue"))
     assert any("revenue" in line and "«Динамика выручки по дням»" in line for line in lines)
-    lines = found(bundle, renamed(models, "v_airport_map", "latitude"))
-    assert any("latitude" in line and "«Карта аэропортов" in line for line in lines)
+    lines = found(bundle, renamed(models, "airport_flights", "linked_latitude"))
+    assert any("linked_latitude" in line and "«Карта аэропортов" in line for line in lines)
     lines = found(bundle, renamed(models, "frequent_flyers", "customer_group"))
     assert any(
         "customer_group" in line and "«Выручка по группам клиентов" in line for line in lines
