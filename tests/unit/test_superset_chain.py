@@ -198,6 +198,16 @@ def test_operations_may_not_read_passengers(bundle):
     assert not any(view == "SQLLab" for _, view in role.permissions)
 
 
+def test_the_filters_of_airports_reach_every_chart(bundle):
+    """The map shows 30 days where a week was chosen, or every airport where one was."""
+    freshness = canonical.chart_number(bundle["charts/airport_data_freshness.yaml"]["uuid"])
+    filters = bundle["dashboards/airports.yaml"]["metadata"]["native_filter_configuration"]
+    assert {each["name"]: each["scope"]["excluded"] for each in filters} == {
+        "Период": [freshness],
+        "Аэропорт": [freshness],
+    }
+
+
 def test_an_export_touches_only_what_changed(tmp_path: Path):
     """A person could not see in the diff what he changed in the UI."""
     settings = Settings.from_environment({})
