@@ -98,7 +98,7 @@ def test_a_failing_model_is_retried_fails_and_the_next_run_recovers(stack, dags)
 def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
     """A load is lost, stuck or doubled when the scheduler dies."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "41")
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    stack.wait_until_landed()
     run_id = dags.start("vault_load")
     stack.wait(
         lambda: (
@@ -114,7 +114,7 @@ def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
 def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
     """After an outage the load fails, or runs its models one by one."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "43")
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    stack.wait_until_landed()
     run_id = dags.start("vault_load")
     stack.wait(stack.is_loading_vault, "dbt loads the vault")
     stack.kill("dwh")
