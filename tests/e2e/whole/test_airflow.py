@@ -6,8 +6,10 @@ import os
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import psycopg2
 import pytest
 
 from infra.airflow import config
@@ -202,6 +204,32 @@ def test_upkeep_makes_docs_that_airflow_shows(stack, dags):
     url = f"{stack.settings.airflow_url}/cosmos/airline/dbt_docs_index.html"
     with urllib.request.urlopen(url) as page:
         assert b"dbt" in page.read()
+
+
+def test_upkeep_removes_what_airflow_has_kept_for_long(stack, dags):
+    """Airflow's rows and logs grow for ever, or what is new goes too."""
+    old, new = (dags.start("vault_load"), dags.start("vault_load"))
+    for run_id in (old, new):
+        assert dags.wait("vault_load", run_id) == "success"
+    days = timedelta(days=stack.settings.airflow_days + 1)
+    with (
+        closing(psycopg2.connect(stack.settings.dsn("dwh", dbname=config.DATABASE))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        for table in ("dag_run", "task_instance"):
+            cursor.execute(
+                f"update {table} set start_date = start_date - %s where run_id = %s", (days, old)
+            )
+            assert cursor.rowcount
+    runs = config.folder(stack.settings) / "logs" / "dag_id=vault_load"
+    for each in (runs / f"run_id={old}", *(runs / f"run_id={old}").rglob("*")):
+        os.utime(each, 2 * ((datetime.now(UTC) - days).timestamp(),))
+    state, tasks = dags.run("maintenance")
+    assert state == "success", states(tasks)
+    kept = {run["dag_run_id"] for run in dags.api.runs("vault_load")}
+    assert old not in kept and new in kept
+    assert not (runs / f"run_id={old}").exists() and (runs / f"run_id={new}").exists()
 
 
 def test_a_viewer_looks_and_does_not_touch(stack, dags):
