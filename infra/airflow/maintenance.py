@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from airflow.exceptions import AirflowException
@@ -71,10 +72,14 @@ def old_logs(logs: Path, before: datetime) -> Iterator[Path]:
     which nothing was written since `before`.
     """
     for folder in (*logs.glob("dag_id=*/run_id=*"), *logs.glob("dags/*")):
-        if folder.is_dir() and not folder.is_symlink():
-            written = max(each.lstat().st_mtime for each in (folder, *folder.rglob("*")))
-            if written < before.timestamp():
-                yield folder
+        # The folder first: where that is new, what is in it is not looked at.
+        entries = chain([folder], folder.rglob("*"))
+        if (
+            folder.is_dir()
+            and not folder.is_symlink()
+            and all(each.lstat().st_mtime < before.timestamp() for each in entries)
+        ):
+            yield folder
 
 
 def _connect(name: str):
