@@ -227,6 +227,14 @@ class Settings:
         36500,
         "Age of loaded raw events, days, from which they are removed above that size.",
     )
+    airflow_days: int = _count(
+        "AIRLINE_AIRFLOW_DAYS",
+        LOADING,
+        30,
+        1,
+        36500,
+        "Days that Airflow keeps its runs and their logs.",
+    )
     topic_partitions: int = _count(
         "AIRLINE_TOPIC_PARTITIONS",
         KAFKA,

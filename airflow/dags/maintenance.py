@@ -7,6 +7,7 @@ Daily at 03:00 UTC, all at once:
   warning, then a failure.
 - `remove_consumed_events`: raw events that every batch has long read are removed once `staging`
   is larger than `AIRLINE_RETENTION_GB`; below that nothing happens.
+- `remove_old_runs`: Airflow's own rows and logs that are older than `AIRLINE_AIRFLOW_DAYS`.
 - `generate_docs`: the dbt docs site, shown here under Browse → dbt docs.
 """
 
@@ -23,7 +24,7 @@ from infra.airflow.operators import GenerateDocs
 
 with DAG(
     "maintenance",
-    description="Source freshness, retention of raw events, dbt docs",
+    description="Source freshness, retention of raw events and of Airflow's runs, dbt docs",
     doc_md=__doc__,
     schedule="0 3 * * *",
     start_date=defaults.START,
@@ -34,4 +35,5 @@ with DAG(
 ):
     source_freshness("staging")
     PythonOperator(task_id="remove_consumed_events", python_callable=maintenance.remove_consumed)
+    PythonOperator(task_id="remove_old_runs", python_callable=maintenance.remove_old_runs)
     GenerateDocs(task_id="generate_docs", **dbt())

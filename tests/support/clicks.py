@@ -167,8 +167,8 @@ def places(dashboard: Dashboard, params: dict, number: int) -> Iterator[tuple[di
         return math.asinh(math.tan(math.radians(latitude))) / (2 * math.pi)
 
     rows = dashboard.page.evaluate(STATE, number)["shown"][str(number)]["data"]
-    for row in sorted(rows, key=lambda row: row["passengers"], reverse=True):
-        place = params["spatial"]
+    size_of, place = params["point_radius_fixed"]["value"], params["spatial"]
+    for row in sorted(rows, key=lambda row: row[size_of], reverse=True):
         longitude, latitude = (
             map(float, row[place["lonlatCol"]].split(place["delimiter"]))
             if place["type"] == "delimited"
@@ -195,7 +195,7 @@ def _circles(dashboard: Dashboard, params: dict, number: int) -> Iterator[Mark]:
         for _ in range(100):
             dashboard.page.wait_for_timeout(200)
             tooltip = "".join(dashboard.page.locator(".deckgl-tooltip").all_inner_texts())
-            if row["airport"] in tooltip:
+            if row["linked_airport"] in tooltip:
                 yield Mark(tooltip, x, y)
                 return
 

@@ -44,9 +44,9 @@ def states(tasks: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 
 def land(stack, *statements: str) -> None:
-    """Commits at the source, and waits until it is in staging."""
+    """Commits at the source, and waits until all of it is in staging."""
     stack.commit(*statements)
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    stack.wait_until_landed()
 
 
 def unread(stack) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from infra.loading import landing
 from infra.parts.registry import registry
 from infra.settings import ROOT, Settings
 from infra.stack.supervision import Supervisor
@@ -83,6 +84,12 @@ class Stack:
         ):
             for statement in statements:
                 cursor.execute(statement)
+
+    def wait_until_landed(self) -> None:
+        """Until all that was committed is in staging: half a transaction is unread too, and no
+        load takes it.
+        """
+        landing.wait_until_landed(self.settings, print)
 
     def audit(self) -> dict[str, Any]:
         """Loads what is pending, then source against vault: what `./airline audit --json` says."""

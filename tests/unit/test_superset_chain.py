@@ -64,8 +64,8 @@ def test_a_renamed_mart_column_names_the_chart(bundle, models):
     """Who renames a column would not hear of the chart it breaks before people do."""
     lines = found(bundle, renamed(models, "v_passenger_metrics_30d", "revenue"))
     assert any("revenue" in line and "«Динамика выручки по дням»" in line for line in lines)
-    lines = found(bundle, renamed(models, "v_airport_map", "latitude"))
-    assert any("latitude" in line and "«Карта аэропортов" in line for line in lines)
+    lines = found(bundle, renamed(models, "airport_flights", "linked_latitude"))
+    assert any("linked_latitude" in line and "«Карта аэропортов" in line for line in lines)
     lines = found(bundle, renamed(models, "frequent_flyers", "customer_group"))
     assert any(
         "customer_group" in line and "«Выручка по группам клиентов" in line for line in lines
@@ -196,6 +196,16 @@ def test_operations_may_not_read_passengers(bundle):
     assert role.schemas == []
     assert all("passenger" not in each and "flyers" not in each for each in role.datasets)
     assert not any(view == "SQLLab" for _, view in role.permissions)
+
+
+def test_the_filters_of_airports_reach_every_chart(bundle):
+    """The map shows 30 days where a week was chosen, or every airport where one was."""
+    freshness = canonical.chart_number(bundle["charts/airport_data_freshness.yaml"]["uuid"])
+    filters = bundle["dashboards/airports.yaml"]["metadata"]["native_filter_configuration"]
+    assert {each["name"]: each["scope"]["excluded"] for each in filters} == {
+        "Период": [freshness],
+        "Аэропорт": [freshness],
+    }
 
 
 def test_an_export_touches_only_what_changed(tmp_path: Path):

@@ -40,6 +40,8 @@ select
     {{ airport_label('linked_airports', 'ends.linked_airport_code') }} as linked_airport,
     linked_airports.airport_name as linked_airport_name,
     linked_airports.city as linked_city,
+    {{ plausible_degrees('linked_airports.coordinates_lon', 180) }} as linked_longitude,
+    {{ plausible_degrees('linked_airports.coordinates_lat', 90) }} as linked_latitude,
     coalesce(passengers.passengers, 0) as passengers,
     coalesce(seats.seats, 0) as seats
 from flights

@@ -6,7 +6,6 @@ import pytest
 import requests
 
 from infra.connect import connector, slot_gap
-from infra.loading import landing
 from tests.support.power_cut import cut_power
 
 pytestmark = pytest.mark.timeout(1800)
@@ -40,10 +39,6 @@ def move_slot(stack) -> None:
     )
 
 
-def wait_until_landed(stack) -> None:
-    landing.wait_until_landed(stack.settings, print)
-
-
 def test_a_slot_that_moved_past_changes_is_said_until_a_resync(stack):
     """Changes are in no topic, and every part of the stack calls itself well."""
     stack.commit(
@@ -66,7 +61,7 @@ def test_a_slot_that_moved_past_changes_is_said_until_a_resync(stack):
     assert "may be in no topic" in done.stdout
     # The connector is past it: only what was kept tells.
     stack.commit("update airports set city = city where airport_code = 'LED'")
-    wait_until_landed(stack)
+    stack.wait_until_landed()
     assert "./airline resync" in said(stack)
     stack.wait(lambda: gap_served(stack), "the metrics tell it")
     assert stack.audit()["differences"] == 2

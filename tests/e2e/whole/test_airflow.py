@@ -6,8 +6,10 @@ import os
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import psycopg2
 import pytest
 
 from infra.airflow import config
@@ -98,7 +100,7 @@ def test_a_failing_model_is_retried_fails_and_the_next_run_recovers(stack, dags)
 def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
     """A load is lost, stuck or doubled when the scheduler dies."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "41")
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    stack.wait_until_landed()
     run_id = dags.start("vault_load")
     stack.wait(
         lambda: (
@@ -114,7 +116,7 @@ def test_a_scheduler_killed_in_mid_load_costs_nothing(stack, dags):
 def test_a_warehouse_killed_in_mid_load_costs_one_more_build(stack, dags):
     """After an outage the load fails, or runs its models one by one."""
     stack.airline("simulate", "--rate", "0", "--changes", "1000", "--seed", "43")
-    stack.wait(lambda: unread(stack) > 0, "it has landed")
+    stack.wait_until_landed()
     run_id = dags.start("vault_load")
     stack.wait(stack.is_loading_vault, "dbt loads the vault")
     stack.kill("dwh")
@@ -203,6 +205,32 @@ def test_upkeep_makes_docs_that_airflow_shows(stack, dags):
     url = f"{stack.settings.airflow_url}/cosmos/airline/dbt_docs_index.html"
     with urllib.request.urlopen(url) as page:
         assert b"dbt" in page.read()
+
+
+def test_upkeep_removes_what_airflow_has_kept_for_long(stack, dags):
+    """Airflow's rows and logs grow for ever, or what is new goes too."""
+    old, new = (dags.start("vault_load"), dags.start("vault_load"))
+    for run_id in (old, new):
+        assert dags.wait("vault_load", run_id) == "success"
+    days = timedelta(days=stack.settings.airflow_days + 1)
+    with (
+        closing(psycopg2.connect(stack.settings.dsn("dwh", dbname=config.DATABASE))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        for table in ("dag_run", "task_instance"):
+            cursor.execute(
+                f"update {table} set start_date = start_date - %s where run_id = %s", (days, old)
+            )
+            assert cursor.rowcount
+    runs = config.folder(stack.settings) / "logs" / "dag_id=vault_load"
+    for each in (runs / f"run_id={old}", *(runs / f"run_id={old}").rglob("*")):
+        os.utime(each, 2 * ((datetime.now(UTC) - days).timestamp(),))
+    state, tasks = dags.run("maintenance")
+    assert state == "success", states(tasks)
+    kept = {run["dag_run_id"] for run in dags.api.runs("vault_load")}
+    assert old not in kept and new in kept
+    assert not (runs / f"run_id={old}").exists() and (runs / f"run_id={new}").exists()
 
 
 def test_a_viewer_looks_and_does_not_touch(stack, dags):

@@ -228,6 +228,11 @@ def test_a_filter_changes_the_figures(stack, dashboard, numbers):
     linked = {row["linked_airport"][-4:-1] for row in dashboard.rows(numbers["airport_routes"])}
     traffic = dashboard.rows(numbers["airport_traffic"])
     assert {row["linked_airport_code"] for row in traffic} == linked
+    # The map has a circle for each of them that anybody flew to or from.
+    on_the_map = dashboard.rows(numbers["airport_map"])
+    assert {row["linked_airport"][-4:-1] for row in on_the_map} == {
+        row["linked_airport_code"] for row in traffic if row["passengers_total"]
+    }
 
 
 @needs_browser
