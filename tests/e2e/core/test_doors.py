@@ -47,7 +47,8 @@ def test_nothing_listens_that_has_no_lock(stack):
     for process in doors.processes(stack.settings):
         for each in process.net_connections("inet"):
             if each.status == psutil.CONN_LISTEN and (
-                each.laddr.port not in known or not is_loopback(each.laddr.ip)
+                each.laddr.port not in known
+                or not is_loopback(each.laddr.ip.removeprefix("::ffff:"))
             ):
                 strange.append((process.cmdline(), each.laddr))
     assert strange == []
