@@ -10,7 +10,7 @@ import sys
 from infra.cli.verbs import VERBS, parser_of
 from infra.errors import AirlineError
 from infra.settings import Settings
-from infra.stack import caller, entrance
+from infra.stack import caller, entrance, home
 from infra.stack.arguments import Parser
 from infra.stack.failures import explained
 from infra.testing import as_root
@@ -43,10 +43,17 @@ def main(argv: list[str]) -> int:
     _leave_root(argv)
     verb, arguments = VERBS[argv[0]], argv[1:]
     if verb.has_own_parser:
-        return verb.function()(Settings.from_environment(), arguments)
+        return verb.function()(_settings(argv[0]), arguments)
     options, further = parser_of(argv[0]).parse_known_args(arguments)
     options.further = further
-    return verb.function()(Settings.from_environment(), options)
+    return verb.function()(_settings(argv[0]), options)
+
+
+def _settings(name: str) -> Settings:
+    settings = Settings.from_environment()
+    if name not in ("up", *entrance.DEVELOPERS):
+        home.refuse_another_mode(settings)
+    return settings
 
 
 def _leave_root(argv: list[str]) -> None:

@@ -73,15 +73,31 @@ def is_busy(settings: Settings) -> bool:
 
 def remember_mode(settings: Settings) -> None:
     """Notes what the stack is for. Raises AirlineError where production would be a demo again."""
+    if settings.mode != "production":
+        refuse_another_mode(settings)
+    (settings.home / MODE).write_text(f"{settings.mode}\n")
+
+
+def refuse_another_mode(settings: Settings) -> None:
+    """Raises AirlineError where the settings are not for what the stack was brought up as: their
+    passwords are others.
+    """
     file = settings.home / MODE
-    if file.exists() and file.read_text().strip() == "production" and not settings.is_production:
+    noted = file.read_text().strip() if file.exists() else settings.mode
+    if noted == "production" != settings.mode:
         raise AirlineError(
             f"the stack in {settings.home} is production, and AIRLINE_MODE={settings.mode} would "
             "give it passwords that everybody knows",
             "unset AIRLINE_MODE; a demo is another stack (AIRLINE_HOME), or this one after "
             "'./airline reset'",
         )
-    file.write_text(f"{settings.mode}\n")
+    if noted != settings.mode:
+        raise AirlineError(
+            f"the stack in {settings.home} is a demo, and AIRLINE_MODE={settings.mode} means other "
+            "passwords than it has",
+            f"'AIRLINE_MODE={settings.mode} ./airline up' makes it one; until then unset "
+            "AIRLINE_MODE",
+        )
 
 
 def remove(settings: Settings) -> None:

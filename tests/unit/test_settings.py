@@ -106,8 +106,20 @@ def test_a_stack_stays_production(production, tmp_path):
     assert settings(HOME=str(tmp_path)).is_production
     with pytest.raises(AirlineError, match="is production"):
         home.remember_mode(settings(HOME=str(tmp_path), MODE="demo"))
+    with pytest.raises(AirlineError, match="is production"):
+        home.refuse_another_mode(settings(HOME=str(tmp_path), MODE="demo"))
     home.remove(production())
     assert not settings(HOME=str(tmp_path)).is_production
+
+
+def test_a_demo_is_not_asked_with_passwords_of_production(production, tmp_path):
+    """`status` says that a password is wrong, of a stack that is well."""
+    home.refuse_another_mode(production())
+    home.remember_mode(settings(HOME=str(tmp_path), MODE="demo"))
+    with pytest.raises(AirlineError, match="is a demo"):
+        home.refuse_another_mode(production())
+    home.remember_mode(production())
+    home.refuse_another_mode(production())
 
 
 def test_a_login_is_said_as_long_as_everybody_knows_it(production, tmp_path):
