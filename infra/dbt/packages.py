@@ -1,6 +1,9 @@
 """The dbt packages: AutomateDV and what it needs where the dbt hub answers, else our stand-in.
 
-`packages.yml` names AutomateDV, `package-lock.yml` (dbt's own, committed) the versions of all.
+`packages.yml` names AutomateDV, `package-lock.yml` (dbt's own, committed) the versions of all. What
+a version is, packages.toml says: a checksum for each package, written by
+`python -m infra.dbt.packages` where the hub answers. Of a package that has none there the first one
+that this clone met is remembered: the same version with other files is refused either way.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +31,7 @@ from infra.stack import caller, certificates
 
 WANTED = ROOT / "packages.yml"
 LOCK = ROOT / "package-lock.yml"
+SUMS = Path(__file__).with_suffix(".toml")
 STAND_IN = ROOT / "infra" / "dbt_packages" / "automate_dv"
 PLACE = ROOT / "dbt_packages"
 # What is in place; a file of ours beside the packages, which dbt passes over.
@@ -34,6 +39,8 @@ ORIGIN = PLACE / ".airline-origin.json"
 # On the same disk, and not in dbt_packages: dbt takes every folder there for a package.
 WORK = ROOT / ".airline-packages"
 SET_ASIDE = WORK / "before"
+# Checksums of packages that SUMS does not name, as they were met first.
+MET = WORK / "met.json"
 HUB, OURS, BY_HAND = "dbt hub", "stand-in", "by hand"
 # How long the hub may do nothing, and take in all, in seconds.
 PATIENCE = 20
@@ -70,7 +77,8 @@ def put_in_place(say: Callable[[str], None]) -> None:
 
     The hub is asked once for each content of packages.yml and package-lock.yml; remove
     dbt_packages to ask again. All packages change together: whatever ends this half-way, dbt finds
-    those of before or those of now. Raises AirlineError where the lock is for other packages.
+    those of before or those of now. Raises AirlineError where the lock is for other packages, and
+    where a package is another than its checksum says.
     """
     wanted = _wanted()
     if _is_right(wanted):
@@ -83,6 +91,7 @@ def put_in_place(say: Callable[[str], None]) -> None:
         # A stand-in that changed is put there anew, and the hub is not asked again.
         asked = _origin().get("asked") == wanted and _origin()["origin"] == OURS
         if not _origin() and _is_complete(locked) and _version() == locked["automate_dv"]:
+            _check(PLACE, locked)
             _note(PLACE, BY_HAND, locked, wanted, wanted)
             say(f"AutomateDV: {in_use()}")
             return
@@ -91,6 +100,7 @@ def put_in_place(say: Callable[[str], None]) -> None:
         fresh.mkdir()
         why = "" if asked else _from_hub(fresh, locked)
         if not asked and not why:
+            _check(fresh / "dbt_packages", locked)
             _note(fresh / "dbt_packages", HUB, locked, wanted, wanted)
             _swap(fresh / "dbt_packages")
         elif _runs_without_hub(locked):
@@ -104,6 +114,48 @@ def put_in_place(say: Callable[[str], None]) -> None:
             _swap(fresh / "stand-in")
         _remove(fresh)
     say(f"AutomateDV: {in_use()}" + (f"; {why}; remove dbt_packages to ask again" if why else ""))
+
+
+def lock_sums() -> None:
+    """Writes packages.toml for what package-lock.yml names, as the hub delivers it now."""
+    locked = _locked()
+    with _alone():
+        fresh = WORK / "sums"
+        _remove(fresh)
+        fresh.mkdir()
+        if why := _from_hub(fresh, locked):
+            raise AirlineError(
+                f"the dbt hub brought no packages: {why}", "do it where the dbt hub answers"
+            )
+        lines = ["# Made by `python -m infra.dbt.packages`: over names and contents of the files."]
+        for name, version in sorted(locked.items()):
+            digest = _digest(fresh / "dbt_packages" / name)
+            lines += ["", f"[{name}]", f'version = "{version}"', f'sha256 = "{digest}"']
+            print(f"{name} {version}  {digest}")
+        SUMS.write_text("\n".join(lines) + "\n")
+        _remove(fresh)
+
+
+def _check(folder: Path, locked: dict[str, str]) -> None:
+    """Raises AirlineError for a package in `folder` that is not what its checksum says."""
+    sums = tomllib.loads(SUMS.read_text()) if SUMS.exists() else {}
+    met = json.loads(MET.read_text()) if MET.exists() else {}
+    for name, version in locked.items():
+        digest, part = _digest(folder / name), f"{name} {version}"
+        listed = sums.get(name, {})
+        is_listed = listed.get("version") == version
+        wanted = listed["sha256"] if is_listed else met.setdefault(part, digest)
+        if digest != wanted:
+            where = SUMS if is_listed else MET
+            raise AirlineError(
+                f"{part} has other files than {where} knows of it (SHA-256 {digest}, and not "
+                f"{wanted}); it is not used",
+                "ask its authors whether they published this version anew; if they did, take it "
+                f"out of {where}: what comes next is remembered",
+            )
+    half = MET.with_name(f"{MET.name}.half")
+    half.write_text(json.dumps(met))
+    half.replace(MET)
 
 
 def _wanted() -> str:
@@ -315,3 +367,7 @@ def _alone() -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    lock_sums()

@@ -64,6 +64,8 @@ def clone(tmp_path, monkeypatch) -> Clone:
         "ORIGIN": "dbt_packages/.airline-origin.json",
         "WORK": ".airline-packages",
         "SET_ASIDE": ".airline-packages/before",
+        "MET": ".airline-packages/met.json",
+        "SUMS": "packages.toml",
     }.items():
         monkeypatch.setattr(packages, name, tmp_path / path)
     return Clone(tmp_path)
@@ -195,3 +197,50 @@ def test_a_swap_that_was_killed_is_ended(clone, hub):
     hub.ill = ("api",)
     clone.put_in_place()
     assert clone.there() == {"automate_dv", "dbt_utils"}
+
+
+def forge(hub: Hub) -> None:
+    """Somebody puts a line into a version that is out."""
+    name = "dbt-labs/dbt_utils"
+    version, files = hub.packages[name]
+    forged = {path: text + "{# more #}\n" for path, text in files().items()}
+    hub.packages[name] = (version, lambda: forged)
+
+
+@pytest.mark.parametrize("way", ["locked", "met before", "by hand"])
+def test_a_version_with_other_files_is_refused(clone, hub, way):
+    """Whoever takes the hub, or the way to it, runs code of his own in the warehouse."""
+    if way == "met before":
+        assert HUB in clone.put_in_place()
+    else:
+        packages.lock_sums()
+        assert "dbt_utils" in packages.SUMS.read_text()
+    shutil.rmtree(clone.place, ignore_errors=True)
+    forge(hub)
+    if way == "by hand":
+        (clone.root / "dbt_project.yml").write_text("name: fetch\nversion: '1.0'\nprofile: none\n")
+        dbt = Path(sys.executable).with_name("dbt")
+        subprocess.run([dbt, "deps", "--project-dir", clone.root], check=True, env=os.environ)
+    there = clone.there() if clone.place.exists() else set()
+    for _ in range(2):
+        with pytest.raises(AirlineError, match=r"dbt_utils .+ has other files") as refused:
+            clone.put_in_place()
+    assert not packages.ORIGIN.exists()
+    assert (clone.there() if clone.place.exists() else set()) == there
+    # As it says.
+    known = packages.MET if way == "met before" else packages.SUMS
+    assert str(known) in refused.value.todo
+    known.unlink()
+    assert packages.in_use() and clone.put_in_place()
+    assert clone.there() == {"automate_dv", "dbt_utils"}
+
+
+def test_what_is_locked_is_put_in_place(clone, hub):
+    """Checksums are over what the hub's files become, and not of its archive."""
+    packages.lock_sums()
+    assert HUB in clone.put_in_place()
+    hub.ill = ("api",)
+    before = packages.SUMS.read_bytes()
+    with pytest.raises(AirlineError, match="brought no packages"):
+        packages.lock_sums()
+    assert packages.SUMS.read_bytes() == before
