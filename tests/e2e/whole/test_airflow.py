@@ -286,7 +286,7 @@ def test_the_seeds_commands_work(stack, dags):
     assert "success" in runs
     assert stack.airline("airflow", "dags", "list-runs", "frequent_flyer_mart").stdout == runs
     log = stack.airline("airflow", "tasks", "logs", "frequent_flyer_mart", "create_schema").stdout
-    assert "schema presentation is there" in log
+    assert "schema presentation_pii is there" in log
 
 
 def test_nobody_gets_in_without_a_password(stack):
