@@ -85,7 +85,7 @@ def _pages(*paths: str, refused: bool) -> Callable[[Settings, str], str]:
             request = requests.Request("GET", f"http://{settings.host}:{settings.port(name)}")
             prepared = request.prepare()
             # As it is: requests would mend the path.
-            prepared.url += path
+            prepared.url = f"{prepared.url.removesuffix('/')}{path}"
             with requests.Session() as session:
                 answer = session.send(prepared, timeout=60, allow_redirects=False)
             if not refused:
