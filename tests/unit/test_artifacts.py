@@ -81,6 +81,7 @@ def test_what_anothers_cache_lacks_is_kept_in_the_stacks_folder(fetched, tmp_pat
 
 
 def test_a_full_cache_of_anothers_is_read(fetched, tmp_path, monkeypatch):
+    """A stack would fetch again what lies there for all."""
     settings = replace(
         Settings.from_environment(), cache=tmp_path / "cache", home=tmp_path / "home"
     )
