@@ -93,6 +93,7 @@ class Clone:
             check=True,
             user=0,
             group=0,
+            umask=0o022,
         )
 
     def airline(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

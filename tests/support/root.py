@@ -46,6 +46,8 @@ def run(
         user=0,
         group=0,
         extra_groups=[],
+        # That of a person who clones; ./airline's own is stricter.
+        umask=0o022,
     )
 
 
