@@ -37,6 +37,8 @@ CODE, HOME = "code", "account"
 # What a clone has beside its files at the top: made by commands, by whoever runs them.
 MADE = ("dbt_packages", "target", "logs", ".pytest_cache", ".ruff_cache")
 MADE_PREFIXES = (".venv", ".airline")
+# Of the clone, and root's alone: how it logs in where the clone came from.
+PRIVATE = (".git/config",)
 # Where root says from where packages and jars come.
 DOWNLOADS = (
     ".pip/pip.conf",
@@ -229,7 +231,7 @@ class Parcel:
                 files = [each for each in files if not _is_made(each)]
             for each in (*files, *links):
                 file = Path(folder, each)
-                if file.lstat().st_uid == account:
+                if file.lstat().st_uid == account or str(file.relative_to(root)) in PRIVATE:
                     continue
                 self._files[f"{CODE}/{file.relative_to(root)}"] = file
         described: list[Any] = []

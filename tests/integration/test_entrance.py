@@ -222,6 +222,14 @@ def test_root_reads_no_folder_of_the_accounts_that_lies_in_the_clone(clone):
     assert clone.shell(f"cd {clone.home}/code && ls -d other b models || true").split() == ["models"]
 
 
+def test_how_root_logs_in_where_the_clone_came_from_stays_roots(clone):
+    """A token in the clone's .git/config, as CI puts it there, is any service's."""
+    clone.put(clone.root / ".git/config", "[remote] url = https://me:token@example.org/x")
+    clone.put(clone.root / ".git/HEAD", "ref: refs/heads/main")
+    clone.told("env")
+    assert clone.shell(f"ls {clone.home}/code/.git").split() == ["HEAD"]
+
+
 @pytest.mark.parametrize("place", ON_THE_WAY)
 def test_planted_links_on_the_way_in_lead_root_nowhere(clone, place):
     """The same, of what is written before any verb begins."""
