@@ -89,7 +89,7 @@ def test_replica_and_connector_take_a_servers_proof(tmp_path, monkeypatch):
     home.make(settings)
     monkeypatch.setattr(Server, "make_from", lambda *_, **__: False)
     replica = Replica(settings)
-    replica.configure()
+    replica.prepare()
     text = (replica.server.data / "airline.conf").read_text()
     assert re.search(r"primary_conninfo = .*require_auth=scram-sha-256", text)
     assert connector.configuration(settings)["driver.requireAuth"] == "scram-sha-256"
