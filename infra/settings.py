@@ -33,6 +33,9 @@ TCP_LIMITS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+# The only login that our servers ask for, and the only one in which a server shows that it has the
+# password's verifier. Who listens in a server's place would ask for the password itself, and get it.
+PROOF = {"require_auth": "scram-sha-256"}
 
 
 @dataclass(frozen=True)
@@ -468,6 +471,7 @@ class Settings:
             user=user or self.admin_user,
             password=password or self.admin_password,
             **TCP_LIMITS,
+            **PROOF,
         )
 
     def environment(self) -> dict[str, str]:
@@ -480,6 +484,8 @@ class Settings:
             "AIRLINE_CONNECT_URL": self.connect_url,
             "PYTHONPATH": str(self.root),
             "PYTHONUNBUFFERED": "1",
+            # Of connections that other programs make.
+            "PGREQUIREAUTH": PROOF["require_auth"],
             "DBT_PROJECT_DIR": str(self.root),
             "DBT_PROFILES_DIR": str(self.root),
         }

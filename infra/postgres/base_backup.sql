@@ -11,8 +11,11 @@ begin
             select from pg_stat_activity
             where pid = pg_backend_pid() and backend_type = 'walsender'
         )
-        and not pg_is_in_recovery()
     then
+        -- A replica has the same files, and the role reads no changes there.
+        if pg_is_in_recovery() then
+            raise insufficient_privilege using message = 'the role reads changes of the primary alone';
+        end if;
         perform pg_backup_start('none: the role may copy no server', true);
     end if;
 end

@@ -19,7 +19,7 @@ from psycopg2 import sql
 
 from infra.errors import AirlineError
 from infra.postgres import sessions
-from infra.settings import DEMO_PASSWORDS, TCP_LIMITS, Settings
+from infra.settings import DEMO_PASSWORDS, PROOF, TCP_LIMITS, Settings
 from infra.stack import runtime
 
 # Ours, included at the end of postgresql.conf and written again at each `up`: a moved port takes
@@ -111,7 +111,7 @@ class Server:
             f"--slot={slot}",
             "--checkpoint=fast",
             "--no-sync",
-            environment={"PGPASSWORD": password},
+            environment={"PGPASSWORD": password, "PGREQUIREAUTH": PROOF["require_auth"]},
         )
         signal = half / "standby.signal"
         signal.touch(mode=0o600)
@@ -169,6 +169,7 @@ class Server:
             user=user or self.settings.admin_user,
             password=password or self.settings.admin_password,
             **TCP_LIMITS,
+            **PROOF,
         )
 
     def query(self, statement: str, *, dbname: str = "postgres") -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from psycopg2.extensions import make_dsn
 from infra.postgres import access, base_backup, roles
 from infra.postgres.server import Server
 from infra.postgres.service import Postgres
-from infra.settings import Settings
+from infra.settings import PROOF, Settings
 from infra.source import capture, resync_due
 from infra.stack.plan import Step
 from infra.stack.service import Up
@@ -93,6 +93,7 @@ class Replica(Postgres):
             application_name="airline_replica",
             # Where wal_receiver_timeout does not reach: while it connects.
             connect_timeout=10,
+            **PROOF,
             # Slots are synchronised over this connection, and that needs a database.
             dbname=self.settings.source_db,
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
+from infra.settings import PROOF
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Every environment variable that libpq reads. A connection of ours names its server, database and
 # role itself; what it does not name (PGHOSTADDR, PGSSLMODE, PGOPTIONS …) has to be the default.
@@ -80,11 +82,12 @@ DBT_HARMLESS = frozenset(
 
 
 def clean(environ: MutableMapping[str, str]) -> None:
-    """Takes libpq's variables out of `environ`, and sees to it that no proxy is asked for loopback
-    or AIRLINE_HOST. Proxies stay for what is downloaded.
+    """Takes libpq's variables out of `environ`, but for one that has servers show who they are, and
+    sees to it that no proxy is asked for loopback or AIRLINE_HOST. Proxies stay for what is downloaded.
     """
     for name in LIBPQ & environ.keys():
         del environ[name]
+    environ["PGREQUIREAUTH"] = PROOF["require_auth"]
     # Programs differ in which spelling they read, and in which one wins.
     named = ",".join(environ.get(name, "") for name in ("no_proxy", "NO_PROXY")).split(",")
     direct = [*LOOPBACK, environ.get("AIRLINE_HOST", ""), *named]

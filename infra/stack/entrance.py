@@ -37,6 +37,8 @@ CODE, HOME = "code", "account"
 # What a clone has beside its files at the top: made by commands, by whoever runs them.
 MADE = ("dbt_packages", "target", "logs", ".pytest_cache", ".ruff_cache")
 MADE_PREFIXES = (".venv", ".airline")
+# Of the clone, and root's alone: how it logs in where the clone came from.
+PRIVATE = (".git/config",)
 # Where root says from where packages and jars come.
 DOWNLOADS = (
     ".pip/pip.conf",
@@ -86,7 +88,7 @@ def main(root: Path, arguments: list[str]) -> int:
         # A work tree's history is elsewhere, and not the account's.
         environment |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory"}
         environment["GIT_CONFIG_VALUE_0"] = "*"
-    parcel = Parcel(root, [each for each in (home, cache) if each])
+    parcel = Parcel(root, [each for each in (home, cache) if each], entry.pw_uid)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -202,9 +204,13 @@ def environment_of(
 
 
 class Parcel:
-    """The clone's files, and where root downloads from, for the account."""
+    """The clone's files, and where root downloads from, for the account.
 
-    def __init__(self, root: Path, without: Sequence[Path]) -> None:
+    Not what is the `account`'s already: of a stack that was kept elsewhere in the clone, say. A file
+    of its own may be a link to one of root's by the time that it is read.
+    """
+
+    def __init__(self, root: Path, without: Sequence[Path], account: int) -> None:
         # Name in the account's folder -> file.
         self._files: dict[str, Path] = {}
         for name in DOWNLOADS:
@@ -217,6 +223,7 @@ class Parcel:
                 for each in folders
                 if each != "__pycache__"
                 and os.path.join(folder, each) not in skipped
+                and os.lstat(os.path.join(folder, each)).st_uid != account
                 and not (folder == str(root) and _is_made(each))
             ]
             links = [each for each in folders if os.path.islink(os.path.join(folder, each))]
@@ -224,6 +231,8 @@ class Parcel:
                 files = [each for each in files if not _is_made(each)]
             for each in (*files, *links):
                 file = Path(folder, each)
+                if file.lstat().st_uid == account or str(file.relative_to(root)) in PRIVATE:
+                    continue
                 self._files[f"{CODE}/{file.relative_to(root)}"] = file
         described: list[Any] = []
         for name, file in sorted(self._files.items()):

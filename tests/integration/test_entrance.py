@@ -213,6 +213,24 @@ def test_planted_links_lead_root_nowhere(clone):
     clone.assert_untouched()
 
 
+def test_root_reads_no_folder_of_the_accounts_that_lies_in_the_clone(clone):
+    """Another stack's folder in the clone, and a link in it while root reads it for the copy."""
+    clone.told("env")
+    account = pwd.getpwnam("airline").pw_uid
+    clone.shell(f"mkdir {clone.root}/other; touch {clone.root}/other/a {clone.root}/b")
+    clone.shell(f"chown -R {account} {clone.root}/other {clone.root}/b")
+    clone.told("env")
+    assert clone.shell(f"cd {clone.home}/code && ls -d other b models || true").split() == ["models"]
+
+
+def test_how_root_logs_in_where_the_clone_came_from_stays_roots(clone):
+    """A token in the clone's .git/config, as CI puts it there, is any service's."""
+    clone.put(clone.root / ".git/config", "[remote] url = https://me:token@example.org/x")
+    clone.put(clone.root / ".git/HEAD", "ref: refs/heads/main")
+    clone.told("env")
+    assert clone.shell(f"ls {clone.home}/code/.git").split() == ["HEAD"]
+
+
 @pytest.mark.parametrize("place", ON_THE_WAY)
 def test_planted_links_on_the_way_in_lead_root_nowhere(clone, place):
     """The same, of what is written before any verb begins."""

@@ -50,3 +50,12 @@ def test_events_of_others_are_shown_as_they_are():
     """Whoever mends an event of a flight sees stars."""
     for topic in (catalogue.topic("flights"), catalogue.topic("transaction"), "another.topic"):
         assert masked(EVENT.encode(), topic) == EVENT.encode()
+
+
+def test_a_value_of_several_parts_is_hidden_as_a_whole():
+    """Of contacts that come as an object the telephone is hidden, and the address is not."""
+    for value in (b'{"phone": "+7000", "email": "a@b.c"}', b'["+7000", "a@b.c"]', b'{"x": {"y": 1'):
+        whole = b'{"after": {"ticket_no": "1", "contact_data": ' + value + b', "y": 2}}'
+        shown = masked(whole, TICKETS)
+        assert shown.startswith(b'{"after": {"ticket_no": "1", "contact_data": **')
+        assert len(shown) == len(whole) and b"a@b.c" not in shown and b"+7000" not in shown
