@@ -34,7 +34,7 @@ TCP_LIMITS = {
     "tcp_user_timeout": 60_000,
 }
 # The only login that our servers ask for, and the only one in which a server shows that it has the
-# password's verifier. Who listens in a server's place would ask for the password itself, and get it.
+# password's verifier. Who listens in a server's place would ask for the password, and get it.
 PROOF = {"require_auth": "scram-sha-256"}
 
 

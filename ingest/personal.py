@@ -18,8 +18,8 @@ def masked(content: bytes, topic: str) -> bytes:
     if table is None or not table.personal:
         return content
     names = "|".join(map(re.escape, table.personal)).encode()
-    # A text with what is escaped in it; of an object or an array all that follows, for where it ends
-    # is hard to say of what is no JSON; or else all up to the next member.
+    # A text with what is escaped in it; of an object or an array all that follows, for where it
+    # ends is hard to say of what is no JSON; or else all up to the next member.
     member = re.compile(
         rb'("(?:' + names + rb')"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{\[].*|[^,}\]]*)', re.DOTALL
     )

@@ -83,7 +83,8 @@ DBT_HARMLESS = frozenset(
 
 def clean(environ: MutableMapping[str, str]) -> None:
     """Takes libpq's variables out of `environ`, but for one that has servers show who they are, and
-    sees to it that no proxy is asked for loopback or AIRLINE_HOST. Proxies stay for what is downloaded.
+    sees to it that no proxy is asked for loopback or AIRLINE_HOST. Proxies stay for what is
+    downloaded.
     """
     for name in LIBPQ & environ.keys():
         del environ[name]

@@ -206,8 +206,8 @@ def environment_of(
 class Parcel:
     """The clone's files, and where root downloads from, for the account.
 
-    Not what is the `account`'s already: of a stack that was kept elsewhere in the clone, say. A file
-    of its own may be a link to one of root's by the time that it is read.
+    Not what is the `account`'s already: of a stack that was kept elsewhere in the clone, say. A
+    file of its own may be a link to one of root's by the time that it is read.
     """
 
     def __init__(self, root: Path, without: Sequence[Path], account: int) -> None:

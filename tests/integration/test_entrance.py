@@ -220,7 +220,8 @@ def test_root_reads_no_folder_of_the_accounts_that_lies_in_the_clone(clone):
     clone.shell(f"mkdir {clone.root}/other; touch {clone.root}/other/a {clone.root}/b")
     clone.shell(f"chown -R {account} {clone.root}/other {clone.root}/b")
     clone.told("env")
-    assert clone.shell(f"cd {clone.home}/code && ls -d other b models || true").split() == ["models"]
+    found = clone.shell(f"cd {clone.home}/code && ls -d other b models || true")
+    assert found.split() == ["models"]
 
 
 def test_how_root_logs_in_where_the_clone_came_from_stays_roots(clone):

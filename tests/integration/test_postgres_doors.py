@@ -178,8 +178,9 @@ def test_cdc_copies_no_server(servers, tmp_path):
 
 
 def test_cdc_copies_no_replica(servers):
-    """The replica has every byte that the primary has, and the role's password is the same there."""
-    logical = f"{servers.dsn('replica', roles.CDC, servers.settings.source_db)} replication=database"
+    """The replica has every byte of the primary's, and the role's password is the same there."""
+    dsn = servers.dsn("replica", roles.CDC, servers.settings.source_db)
+    logical = f"{dsn} replication=database"
     taken = servers.program("psql", logical, "--command=BASE_BACKUP (CHECKPOINT 'fast', WAIT 0)")
     assert taken.returncode and b"base.tar" not in taken.stdout
     assert b"the role reads changes of the primary alone" in taken.stderr

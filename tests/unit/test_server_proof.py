@@ -87,7 +87,7 @@ def test_replica_and_connector_take_a_servers_proof(tmp_path, monkeypatch):
     """They come again and again while the primary is down; the replica's password opens all."""
     settings = Settings.from_environment({"AIRLINE_HOME": str(tmp_path)})
     home.make(settings)
-    monkeypatch.setattr(Server, "make_from", lambda *_, **__: False)
+    monkeypatch.setattr(Server, "make_from", lambda server, *_, **__: server.data.mkdir())
     replica = Replica(settings)
     replica.prepare()
     text = (replica.server.data / "airline.conf").read_text()
