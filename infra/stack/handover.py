@@ -198,16 +198,22 @@ def _change_owner(folder: Path, at: int, entry: pwd.struct_passwd) -> None:
     os.fchown(at, 0, 0)
     os.fchmod(at, 0o700)
     for path, name, _, status in _entries(at):
-        if status.st_uid in former and not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
-            raise AirlineError(
-                f"{folder} holds a file that has another name elsewhere ({path}/{name}): it may be "
-                "one of root's",
-                f"see 'find / -samefile {folder}/{path}/{name}'; remove the name in {folder}",
-            )
-    for _, name, inside, status in _entries(at):
         if status.st_uid in former:
+            _refuse_second_name(folder / path / name, status)
+    for path, name, inside, status in _entries(at):
+        if status.st_uid in former:
+            # Again: who had the folder open before may have put one there meanwhile.
+            _refuse_second_name(folder / path / name, status)
             os.chown(name, entry.pw_uid, entry.pw_gid, dir_fd=inside, follow_symlinks=False)
     os.fchown(at, entry.pw_uid, entry.pw_gid)
+
+
+def _refuse_second_name(file: Path, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
+        raise AirlineError(
+            f"{file} has another name elsewhere: it may be one of root's",
+            f"see 'find / -samefile {file}'; remove this name of it",
+        )
 
 
 def _entries(at: int) -> Iterator[tuple[str, str, int, os.stat_result]]:

@@ -74,6 +74,25 @@ def test_rest_answers_nobody_without_the_password(settings, method, path):
         assert settings.secret(REST_SECRET) not in answer.text
 
 
+def test_what_workers_tell_each_other_needs_their_signature(settings):
+    """Two paths ask for no password: a forged signature gives a connector tasks of a stranger's."""
+    signed = {
+        "X-Connect-Authorization": "Zm9yZ2Vk",
+        "X-Connect-Request-Signature-Algorithm": "HmacSHA256",
+    }
+    for method, path in (
+        ("POST", f"/connectors/{connector.NAME}/tasks"),
+        ("PUT", f"/connectors/{connector.NAME}/fence"),
+    ):
+        for headers in ({}, signed):
+            answer = requests.request(
+                method, settings.connect_url + path, json=[], headers=headers, timeout=60
+            )
+            # 503: there is no key yet that a signature could be of.
+            assert answer.status_code in (400, 403, 503), (method, headers, answer.text)
+            assert "ignature" in answer.text or "session key" in answer.text
+
+
 def test_the_commands_have_the_password(settings, monkeypatch):
     """`up`, `status` and the metrics would not reach the connector; or would not say why."""
     assert requests.get(settings.connect_url, auth=login(settings), timeout=60).ok
