@@ -152,7 +152,7 @@ def _clean_sqlite(file: Path, needles: Needles) -> None:
     except sqlite3.Error as error:
         raise AirlineError(
             f"{file} cannot be cleaned ({error})",
-            "'./airline subject forget --resume' tries again",
+            "'./airline subject resume' tries again",
         ) from None
 
 
@@ -166,7 +166,7 @@ def hide_in_database(server: Server, database: str, needles: Needles) -> dict[st
         if "does not exist" in str(error):
             return {}
         raise AirlineError(
-            f"{server.name} does not answer", "'./airline subject forget --resume' goes on"
+            f"{server.name} does not answer", "'./airline subject resume' goes on"
         ) from None
     counts: dict[str, int] = {}
     with closing(connection), connection.cursor() as ask:

@@ -141,5 +141,5 @@ def _why_not(
 def _stays(why: str) -> AirlineError:
     return AirlineError(
         f"what landed stays in Kafka for now: {why}",
-        "see './airline status'; './airline subject forget --resume' goes on from here",
+        "see './airline status'; './airline subject resume' goes on from here",
     )

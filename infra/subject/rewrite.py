@@ -84,7 +84,7 @@ def renew_wal(server: Server) -> int:
         if ask("show wal_recycle") != [("off",)]:
             raise AirlineError(
                 f"{server.name} uses segments of its log again, with what they had (wal_recycle)",
-                "'./airline up' sets it, then './airline subject forget --resume'",
+                "'./airline up' sets it, then './airline subject resume'",
             )
         before = _segments(ask)
         [(last,)] = ask("select pg_walfile_name(pg_current_wal_insert_lsn())")
@@ -106,7 +106,7 @@ def renew_wal(server: Server) -> int:
                 f"{server.name} keeps {len(left)} segments of its log from before (the first is "
                 f"{min(left)})",
                 "see pg_replication_slots, archive_mode and wal_keep_size of that server: one of "
-                "them needs its old log; './airline subject forget --resume' goes on",
+                "them needs its old log; './airline subject resume' goes on",
             )
         return len(before)
 
@@ -145,7 +145,7 @@ def _session(server: Server, database: str) -> Iterator[Ask]:
     except psycopg2.Error as error:
         raise AirlineError(
             f"{server.name}: {str(error).strip().splitlines()[0] if str(error) else error}",
-            "see './airline status'; './airline subject forget --resume' goes on from here",
+            "see './airline status'; './airline subject resume' goes on from here",
         ) from None
 
 
@@ -174,7 +174,7 @@ def _wait_for_readers(ask: Ask) -> None:
             who += [f"the prepared transaction {gid}" for (gid,) in prepared]
             raise AirlineError(
                 f"rows that are deleted are still read by {', '.join(who)}",
-                "end that session, or wait for it; './airline subject forget --resume' goes on",
+                "end that session, or wait for it; './airline subject resume' goes on",
             )
         time.sleep(0.5)
 

@@ -34,7 +34,7 @@ def run(settings: Settings, act: Erased) -> Mapping[str, int]:
             f"of the person of act {act.id} {len(report.found)} places are left below "
             f"{settings.home}"
             + (f", {len(report.not_opened)} files cannot be opened" if report.not_opened else ""),
-            "'./airline subject forget --resume' tries again; where a file is a copy that somebody "
+            "'./airline subject resume' tries again; where a file is a copy that somebody "
             "made, remove it first",
             "\n".join(lines[:MOST] + ([f"and {len(lines) - MOST} more"] if lines[MOST:] else [])),
         )
