@@ -28,11 +28,11 @@ TRANSACTION_MS = 10_000
 
 
 def begins(settings: Settings, partition: TopicPartition) -> list[int]:
-    """The first offsets of the files that a partition has on disk, in order; one that is being
-    removed counts as long as it is there.
+    """The first offsets of the files with messages that a partition has on disk, in order; one that
+    is being removed counts as long as it is there.
     """
     folder = Broker(settings).data / f"{partition.topic}-{partition.partition}"
-    return sorted({int(file.name[:20]) for file in folder.glob("[0-9]" * 20 + ".*")})
+    return sorted({int(file.name[:20]) for file in folder.glob("[0-9]" * 20 + ".log*")})
 
 
 def begin_new(settings: Settings, partitions: Iterable[TopicPartition]) -> None:

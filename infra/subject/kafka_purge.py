@@ -45,7 +45,8 @@ def run(settings: Settings, act: Erased) -> Mapping[str, int]:
             catalogue.topic(table.name) for table in catalogue.tables().values() if table.personal
         ]
         return purge(settings, topics, lambda: landing.landed_offsets(settings), say)
-    except KafkaError as error:
+    # The client raises the last two where a connection breaks at certain moments.
+    except (KafkaError, OSError, AssertionError) as error:
         raise _stays(f"Kafka does not answer ({error})") from None
     except psycopg2.Error as error:
         raise _stays(str(error).strip().split("\n")[0]) from None

@@ -17,6 +17,8 @@ from pathlib import Path
 import psycopg2
 
 from infra import warehouse
+from infra.errors import AirlineError
+from infra.postgres import sessions
 from infra.settings import Settings
 from infra.subject import inside
 from infra.subject.needles import Hit, Needles
@@ -58,6 +60,17 @@ def of_nobody_else(settings: Settings, values: Iterable[tuple[str, str]]) -> lis
     there by right.
     """
     wanted = list(values)
+    try:
+        others = _of_others(settings, [text for _, text in wanted])
+    except psycopg2.Error as error:
+        raise AirlineError(
+            f"the warehouse does not answer ({sessions.reason(error)})",
+            "see './airline status'; './airline subject resume' goes on from here",
+        ) from None
+    return [each for number, each in enumerate(wanted) if number not in others]
+
+
+def _of_others(settings: Settings, texts: list[str]) -> set[int]:
     with (
         closing(psycopg2.connect(warehouse.landing_dsn(settings))) as connection,
         connection,
@@ -65,15 +78,14 @@ def of_nobody_else(settings: Settings, values: Iterable[tuple[str, str]]) -> lis
     ):
         cursor.execute("select to_regclass('staging_pii.identity') is not null")
         if not cursor.fetchone()[0]:
-            return wanted
+            return set()
         cursor.execute(
             "select number from unnest(%s::text[]) with ordinality as asked (value, number)"
             " where exists (select from staging_pii.identity as book"
             " where position(lower(asked.value) in lower(book.value)) > 0)",
-            ([text for _, text in wanted],),
+            (texts,),
         )
-        others = {number - 1 for (number,) in cursor.fetchall()}
-    return [each for number, each in enumerate(wanted) if number not in others]
+        return {number - 1 for (number,) in cursor.fetchall()}
 
 
 def search(

@@ -56,23 +56,25 @@ def rewrite(server: Server, database: str, tables: Iterable[str]) -> dict[str, i
     """
     counts: dict[str, int] = {}
     with _session(server, database) as ask:
-        there = [
-            table for table in tables if ask("select to_regclass(%s) is not null", table)[0][0]
-        ]
+        # As the server spells them; those that are there.
+        there = ask(
+            "select format('%%I.%%I', space.nspname, relation.relname) from pg_class as relation"
+            " inner join pg_namespace as space on space.oid = relation.relnamespace"
+            " where relation.oid in (select to_regclass(asked.told) from unnest(%s::text[]) as asked (told))"
+            " order by 1",
+            list(tables),
+        )
         _wait_for_readers(ask)
-        for table in there:
+        for (table,) in there:
             size = "select pg_total_relation_size(%s::regclass)"
             [(before,)] = ask(size, table)
-            _alone(ask, f"vacuum (full, analyze) {_quoted(table)}")
+            _alone(ask, f"vacuum (full, analyze) {table}")
             [(after,)] = ask(size, table)
             counts[f"{database}: {table} (bytes)"] = before - after
         # Of what the tables were analysed before.
         _wait_for_readers(ask)
         for table in STATISTICS:
             _alone(ask, f"vacuum full {table}")
-        # An extension that a person's own server may have: texts of statements.
-        if ask("select to_regclass('pg_stat_statements') is not null")[0][0]:
-            ask("select pg_stat_statements_reset()")
     return counts
 
 
@@ -113,12 +115,14 @@ def renew_wal(server: Server) -> int:
 
 def remove_temporary(server: Server) -> int:
     """Removes files of queries whose session is gone: the server does so at its start only."""
+    # Listed before the sessions are: what a new one makes is its own.
+    files = [file for file in server.data.glob("base/pgsql_tmp/pgsql_tmp*") if file.is_file()]
     with _session(server, "postgres") as ask:
         alive = {pid for (pid,) in ask("select pid from pg_stat_activity")}
     removed = 0
-    for file in server.data.glob("base/pgsql_tmp/pgsql_tmp*"):
+    for file in files:
         named = re.match(r"pgsql_tmp(\d+)\.", file.name)
-        if named and int(named[1]) not in alive and file.is_file():
+        if named and int(named[1]) not in alive:
             file.unlink(missing_ok=True)
             removed += 1
     return removed
@@ -199,7 +203,3 @@ def _segments(ask: Ask) -> set[str]:
         for (name,) in ask("select name from pg_ls_waldir()")
         if re.fullmatch("[0-9A-F]{24}", name)
     }
-
-
-def _quoted(table: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
