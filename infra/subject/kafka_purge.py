@@ -62,10 +62,11 @@ def purge(
     offsets removed.
     """
     with closing(KafkaAdminClient(**access.client(settings))) as admin:
-        there = set(admin.list_topics())
+        # Asked for none, Kafka would describe all.
+        known = sorted(set(topics) & set(admin.list_topics()))
         partitions = [
             TopicPartition(topic["name"], each["partition_index"])
-            for topic in admin.describe_topics(sorted(set(topics) & there))
+            for topic in (admin.describe_topics(known) if known else ())
             for each in topic["partitions"]
         ]
         if not partitions:

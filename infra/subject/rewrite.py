@@ -60,7 +60,8 @@ def rewrite(server: Server, database: str, tables: Iterable[str]) -> dict[str, i
         there = ask(
             "select format('%%I.%%I', space.nspname, relation.relname) from pg_class as relation"
             " inner join pg_namespace as space on space.oid = relation.relnamespace"
-            " where relation.oid in (select to_regclass(asked.told) from unnest(%s::text[]) as asked (told))"
+            " where relation.oid in"
+            " (select to_regclass(asked.told) from unnest(%s::text[]) as asked (told))"
             " order by 1",
             list(tables),
         )
