@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.kafka import access, artifacts, first_login
+from infra.kafka import access, artifacts, first_login, segments
 from infra.kafka.broker import LANGUAGE, Broker
 from infra.settings import Settings
 from infra.stack.plan import Step
@@ -47,6 +47,7 @@ class Kafka(Service):
 
     def furnish(self) -> list[str]:
         access.make(self.settings)
+        segments.restore(self.settings)
         return []
 
     def answers(self) -> bool:

@@ -25,8 +25,9 @@ class Warehouse(Postgres):
         "work_mem": "64MB",
         "maintenance_work_mem": "256MB",
         "max_wal_size": "4GB",
-        # Segments are used again; a new one is first written full of zeros, while commits wait.
-        "min_wal_size": "1GB",
+        # Segments are not used again: they would keep what they had, of people who are forgotten
+        # too, until they are full. A new one is first written full of zeros.
+        "wal_recycle": "off",
         # A large COPY's log is on disk while it still runs: its commit took 15 ms, and takes 2.
         "wal_writer_delay": "10ms",
         "checkpoint_timeout": "15min",

@@ -15,6 +15,13 @@ def topic_of(table: str) -> str:
     return "airline.transaction" if table == "transaction" else f"airline.public.{table}"
 
 
+def first_offset(settings: Settings, table: str) -> int:
+    """Where a topic's log begins."""
+    with closing(KafkaConsumer(**access.client(settings), group_id=None)) as consumer:
+        partition = TopicPartition(topic_of(table), 0)
+        return consumer.beginning_offsets([partition])[partition]
+
+
 def topic_offsets(settings: Settings, table: str) -> set[int]:
     """Offsets of the committed events and tombstones in a topic, read anew from its start.
 
@@ -32,7 +39,7 @@ def topic_offsets(settings: Settings, table: str) -> set[int]:
     ) as consumer:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
-        consumer.seek(partition, 0)
+        consumer.seek(partition, consumer.beginning_offsets([partition])[partition])
         end = consumer.end_offsets([partition])[partition]
         offsets: set[int] = set()
         while consumer.position(partition) < end:

@@ -21,7 +21,7 @@ from infra.dbt import runner
 from infra.postgres import roles
 from infra.settings import ROOT, Settings
 from infra.warehouse.service import Warehouse
-from tests.support.topics import topic_of, topic_offsets
+from tests.support.topics import first_offset, topic_of, topic_offsets
 
 REBUILT = "airline_rebuilt"
 STAGED = catalogue.landed()
@@ -122,6 +122,9 @@ def compare_topics(stack, proof: Proof) -> None:
             first = max((offset for offset in there if offset < first), default=-1) + 1
             there -= set(range(first, after))
             landed -= set(range(first, after))
+        # Somebody was forgotten: Kafka's log begins later, and raw is the history.
+        begins = first_offset(stack.settings, table)
+        landed = {offset for offset in landed if offset >= begins}
         missing = there - landed - discarded
         proof.lost += len(missing)
         if missing:
