@@ -22,7 +22,7 @@ FLOORS = (
     ("audit",),
     ("airflow", "superset", "metrics"),
     ("parts",),
-    ("repair", "evolve", "lineage", "alerts"),
+    ("repair", "evolve", "lineage", "alerts", "subject"),
     ("health", "supply", "testing"),
     ("cli",),
 )
