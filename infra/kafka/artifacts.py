@@ -38,8 +38,13 @@ ATTEMPTS = 4
 
 def _folder(settings: Settings) -> Path:
     # Each lock has its own folder, so that a running stack keeps its jars when the lock changes.
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    return settings.cache / f"kafka-{digest}"
+    name = f"kafka-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    shared, own = settings.cache / name, settings.home / "cache" / name
+    if (shared / "complete").exists():
+        return shared
+    # A cache can be another account's (root's, of a version before): what it lacks is kept here.
+    nearest = next(folder for folder in (shared, *shared.parents) if folder.exists())
+    return shared if os.access(nearest, os.W_OK) else own
 
 
 def class_path(settings: Settings) -> str:
@@ -61,6 +66,8 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda line: None) ->
     folder = _folder(settings)
     if (folder / "complete").exists():
         return False
+    if not folder.is_relative_to(settings.cache):
+        say(f"{settings.cache} is another account's to write: what it lacks is kept in {folder}")
     lock = tomllib.loads(LOCK.read_text())
     jars = runtime.make_folder(settings, folder / "jars")
     runtime.make_folder(settings, folder / "plugins")

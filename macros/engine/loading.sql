@@ -55,12 +55,12 @@
 {% macro default__replace_slices(relation, slice, row_key, columns, computed) %}{{ engine_lacks('replace_slices') }}{% endmacro %}
 
 
-{% macro make_function_of_moment(function, query) -%}
-    {{ adapter.dispatch('make_function_of_moment', 'airline')(function, query) }}
+{% macro make_function_of_moment(function, columns, query) -%}
+    {{ adapter.dispatch('make_function_of_moment', 'airline')(function, columns, query) }}
 {%- endmacro %}
 
 
-{% macro default__make_function_of_moment(function, query) %}{{ engine_lacks('make_function_of_moment') }}{% endmacro %}
+{% macro default__make_function_of_moment(function, columns, query) %}{{ engine_lacks('make_function_of_moment') }}{% endmacro %}
 
 
 {% macro function_rows(function, moment, name) -%}

@@ -28,7 +28,9 @@
         {%- set body.sql = body.sql | replace(input.relation_name, then) -%}
     {%- endfor -%}
     {%- set function = as_of_function_name(model) -%}
-    {{ make_function_of_moment(function, body.sql) }}
+    {#- As they stand there: one that was added to a table is the last, wherever the model has it. -#}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='quoted') | join(', ') -%}
+    {{ make_function_of_moment(function, columns, body.sql) }}
 {%- endif -%}
 {% endmacro %}
 

@@ -146,6 +146,23 @@ def test_rows_that_changed_replace_those_that_are_there(warehouse, someone):
     assert versions < set(warehouse.rows(kept)), "rows that are as they were are written again"
 
 
+def test_a_column_that_a_table_got_later_is_known_of_the_past(warehouse):
+    """A migration adds a column where it can, as the last one, and the model has it elsewhere: the
+    table's function of a moment could not be made.
+    """
+    rows, moment = contents(warehouse), "presentation.booking_curve_as_of(now())"
+    past = sorted(warehouse.rows(f"select flight_id, flight_no, seats_sold from {moment}"))
+    warehouse.rows(
+        "alter table presentation.booking_curve add later text;"
+        "update presentation.booking_curve set later = flight_no;"
+        "alter table presentation.booking_curve drop flight_no cascade;"
+        "alter table presentation.booking_curve rename later to flight_no"
+    )
+    build(warehouse)
+    assert contents(warehouse) == rows
+    assert past == sorted(warehouse.rows(f"select flight_id, flight_no, seats_sold from {moment}"))
+
+
 def test_who_reads_holds_up_neither_a_build_nor_other_readers(warehouse):
     """An open transaction that has read a mart would hold up a build without end, and all readers
     that come after.

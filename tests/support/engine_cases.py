@@ -339,9 +339,9 @@ CASES = [
         (
             "create schema if not exists dwh_marts",
             "create table {{ this }} (n integer, at timestamptz)",
-            "{{ make_function_of_moment('dwh_marts.tried_as_of', 'select 7, $1') }}",
-            # again, in place
-            "{{ make_function_of_moment('dwh_marts.tried_as_of', 'select 8, $1') }}",
+            "{{ make_function_of_moment('dwh_marts.tried_as_of', 'n, at', 'select 7 as n, $1 as at') }}",
+            # again, in place, in an order of its own
+            "{{ make_function_of_moment('dwh_marts.tried_as_of', 'n, at', 'select $1 as at, 8 as n') }}",
             f"select n, case when at = {_moment(_NOON)} then 'then' end"
             f" from dwh_marts.tried_as_of({_moment(_NOON)})",
         ),

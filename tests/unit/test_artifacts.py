@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 import threading
 import time
@@ -62,3 +63,28 @@ def test_stacks_that_share_an_empty_cache_fetch_once(fetched, tmp_path):
     assert sorted(done) == [False, False, False, True]
     assert sorted(fetched) == ["org/broker-1.jar", "org/plugin-1.tar.gz"]
     assert (artifacts.plugin_path(settings) / "plugin" / "a.jar").read_text() == "plugin"
+
+
+def test_what_anothers_cache_lacks_is_kept_in_the_stacks_folder(fetched, tmp_path, monkeypatch):
+    """A cache that root filled for a version before: `up` ended with a traceback."""
+    cache = tmp_path / "cache"
+    settings = replace(Settings.from_environment(), cache=cache, home=tmp_path / "home")
+    lines: list[str] = []
+    cache.mkdir()
+    # The tests' account may write everywhere (infra/testing/as_root.py).
+    monkeypatch.setattr(os, "access", lambda folder, _: Path(folder) != cache)
+    assert artifacts.fetch(settings, lines.append)
+    assert not artifacts.fetch(settings)
+    assert str(cache) in lines[0]
+    assert artifacts.plugin_path(settings).is_relative_to(settings.home)
+    assert (artifacts.plugin_path(settings) / "plugin" / "a.jar").exists()
+
+
+def test_a_full_cache_of_anothers_is_read(fetched, tmp_path, monkeypatch):
+    settings = replace(
+        Settings.from_environment(), cache=tmp_path / "cache", home=tmp_path / "home"
+    )
+    assert artifacts.fetch(settings)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert not artifacts.fetch(settings)
+    assert artifacts.plugin_path(settings).is_relative_to(settings.cache)

@@ -1,5 +1,5 @@
 {#- A function from a moment to rows of the model just built. See macros/engine/README.md. -#}
-{% macro postgres__make_function_of_moment(function, query) %}
+{% macro postgres__make_function_of_moment(function, columns, query) %}
 -- Replaced in place, so that dependent objects stay; dropped only if its row type is another one.
 do $drop_of_another_type$
 begin
@@ -22,7 +22,10 @@ security definer
 set search_path = ''
 {%- endif %}
 as $as_of$
+select {{ columns }}
+from (
 {{ query }}
+) as known
 $as_of$;
 comment on function {{ function }}(timestamptz) is
 '{{ model.name }} as it was known at a moment: made by dbt from the same SQL, over what the vault had by then.';
