@@ -1,11 +1,13 @@
 """What the warehouse and Kafka hold of a person.
 
-Places are not listed here: each table of the warehouse is asked that has one of the person's keys
-as a column, or that keeps whole events. So a new mart, or a table somebody made, is asked as well.
+The person's tokens are in the book, and everything else has these. Places are not listed here:
+each table of the warehouse is asked that has a marked column of the source, or a key that is one
+person's. So a new mart, or a table somebody made, is asked as well.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,84 +17,113 @@ from psycopg2 import sql
 
 import catalogue
 from infra.kafka.broker import Log
+from infra.subject import letters
+from infra.subject.spelling import Spelled
+from ingest.book import Book
 
 # What says of a row since when it is held, the first that a table has.
 SINCE = ("landed_at", "load_date", "dbt_valid_from", "updated_at")
-# Tables that keep events, not rows: no column of theirs is a key of a person.
-DEAD_LETTER = "dead_letter"
 
+# Keys that are one person's. A ticket is not: it may be given to another.
 PERSON = "select passenger_hash_key from dwh_detailed.hub_passengers where passenger_id = %s"
-# Each ticket that was ever the person's, also where another's stands on it now.
-TICKETS = """
+# When the person was on a ticket, for whatever is known of the ticket by its hash key.
+SPANS = """
+with spans as (
+    select ticket_hash_key, ticket_booking_hash_key, since, until
+    from (
+        select
+            ticket_hash_key,
+            ticket_booking_hash_key,
+            load_date as since,
+            lead(load_date, 1, 'infinity') over (
+                partition by ticket_hash_key order by load_date
+            ) as until
+        from dwh_detailed.sat_ticket_details
+        where ticket_hash_key in (
+            select ticket_hash_key from dwh_detailed.link_ticket_booking
+            where passenger_hash_key = any(%(persons)s)
+        )
+    ) as each_version
+    where ticket_booking_hash_key in (
+        select ticket_booking_hash_key from dwh_detailed.link_ticket_booking
+        where passenger_hash_key = any(%(persons)s)
+    )
+)
+"""
+TICKETS = (
+    SPANS
+    + """
 select
-    hub.ticket_no,
+    ticket.ticket_no,
     booking.book_ref,
-    min(details.load_date),
-    (array_agg(details.ticket_booking_hash_key = link.ticket_booking_hash_key
-        order by details.load_date desc))[1]
+    min(spans.since),
+    bool_or(spans.until = 'infinity')
     and not coalesce((
         select status.is_deleted from dwh_detailed.sat_ticket_status as status
-        where status.ticket_hash_key = hub.ticket_hash_key
+        where status.ticket_hash_key = link.ticket_hash_key
         order by status.load_date desc limit 1
     ), false),
-    hub.ticket_hash_key,
     link.ticket_booking_hash_key
-from dwh_detailed.link_ticket_booking as link
-inner join dwh_detailed.hub_tickets as hub on hub.ticket_hash_key = link.ticket_hash_key
+from spans
+inner join dwh_detailed.link_ticket_booking as link
+    on link.ticket_booking_hash_key = spans.ticket_booking_hash_key
+inner join dwh_detailed.hub_tickets as ticket on ticket.ticket_hash_key = link.ticket_hash_key
 inner join dwh_detailed.hub_bookings as booking on booking.booking_hash_key = link.booking_hash_key
-inner join dwh_detailed.sat_ticket_details as details
-    on details.ticket_hash_key = hub.ticket_hash_key
-where link.passenger_hash_key = any(%s)
-group by hub.ticket_no, booking.book_ref, hub.ticket_hash_key, link.ticket_booking_hash_key
+group by ticket.ticket_no, booking.book_ref, link.ticket_hash_key, link.ticket_booking_hash_key
 order by 3, 1, 2
 """
-# The versions of a ticket that were loaded while the person was on it.
-DETAILS = """
-with spans as (
-    select
-        ticket_hash_key,
-        ticket_booking_hash_key,
-        load_date as since,
-        lead(load_date, 1, 'infinity') over (
-            partition by ticket_hash_key order by load_date
-        ) as until
-    from dwh_detailed.sat_ticket_details
-    where ticket_hash_key = any(%s)
 )
-
-select ticket.ticket_no, person.passenger_name, person.contact_data, person.load_date
+# Of each span the version that stood when the person came, and those after it.
+DETAILS = (
+    SPANS
+    + """
+select ticket.ticket_no, person.passenger_name, person.contact_data #>> '{}', person.load_date
 from spans
 inner join dwh_detailed.sat_passenger_details as person
     on person.ticket_hash_key = spans.ticket_hash_key
-    and person.load_date < spans.until
-    -- the version that stood when the person came, and those after it
-    and person.load_date >= coalesce((
-        select max(before.load_date) from dwh_detailed.sat_passenger_details as before
-        where before.ticket_hash_key = spans.ticket_hash_key and before.load_date <= spans.since
-    ), spans.since)
+    and person.load_date >= spans.since and person.load_date < spans.until
 inner join dwh_detailed.hub_tickets as ticket on ticket.ticket_hash_key = spans.ticket_hash_key
-where spans.ticket_booking_hash_key = any(%s)
 order by person.load_date, ticket.ticket_no
 """
-SEGMENTS = """
-select link.ticket_flight_hash_key, hub.ticket_no, flight.flight_id, details.fare_conditions,
-    details.amount, details.load_date
-from dwh_detailed.link_ticket_flight as link
-inner join dwh_detailed.hub_tickets as hub on hub.ticket_hash_key = link.ticket_hash_key
+)
+FLIGHTS = (
+    SPANS
+    + """
+select ticket.ticket_no, flight.flight_id, details.fare_conditions, details.amount,
+    greatest(details.load_date, min(spans.since))
+from spans
+inner join dwh_detailed.link_ticket_flight as link
+    on link.ticket_hash_key = spans.ticket_hash_key
+inner join dwh_detailed.hub_tickets as ticket on ticket.ticket_hash_key = link.ticket_hash_key
 inner join dwh_detailed.hub_flights as flight on flight.flight_hash_key = link.flight_hash_key
-inner join dwh_detailed.sat_ticket_flight_details as details
+inner join (
+    select
+        ticket_flight_hash_key, fare_conditions, amount, load_date,
+        lead(load_date, 1, 'infinity') over (
+            partition by ticket_flight_hash_key order by load_date
+        ) as until
+    from dwh_detailed.sat_ticket_flight_details
+    where ticket_flight_hash_key in (
+        select ticket_flight_hash_key from dwh_detailed.link_ticket_flight
+        where ticket_hash_key in (select ticket_hash_key from spans)
+    )
+) as details
     on details.ticket_flight_hash_key = link.ticket_flight_hash_key
-where link.ticket_hash_key = any(%s)
-order by details.load_date, hub.ticket_no, flight.flight_id
+    and details.load_date < spans.until and details.until > spans.since
+group by ticket.ticket_no, flight.flight_id, details.fare_conditions, details.amount,
+    details.load_date
+order by 5, ticket.ticket_no, flight.flight_id
 """
+)
 TABLES = """
-select space.nspname, relation.relname, array_agg(attribute.attname::text)
+select space.nspname, relation.relname,
+    jsonb_object_agg(attribute.attname, format_type(attribute.atttypid, null))
 from pg_class as relation
 inner join pg_namespace as space on space.oid = relation.relnamespace
 inner join pg_attribute as attribute
     on attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
 where relation.relkind in ('r', 'm')
-    and space.nspname not in ('pg_catalog', 'information_schema')
+    and space.nspname not in ('pg_catalog', 'information_schema', 'staging', 'staging_pii')
     and space.nspname !~ '^pg_'
     and has_schema_privilege(space.oid, 'usage')
     and has_table_privilege(relation.oid, 'select')
@@ -119,60 +150,79 @@ class Held:
     tickets: list[dict[str, Any]] = field(default_factory=list)
     flights: list[dict[str, Any]] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    # When the person was forgotten last: what is left of the rows says nothing of whom.
+    forgotten_at: datetime | None = None
     # What could not be looked at, in sentences.
     not_seen: list[str] = field(default_factory=list)
 
 
-def held(cursor: Any, document: str, logs: Iterable[Log] | None) -> Held:
-    """What is held of the person with this document number. `logs`: Kafka's partitions, None where
-    it does not answer. The role must be allowed to read raw, vault and marts.
+def held(
+    landing: Any, cursor: Any, book: Book, kind: str, document: str, logs: Iterable[Log] | None
+) -> Held:
+    """What is held of the person with this document, a value of the column `kind`.
+
+    `landing` asks as the ingester's role, which has the book and the dead letters; `cursor` as one
+    that may read raw, vault and marts. `logs`: Kafka's partitions, None where it does not answer.
     """
     found = Held()
     # The columns of dbt's snapshots have no zone, and are in UTC.
     cursor.execute("set local timezone to 'UTC'")
-    keys: dict[str, list[Any]] = {"passenger_id": [document]}
-    if _is_there(cursor, "dwh_detailed.hub_passengers"):
-        keys |= _from_vault(cursor, document, found)
+    landing.execute("set local timezone to 'UTC'")
+    lookup = book.lookup(kind, document)
+    landing.execute(
+        "select person from staging_pii.identity where lookup = decode(%s, 'hex')", (lookup,)
+    )
+    person = landing.fetchone()
+    if person is None:
+        landing.execute(
+            "select max(act.begun_at) from staging_pii.forgotten left join staging_pii.act"
+            " using (person) where lookup = decode(%s, 'hex')",
+            (lookup,),
+        )
+        [found.forgotten_at] = landing.fetchone()
     else:
-        found.not_seen.append("the vault is not built: './airline dbt build' makes it")
-    cursor.execute(TABLES)
-    events: dict[str, list[tuple[int, int]]] = {}
-    landed = set(catalogue.landed())
-    for schema, table, columns in cursor.fetchall():
-        relation, since = sql.Identifier(schema, table), _since(columns)
-        if schema == "staging" and table in landed:
-            place = _raw(cursor, table, document, keys, events)
-        elif (schema, table) == ("staging", DEAD_LETTER):
-            place = _where(cursor, relation, since, *_in_bytes(document, keys))
+        landing.execute(
+            "select token, value from staging_pii.identity where person = %s", (person[0],)
+        )
+        values = dict(landing.fetchall())
+        found.places.append(Place("warehouse: staging_pii.identity", len(values), None, None))
+        keys: dict[str, list[Any]] = {}
+        if _is_there(cursor, "dwh_detailed.hub_passengers"):
+            keys = _from_vault(cursor, person[0], values, found)
         else:
-            place = _keyed(cursor, relation, since, columns, keys)
-        count, first, last = place
-        if count:
-            found.places.append(Place(f"warehouse: {schema}.{table}", count, first, last))
-    _in_kafka(found, events, logs)
+            found.not_seen.append("the vault is not built: './airline dbt build' makes it")
+        events = _in_raw(cursor, list(values), found)
+        _in_tables(cursor, list(values), keys, found)
+        _in_kafka(found, events, logs)
+    _in_letters(landing, [document], found)
+    if logs is None:
+        found.not_seen.append("Kafka does not answer, and has what landed as well")
     return found
 
 
-def _from_vault(cursor: Any, document: str, found: Held) -> dict[str, list[Any]]:
+def _from_vault(
+    cursor: Any, person: str, values: dict[str, str], found: Held
+) -> dict[str, list[Any]]:
     """Fills in details, tickets and flights. Returns column -> the person's keys in it."""
-    cursor.execute(PERSON, (document,))
+    cursor.execute(PERSON, (person,))
     persons = [key for (key,) in cursor.fetchall()]
-    cursor.execute(TICKETS, (persons,))
-    tickets, bookings = [], []
-    for ticket_no, book_ref, since, is_theirs, ticket, booking in cursor.fetchall():
+    asked = {"persons": persons}
+    cursor.execute(TICKETS, asked)
+    bookings = []
+    for ticket_no, book_ref, since, is_theirs, booking in cursor.fetchall():
         found.tickets.append(
             {"ticket_no": ticket_no, "book_ref": book_ref, "since": since, "is_now": is_theirs}
         )
-        tickets.append(ticket)
         bookings.append(booking)
-    cursor.execute(DETAILS, (tickets, bookings))
+    cursor.execute(DETAILS, asked)
     for ticket_no, name, contact, since in cursor.fetchall():
+        if told := values.get(contact):
+            told = json.loads(told)
         found.details.append(
-            {"ticket_no": ticket_no, "name": name, "contact": contact, "since": since}
+            {"ticket_no": ticket_no, "name": values.get(name), "contact": told, "since": since}
         )
-    cursor.execute(SEGMENTS, (tickets,))
-    segments = []
-    for segment, ticket_no, flight_id, fare, amount, since in cursor.fetchall():
+    cursor.execute(FLIGHTS, asked)
+    for ticket_no, flight_id, fare, amount, since in cursor.fetchall():
         found.flights.append(
             {
                 "ticket_no": ticket_no,
@@ -182,85 +232,90 @@ def _from_vault(cursor: Any, document: str, found: Held) -> dict[str, list[Any]]
                 "since": since,
             }
         )
-        segments.append(segment)
-    return {
-        "passenger_hash_key": persons,
-        "ticket_no": [each["ticket_no"] for each in found.tickets],
-        "ticket_hash_key": tickets,
-        "ticket_booking_hash_key": bookings,
-        "ticket_flight_hash_key": segments,
-    }
+    return {"passenger_hash_key": persons, "ticket_booking_hash_key": bookings}
 
 
-def _keyed(
-    cursor: Any, relation: sql.Composable, since: str | None, columns: list[str], keys: dict
-) -> tuple[int, Any, Any]:
-    """Rows with one of the person's keys in a column of its name."""
-    asked = [name for name in keys if name in columns and keys[name]]
-    if not asked:
-        return 0, None, None
-    condition = sql.SQL(" or ").join(
-        sql.SQL("{} = any(%s)").format(sql.Identifier(name)) for name in asked
-    )
-    return _where(cursor, relation, since, condition, [keys[name] for name in asked])
+def _in_tables(cursor: Any, tokens: list[str], keys: dict[str, list[Any]], found: Held) -> None:
+    """Each table with a column of a marked name, or of one of the `keys`."""
+    marked = {name for table in catalogue.tables().values() for name in table.personal}
+    cursor.execute(TABLES)
+    for schema, table, columns in cursor.fetchall():
+        conditions, asked = [], []
+        for name, kind in columns.items():
+            column = sql.Identifier(name)
+            if name in marked and kind in ("text", "character varying"):
+                conditions.append(sql.SQL("{} = any(%s)").format(column))
+                asked.append(tokens)
+            elif name in marked and kind == "jsonb":
+                conditions.append(sql.SQL("{} #>> '{{}}' = any(%s)").format(column))
+                asked.append(tokens)
+            elif keys.get(name) and kind == "bytea":
+                conditions.append(sql.SQL("{} = any(%s)").format(column))
+                asked.append(keys[name])
+        if not conditions:
+            continue
+        since = next((name for name in SINCE if name in columns), None)
+        cursor.execute(
+            sql.SQL(
+                "select count(*), min({0}::timestamptz), max({0}::timestamptz) from {1} where {2}"
+            ).format(
+                sql.Identifier(since) if since else sql.SQL("null"),
+                sql.Identifier(schema, table),
+                sql.SQL(" or ").join(conditions),
+            ),
+            asked,
+        )
+        count, first, last = cursor.fetchone()
+        if count:
+            found.places.append(Place(f"warehouse: {schema}.{table}", count, first, last))
 
 
-def _in_bytes(document: str, keys: dict) -> tuple[sql.Composable, list[Any]]:
-    """Events that are no JSON: the document, or a ticket's number, anywhere in them."""
-    needles = [document.encode(), *(each.encode() for each in keys.get("ticket_no", []))]
-    condition = sql.SQL(
-        "exists (select from unnest(%s::bytea[]) as needle where position(needle in key) > 0"
-        " or position(needle in value) > 0)"
-    )
-    return condition, [needles]
-
-
-def _where(
-    cursor: Any, relation: Any, since: str | None, condition: Any, values: list[Any]
-) -> tuple[int, Any, Any]:
-    moment = sql.Identifier(since) if since else sql.SQL("null")
-    cursor.execute(
-        sql.SQL(
-            "select count(*), min({0}::timestamptz), max({0}::timestamptz) from {1} where {2}"
-        ).format(moment, relation, condition),
-        values,
-    )
-    return cursor.fetchone()
-
-
-def _raw(cursor: Any, table: str, document: str, keys: dict, events: dict) -> tuple[int, Any, Any]:
-    """Events that name the document anywhere, or that are of one of the person's rows. Raw has no
-    index on either: it is read as a whole.
+def _in_raw(cursor: Any, tokens: list[str], found: Held) -> dict[str, list[tuple[int, int]]]:
+    """Table -> (partition, offset) of its events with a token of the person. Of raw the tables with
+    persons are read, each as a whole: it has no index on what events say.
     """
-    known = catalogue.tables().get(table)
-    asked = [name for name in (known.key if known else ()) if keys.get(name)]
-    conditions = [
-        sql.SQL("jsonb_path_exists(value, '$.** ? (@ == $id)', jsonb_build_object('id', %s::text))")
-    ]
-    values: list[Any] = [document]
-    for name in asked:
-        conditions.append(sql.SQL("key ->> {} = any(%s)").format(sql.Literal(name)))
-        values.append(keys[name])
-    cursor.execute(
-        sql.SQL("select kafka_partition, kafka_offset, landed_at from {} where {}").format(
-            sql.Identifier("staging", table), sql.SQL(" or ").join(conditions)
-        ),
-        values,
+    events: dict[str, list[tuple[int, int]]] = {}
+    for table in catalogue.tables().values():
+        if not table.personal or not _is_there(cursor, f"staging.{table.name}"):
+            continue
+        members = [
+            sql.SQL("trim('\"' from value -> {} ->> {}) = any(%s)").format(
+                sql.Literal(image), sql.Literal(column)
+            )
+            for image in ("before", "after")
+            for column in table.personal
+        ]
+        cursor.execute(
+            sql.SQL("select kafka_partition, kafka_offset, landed_at from {} where {}").format(
+                sql.Identifier("staging", table.name), sql.SQL(" or ").join(members)
+            ),
+            [tokens] * len(members),
+        )
+        rows = cursor.fetchall()
+        events[table.name] = [(partition, offset) for partition, offset, _ in rows]
+        if rows:
+            moments = [moment for *_, moment in rows]
+            place = f"warehouse: staging.{table.name}"
+            found.places.append(Place(place, len(rows), min(moments), max(moments)))
+    return events
+
+
+def _in_letters(landing: Any, texts: Iterable[str], found: Held) -> None:
+    """Dead letters that name the document: they are bytes of any shape."""
+    spelled = Spelled(texts)
+    count = sum(
+        any(spelled.search(each) for each in contents if each is not None)
+        for _, *contents in letters.letters(landing)
     )
-    rows = cursor.fetchall()
-    events[table] = [(partition, offset) for partition, offset, _ in rows]
-    moments = [moment for *_, moment in rows]
-    return len(rows), min(moments, default=None), max(moments, default=None)
+    if count:
+        found.places.append(Place(f"warehouse: {letters.PLACE}", count, None, None))
 
 
 def _in_kafka(
     found: Held, events: dict[str, list[tuple[int, int]]], logs: Iterable[Log] | None
 ) -> None:
-    """The same events are in Kafka as long as its log goes back to them."""
-    if logs is None:
-        found.not_seen.append("Kafka does not answer, and has what landed as well")
-        return
-    first = {(log.topic, log.partition): log.first for log in logs}
+    """The same events are in Kafka, in the clear, as long as its log goes back to them."""
+    first = {(log.topic, log.partition): log.first for log in logs or ()}
     for table, offsets in events.items():
         topic = catalogue.topic(table)
         there = sum(
@@ -270,10 +325,6 @@ def _in_kafka(
         )
         if there:
             found.places.append(Place(f"Kafka: {topic}", there, None, None))
-
-
-def _since(columns: list[str]) -> str | None:
-    return next((name for name in SINCE if name in columns), None)
 
 
 def _is_there(cursor: Any, table: str) -> bool:

@@ -32,7 +32,7 @@ _shtab_airline_commands() {
     sbom:'What the product is made of (CycloneDX), and known vulnerabilities of it.'
     simulate:'Live booking traffic against the primary: bookings, check-ins, delays, cancellations, until Ctrl-C unless told otherwise.'
     status:'One screen on every service; exit 1 if anything is unhealthy.'
-    subject:'What the platform holds of one person. ID is the document number (passenger_id), as the booking system writes it; - reads it from standard input.'
+    subject:'What the platform holds of one person, and forgetting it. ID is the document number (passenger_id), as the booking system writes it; - reads it from standard input.'
     superset:'Dashboards: files into Superset, or what was changed there into files.'
     test:'Lint and test, on ports and a folder of its own; more goes to pytest.'
     topics:'Kafka'"'"'s topics: offsets, how far the warehouse has landed them, sizes.'
@@ -66,6 +66,8 @@ _shtab_airline_dead_letters_commands() {
 
 _shtab_airline_subject_commands() {
   local _commands=(
+    forget:'Forget a person everywhere but in the booking system; figures stay.'
+    resume:'Go on with what was begun of forgetting somebody.'
     show:'All that is held of a person, from where and since when; it prints personal data.'
   )
   _describe 'airline subject commands' _commands
@@ -355,6 +357,23 @@ _shtab_airline_subject_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_airline_subject_defaults_added=0
 
+_shtab_airline_subject_forget_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--reason[why, for the act\: a number of the request\; nothing of the person]:TEXT:"
+  "--yes[do not ask]"
+  ":document number, or -:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_forget_defaults_added=0
+
+_shtab_airline_subject_resume_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_resume_defaults_added=0
+
 _shtab_airline_subject_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[for programs]"
@@ -540,6 +559,8 @@ _shtab_airline_subject() {
       (( CURRENT += 1 ))
       curcontext="${curcontext%:*:*}:_shtab_airline_subject-$line[1]:"
       case $line[1] in
+        forget) _arguments -C -s $_shtab_airline_subject_forget_options ;;
+        resume) _arguments -C -s $_shtab_airline_subject_resume_options ;;
         show) _arguments -C -s $_shtab_airline_subject_show_options ;;
       esac
   esac
