@@ -499,6 +499,7 @@ def test_persons_are_compared_by_the_book_and_the_forgotten_by_landings_rule(pai
     a ticket that is somebody else's in the vault is passed by.
     """
     book, key = Book("a key"), "a key"
+    pair.load()
     pair.run(pair.vault, "create schema staging_pii")
     with closing(psycopg2.connect(pair.vault)) as connection, connection:
         schema.create_book(connection.cursor())
