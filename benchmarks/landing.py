@@ -56,6 +56,10 @@ SINK = (
 PATIENCE = 180
 
 BARE, ONE, TWO = "bare consuming", "ingester, 1 process", "ingester, 2 processes"
+# Events of tickets: with tokens for what identifies a person, and the same bytes as they are.
+TOKENS, AS_THEY_ARE = "tickets, persons as tokens", "tickets, as they are"
+TICKETS = {TOKENS: ("persons", "tickets"), AS_THEY_ARE: ("plain", "boarding_passes")}
+TICKETS_A_PERSON = 4
 ROW, COPY = "row at a time, commit a poll", "bare COPY, no Kafka"
 SINK_NAME, REPLICATION = "Debezium JDBC sink", "logical replication"
 
@@ -79,6 +83,25 @@ def event(n: int) -> tuple[bytes, bytes]:
         "fare_conditions": "Economy",
         "amount": "12345.00",
     }
+    return _event(n, TABLE, row, ("ticket_no", "flight_id"))
+
+
+def ticket(n: int) -> tuple[bytes, bytes]:
+    """The same of tickets."""
+    person = n // TICKETS_A_PERSON
+    row = {
+        "ticket_no": f"{n:013d}",
+        "book_ref": f"{n // 2:06X}",
+        "passenger_id": f"{person % 10_000:04d} {person:06d}",
+        "passenger_name": f"PASSENGER NUMBER{person}",
+        "contact_data": json.dumps(
+            {"email": f"p{person}@example.org", "phone": f"+7{person:010d}"}
+        ),
+    }
+    return _event(n, "tickets", row, ("ticket_no",))
+
+
+def _event(n: int, table: str, row: dict, columns: tuple[str, ...]) -> tuple[bytes, bytes]:
     lsn, ms = 24_023_128 + n * 8, 1_764_000_000_000 + n
     source = {
         "version": "3.7.0.Final",
@@ -91,7 +114,7 @@ def event(n: int) -> tuple[bytes, bytes]:
         "ts_us": ms * 1000,
         "ts_ns": ms * 1_000_000,
         "schema": "public",
-        "table": TABLE,
+        "table": table,
         "txId": n // 7,
         "lsn": lsn,
         "xmin": None,
@@ -108,7 +131,7 @@ def event(n: int) -> tuple[bytes, bytes]:
         "ts_us": ms * 1000,
         "ts_ns": ms * 1_000_000,
     }
-    key = {"ticket_no": row["ticket_no"], "flight_id": row["flight_id"]}
+    key = {column: row[column] for column in columns}
     return tuple(json.dumps(part, separators=(",", ":")).encode() for part in (key, value))
 
 
@@ -134,13 +157,14 @@ class Bench:
         self._connection = cleanup.enter_context(closing(psycopg2.connect(self.dsn)))
         self._connection.autocommit = True
         self.sql(f"create role {ROLE} login password '{ROLE}'")
-        self.event_bytes = self._fill()
+        self.event_bytes = self._fill(TOPIC, event)
+        self._filled = {TOPIC}
 
-    def _fill(self) -> float:
-        """Fills the topic; mean bytes of an event."""
+    def _fill(self, topic: str, event: Callable[[int], tuple[bytes, bytes]]) -> float:
+        """Fills a topic; mean bytes of an event."""
         with closing(KafkaAdminClient(**self.kafka.client)) as admin:
-            admin.create_topics([NewTopic(TOPIC, len(PARTITIONS), 1)])
-            admin.wait_for_topics([TOPIC])
+            admin.create_topics([NewTopic(topic, len(PARTITIONS), 1)])
+            admin.wait_for_topics([topic])
         producer = KafkaProducer(
             **self.kafka.client,
             acks=1,
@@ -152,7 +176,7 @@ class Bench:
             for n in range(self.events):
                 key, value = event(n)
                 size += len(key) + len(value)
-                producer.send(TOPIC, key=key, value=value, partition=n % len(PARTITIONS))
+                producer.send(topic, key=key, value=value, partition=n % len(PARTITIONS))
                 if time.monotonic() - said > 10:
                     said = time.monotonic()
                     report.say(f"  {n:,} events written to the topic")
@@ -191,11 +215,20 @@ class Bench:
             seconds = time.perf_counter() - begun
             return Run(got / seconds, (time.process_time() - cpu) / got * 1e6)
 
-    def ingesters(self, count: int) -> Run:
+    def tickets(self, prefix: str, table: str) -> Run:
+        """One ingester that lands change events of tickets as those of `table`."""
+        topic = f"{prefix}.public.{table}"
+        if topic not in self._filled:
+            self._filled.add(topic)
+            self._fill(topic, ticket)
+        return self.ingesters(1, prefix, table)
+
+    def ingesters(self, count: int, prefix: str = PREFIX, table: str = TABLE) -> Run:
         """`python -m ingest`, from the assignment of partitions to the last event's commit."""
         self._runs += 1
-        self.sql("drop schema if exists staging cascade")
-        self.sql(f"create schema staging authorization {ROLE}")
+        for schema in ("staging", "staging_pii"):
+            self.sql(f"drop schema if exists {schema} cascade")
+            self.sql(f"create schema {schema} authorization {ROLE}")
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AIRLINE_")
         } | {
@@ -207,6 +240,7 @@ class Bench:
             "AIRLINE_DWH_DB": "bench",
             "AIRLINE_INGEST_USER": ROLE,
             "AIRLINE_INGEST_PASSWORD": ROLE,
+            "AIRLINE_INGEST_IDENTITY_KEY": ROLE,
             "AIRLINE_INGEST_GROUP": f"bench-{self._runs}",
             "AIRLINE_INGEST_METRICS_PORT": "0",
         }
@@ -222,7 +256,7 @@ class Bench:
             for number in range(count):
                 log = self._folder / f"ingest-{self._runs}-{number}.log"
                 process = psutil.Popen(
-                    [sys.executable, "-m", "ingest", "--topic-prefix", PREFIX],
+                    [sys.executable, "-m", "ingest", "--topic-prefix", prefix],
                     env=environment,
                     stderr=running.enter_context(log.open("wb")),
                 )
@@ -235,7 +269,7 @@ class Bench:
             stored = "select coalesce(sum(next_offset), 0) from staging.ingest_offset"
             seconds = self._until(lambda: self.sql(stored)[0][0], begun)
             cpu = _cpu_seconds(processes) - cpu
-        [(landed,)] = self.sql(f"select count(*) from staging.{TABLE}")
+        [(landed,)] = self.sql(f"select count(*) from staging.{table}")
         assert landed == self.events, f"{landed} events landed of {self.events}"
         return Run(self.events / seconds, cpu / self.events * 1e6)
 
@@ -456,6 +490,8 @@ def contenders(bench: Bench) -> dict[str, Callable[[], Run]]:
         BARE: bench.bare_consuming,
         ONE: lambda: bench.ingesters(1),
         TWO: lambda: bench.ingesters(2),
+        TOKENS: lambda: bench.tickets(*TICKETS[TOKENS]),
+        AS_THEY_ARE: lambda: bench.tickets(*TICKETS[AS_THEY_ARE]),
         ROW: bench.row_at_a_time,
         COPY: bench.bare_copy,
         SINK_NAME: bench.jdbc_sink,
@@ -534,6 +570,9 @@ def main(arguments: list[str]) -> int:
         for name, rate in rates.items()
     ]
     report.table(("", "events/s", "to bare consuming", "Python, µs an event"), rows)
+    if TOKENS in rounds and AS_THEY_ARE in rounds:
+        ratio = ratios(rounds, AS_THEY_ARE)[TOKENS]
+        print(f"tickets land with tokens at {ratio:.2f} of the rate without")
     reached = targets(rounds, rates)
     for target, is_reached in reached.items():
         print(f"{'reached' if is_reached else 'MISSED '}  {target}")

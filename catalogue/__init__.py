@@ -31,8 +31,8 @@ class CatalogueError(ValueError):
 class Table:
     """A table of the source: its primary key, and column -> the type that the models give it.
 
-    `nullable`: columns that may be null at the source. `personal`: those that identify a person;
-    `not_personal`: those that look so, and do not.
+    `nullable`: columns that may be null at the source. `personal`: those that identify a person,
+    `person` being the one that says whose they are; `not_personal`: those that look so, and do not.
     `dropped`: columns that the variable dropped_columns names. `added`: column -> its satellite, of
     those that the source got later.
     """
@@ -42,6 +42,7 @@ class Table:
     modelled: dict[str, str]
     nullable: tuple[str, ...]
     personal: tuple[str, ...]
+    person: str | None
     not_personal: tuple[str, ...]
     dropped: frozenset[str]
     added: dict[str, str]
@@ -113,6 +114,7 @@ def _read(sources: tuple[Path, int], project: tuple[Path, int]) -> tuple[dict[st
                     meta["columns"],
                     tuple(meta.get("nullable") or ()),
                     tuple(meta.get("personal") or ()),
+                    meta.get("person"),
                     tuple(meta.get("not_personal") or ()),
                     frozenset(each for each in meta["columns"] if f"{name}.{each}" in dropped),
                     meta.get("added_columns") or {},

@@ -81,6 +81,9 @@ def prepare(config: configuration.Config, stopping: threading.Event) -> None:
             try:
                 with deadline(connection, config.answer_seconds):
                     schema.create(connection, tables)
+                    if not (config.init_only or config.set_position):
+                        with connection, connection.cursor() as cursor:
+                            config.book().check(cursor)
             finally:
                 connection.close()
             return

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import catalogue
+from ingest.book import Book, unsupported
+from ingest.faults import IngestError
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Config:
     dwh_user: str
     dwh_password: str | None = field(repr=False)
     kafka_password: str | None = field(repr=False)
+    identity_key: str | None = field(repr=False)
     topic_prefix: str
     group: str
     flush_rows: int
@@ -51,6 +54,21 @@ class Config:
     def topics(self) -> list[str]:
         """The topics that are landed: one a source table, and Debezium's transaction markers."""
         return catalogue.topics(self.topic_prefix)
+
+    def book(self) -> Book:
+        """The book of persons. IngestError without a key, and where the catalogue marks what cannot
+        be kept out of `staging`.
+        """
+        for table in catalogue.tables().values():
+            if table.personal and (why := unsupported(table)):
+                raise IngestError(f"{catalogue.SOURCES}: {table.name} {why}. Nothing was landed.")
+        if not self.identity_key:
+            raise IngestError(
+                "AIRLINE_INGEST_IDENTITY_KEY is not set: what identifies a person is landed as a"
+                " token, by this key. Set it to a secret text, and keep that: with another one"
+                " everybody would be somebody else."
+            )
+        return Book(self.identity_key)
 
     def is_due(self, rows: int, size: int, seconds: float) -> bool:
         """Whether a batch of that many rows and bytes, begun that long ago, is landed now."""
@@ -126,7 +144,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
         description="Lands Kafka change events in the warehouse's schema staging, each exactly "
         "once. Runs until SIGTERM or SIGINT; then lands the batch in hand and exits with 0.",
         epilog="The warehouse password comes from AIRLINE_INGEST_PASSWORD only, Kafka's from"
-        " AIRLINE_INGEST_KAFKA_PASSWORD."
+        " AIRLINE_INGEST_KAFKA_PASSWORD, the key of the book of persons from"
+        " AIRLINE_INGEST_IDENTITY_KEY (any text; the same one for as long as the warehouse lives)."
         " `python -m ingest dead-letters --help`: what to do with events that were refused.",
     )
 
@@ -248,5 +267,8 @@ def read(arguments: Sequence[str], env: Mapping[str, str] = os.environ) -> Confi
     if given["kafka_user"] and not kafka_password:
         parser.error(f"--kafka-user: set AIRLINE_INGEST_KAFKA_PASSWORD to {given['kafka_user']}'s")
     return Config(
-        dwh_password=env.get("AIRLINE_INGEST_PASSWORD"), kafka_password=kafka_password, **given
+        dwh_password=env.get("AIRLINE_INGEST_PASSWORD"),
+        kafka_password=kafka_password,
+        identity_key=env.get("AIRLINE_INGEST_IDENTITY_KEY"),
+        **given,
     )

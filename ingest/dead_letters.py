@@ -16,6 +16,7 @@ from datetime import datetime
 
 import psycopg2
 
+import catalogue
 from ingest import config as configuration
 from ingest import faults, poison
 from ingest.config import Config, table_of
@@ -168,14 +169,10 @@ def _replay(connection, options) -> int:
             letter.key = letter.key if key is None else key
             letter.value = letter.value if value is None else value
             cursor.execute("SAVEPOINT replay")
-            try:
-                poison.copy(cursor, table_of(letter.topic), [letter])
-            except psycopg2.Error as error:
-                if not faults.is_event_fault(error):
-                    raise
+            if error := _landed(cursor, letter):
                 cursor.execute("ROLLBACK TO SAVEPOINT replay")
                 refused += 1
-                _fail(f"{letter.name}: refused again: {faults.first_line(error)}")
+                _fail(f"{letter.name}: refused again: {error}")
                 continue
             _resolve(cursor, letter, "edited" if edited else "replayed")
         landed += 1
@@ -188,6 +185,27 @@ def _replay(connection, options) -> int:
             " value > FILE`, then `replay EVENT --value FILE`; or give it up: `discard EVENT`"
         )
     return 1 if refused else 0
+
+
+def _landed(cursor, letter: Letter) -> str:
+    """Lands it as the ingester would; why it cannot be, or ""."""
+    table = table_of(letter.topic)
+    landing: list = [letter]
+    marked = catalogue.tables().get(table)
+    try:
+        if marked is not None and marked.personal:
+            book = configuration.read([]).book()
+            book.check(cursor)
+            # One that was read back after it had landed has tokens.
+            landing, unfit = book.tokened(cursor, marked, landing, keep_tokens=True)
+            if unfit:
+                return unfit[0][1]
+        poison.copy(cursor, table, landing)
+    except psycopg2.Error as error:
+        if not faults.is_event_fault(error):
+            raise
+        return faults.first_line(error)
+    return ""
 
 
 def _discard(connection, options) -> int:

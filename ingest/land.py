@@ -16,6 +16,7 @@ import psycopg2
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+import catalogue
 from ingest import faults, poison
 from ingest.broker import Broker
 from ingest.config import Config, table_of
@@ -113,6 +114,8 @@ class Lander(threading.Thread):
         self._metrics = metrics
         self._watch = watch
         self._connection = None
+        self._book = config.book()
+        self._tables = catalogue.tables()
         self._refused_in_a_row = 0
         self._summary = Summary()
 
@@ -280,7 +283,12 @@ class Lander(threading.Thread):
         refused: list[poison.Refused] = []
         allowed = self._may_refuse(batch.rows)
         for topic, records in by_topic.items():
-            poison.copy_bisecting(cursor, table_of(topic), records, refused, allowed)
+            table = table_of(topic)
+            landing, marked = records, self._tables.get(table)
+            if marked is not None and marked.personal:
+                landing, unfit = self._book.tokened(cursor, marked, records)
+                refused += unfit
+            poison.copy_bisecting(cursor, table, landing, refused, allowed)
         in_a_row = len(refused) + (self._refused_in_a_row if len(refused) == batch.rows else 0)
         poison.check(len(refused), allowed, refused)
         poison.check(in_a_row, self._config.max_dead_letters, refused)

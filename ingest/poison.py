@@ -34,7 +34,8 @@ def bisect(
     if error is None:
         return
     if len(records) == 1:
-        refused.append((records[0], error))
+        # What came, not what was made of it.
+        refused.append((getattr(records[0], "original", records[0]), error))
         return
     middle = len(records) // 2
     bisect(records[:middle], attempt, refused)
@@ -72,7 +73,7 @@ def check(count: int, allowed: int, refused: Sequence[Refused]) -> None:
     if count > allowed:
         record, error = refused[-1]
         raise faults.TooManyDeadLetters(
-            f"PostgreSQL refuses too many events: more than {allowed} in one flush or in a row,"
+            f"Too many events cannot be landed: more than {allowed} in one flush or in a row,"
             f" the last one {record.topic} partition {record.partition} offset {record.offset}:"
             f" {error}. These are no single bad events, so nothing of this flush was landed. Look"
             " at what produces the topic (is it JSON?). If they are to become dead letters all"

@@ -9,7 +9,7 @@ from ingest.faults import IngestError
 
 # The version of the warehouse's tables that this code works with: the number of the newest file in
 # infra/warehouse/migrations.
-VERSION = 3
+VERSION = 4
 # Advisory lock that serialises ingesters which start at the same time; an arbitrary number.
 _LOCK = 7_203_115_640
 
@@ -102,6 +102,73 @@ _OWN_TABLES = {
     ),
 }
 
+# The book of persons (ingest/book.py): schema staging_pii.
+_BOOK = {
+    "identity": (
+        "One row per value of a person: the token that stands for it everywhere else, and the"
+        " value. Forgetting a person deletes the person's rows.",
+        {
+            "lookup": (
+                "bytea NOT NULL",
+                "HMAC-SHA-256 of the value, and of the person where it is no document, with a key"
+                " that is not in the database",
+            ),
+            "kind": ("text NOT NULL", "The column that it is a value of"),
+            "person": ("text NOT NULL", "Whose value it is: the token of the person's document"),
+            "token": ("text NOT NULL UNIQUE", "What stands for the value. Random"),
+            "value": (
+                "text",
+                "The value as the source sent it. Null where values came without a document: the"
+                " person that these are kept for",
+            ),
+        },
+        ("lookup", "kind"),
+    ),
+    "forgotten": (
+        "One row per person who was forgotten. Whoever holds it and the key of the lookups can ask"
+        " whether a known document is on it.",
+        {
+            "lookup": ("bytea NOT NULL", "HMAC of the document, as in identity"),
+            "person": ("text NOT NULL", "The token that stands for the person for ever"),
+        },
+        ("lookup",),
+    ),
+    "act": (
+        "One row per forgetting of a person: who had it done, why, what was done. No value of the"
+        " person.",
+        {
+            "act_id": ("bigint GENERATED ALWAYS AS IDENTITY", "Its number"),
+            "person": ("text NOT NULL", "The token that stands for the person"),
+            "begun_at": ("timestamptz NOT NULL DEFAULT now()", "When the person became unreadable"),
+            "begun_by": ("text NOT NULL", "The account that had it done"),
+            "reason": ("text NOT NULL", "Why, in that account's words"),
+            "counts": (
+                "jsonb NOT NULL DEFAULT '{}'",
+                "Step -> place -> how many rows or bytes were changed there",
+            ),
+            "done": (
+                "text[] NOT NULL DEFAULT '{}'",
+                "The steps that are done (infra/subject/steps.py)",
+            ),
+            "pad": (
+                "bytea",
+                "While the act is open: one half of the person's values, worth nothing without the"
+                " file of the act, which is in the stack's home",
+            ),
+            "finished_at": ("timestamptz", "When nothing was found any more; null while open"),
+        },
+        ("act_id",),
+    ),
+    "book_key": (
+        "One row: by what the key of the lookups is known again.",
+        {
+            "is_only": ("boolean NOT NULL CHECK (is_only)", "So that there is one row"),
+            "fingerprint": ("bytea NOT NULL", "A hash of the key"),
+        },
+        ("is_only",),
+    ),
+}
+
 
 def create(connection, tables: list[str]) -> None:
     """Creates what is missing in schema staging, in one transaction.
@@ -112,29 +179,68 @@ def create(connection, tables: list[str]) -> None:
     with connection, connection.cursor() as cursor:
         _refuse_other_version(cursor)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        # CREATE … IF NOT EXISTS needs the CREATE privilege even where the schema exists.
-        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'staging'")
-        if not cursor.fetchone():
-            try:
-                cursor.execute("CREATE SCHEMA staging")
-            except psycopg2.errors.InsufficientPrivilege as error:
-                raise IngestError(
-                    f"The warehouse {connection.info.dbname} has no schema staging, and role"
-                    f" {connection.info.user} may not create it. Run as admin:"
-                    f" CREATE SCHEMA staging AUTHORIZATION {connection.info.user};"
-                ) from error
+        for name in ("staging", "staging_pii"):
+            _create_schema(cursor, name)
         for table in tables:
             _create_table(
                 cursor,
-                table,
+                sql.Identifier("staging", table),
                 f"Change events of the topic that ends in {table}, as they came from Kafka.",
                 _EVENT_COLUMNS,
                 _EVENT_KEY,
             )
         for table, (comment, columns, key) in _OWN_TABLES.items():
-            _create_table(cursor, table, comment, columns, key)
+            _create_table(cursor, sql.Identifier("staging", table), comment, columns, key)
+        create_book(cursor)
         _let_dbt_read(cursor)
         _let_monitor_count(cursor)
+
+
+def create_book(cursor) -> None:
+    """Creates what is missing in schema staging_pii, which is there."""
+    for table, (comment, columns, key) in _BOOK.items():
+        name = sql.Identifier("staging_pii", table)
+        if _create_table(cursor, name, comment, columns, key) and table == "identity":
+            # No copy in the statistics; and whoever searches the files for a value finds it.
+            cursor.execute(
+                sql.SQL(
+                    "ALTER TABLE {} ALTER COLUMN value SET STATISTICS 0,"
+                    " ALTER COLUMN value SET STORAGE EXTERNAL"
+                ).format(name)
+            )
+    _let_in(cursor, "identity", "airline_dbt", "airline_audit")
+    _let_in(cursor, "forgotten", "airline_dbt", "airline_audit")
+    _let_count_acts(cursor)
+
+
+def _let_count_acts(cursor) -> None:
+    """`status` says whether an act is open, and nothing of whom it is about."""
+    cursor.execute(
+        "SELECT FROM pg_roles WHERE rolname = 'airline_monitor'"
+        " AND NOT (has_schema_privilege(oid, 'staging_pii', 'USAGE')"
+        " AND has_column_privilege(oid, 'staging_pii.act', 'finished_at', 'SELECT'))"
+    )
+    if cursor.rowcount:
+        cursor.execute(
+            "GRANT USAGE ON SCHEMA staging_pii TO airline_monitor;"
+            " GRANT SELECT (act_id, begun_at, finished_at, done) ON staging_pii.act"
+            " TO airline_monitor"
+        )
+
+
+def _create_schema(cursor, name: str) -> None:
+    # CREATE … IF NOT EXISTS needs the CREATE privilege even where the schema exists.
+    cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+    if cursor.fetchone():
+        return
+    info = cursor.connection.info
+    try:
+        cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise IngestError(
+            f"The warehouse {info.dbname} has no schema {name}, and role {info.user} may not create"
+            f" it. Run as admin: CREATE SCHEMA {name} AUTHORIZATION {info.user};"
+        ) from error
 
 
 def noted_version(cursor) -> tuple[int | None, bool]:
@@ -176,8 +282,8 @@ def _refuse_other_version(cursor) -> None:
         )
 
 
-def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -> None:
-    name = sql.SQL("staging.{}").format(sql.Identifier(table))
+def _create_table(cursor, name: sql.Identifier, comment: str, columns: dict, key: tuple) -> bool:
+    """Whether it was missing."""
     # No DDL on a table that exists: it would wait for its readers, and new readers for it.
     cursor.execute(
         "SELECT attname FROM pg_attribute"
@@ -192,7 +298,7 @@ def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -
                 " made it. './airline up' brings its stack up; a warehouse of your own the files in"
                 " infra/warehouse/migrations, run in their order as the tables' owner."
             )
-        return
+        return False
     definitions = [
         sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
         for column, (kind, _) in columns.items()
@@ -205,6 +311,23 @@ def _create_table(cursor, table: str, comment: str, columns: dict, key: tuple) -
         cursor.execute(
             sql.SQL("COMMENT ON COLUMN {}.{} IS %s").format(name, sql.Identifier(column)),
             (meaning,),
+        )
+    return True
+
+
+def _let_in(cursor, table: str, *roles: str) -> None:
+    """Lets those of the roles that there are read a table of the book."""
+    cursor.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND NOT"
+        " (has_schema_privilege(oid, 'staging_pii', 'USAGE')"
+        " AND has_table_privilege(oid, %s, 'SELECT'))",
+        (list(roles), f"staging_pii.{table}"),
+    )
+    for (role,) in cursor.fetchall():
+        cursor.execute(
+            sql.SQL(
+                "GRANT USAGE ON SCHEMA staging_pii TO {0}; GRANT SELECT ON staging_pii.{1} TO {0}"
+            ).format(sql.Identifier(role), sql.Identifier(table))
         )
 
 

@@ -1,6 +1,6 @@
 {% snapshot customer_group_history %}
 
-{#- Only what the history is of, and no names: personal data stays in the mart. dbt writes its times without
+{#- Only what the history is of, and no names: tokens of passengers stand in it. dbt writes its times without
     a time zone, in the session's. -#}
 {{
     config(
@@ -17,6 +17,6 @@ select
     passenger_id,
     customer_group,
     purchase_sum
-from {{ ref('frequent_flyers') }}
+from {{ ref('frequent_flyers_personal') }}
 
 {% endsnapshot %}

@@ -18,6 +18,7 @@ from infra.loading import landing
 from infra.postgres import sessions
 from infra.settings import Settings
 from infra.stack.redaction import redacted
+from infra.warehouse import IDENTITY_KEY
 
 KINDS = ("missing", "surplus", "different", "changing")
 
@@ -49,7 +50,8 @@ class Audit(DbtRunLocalOperator):
         said = io.StringIO()
         try:
             with redirect_stdout(said):
-                command.main(["--json", "--names", "0"], source, vault, bring_through)
+                key = settings.secret(IDENTITY_KEY)
+                command.main(["--json", "--names", "0"], source, vault, bring_through, key=key)
         except psycopg2.OperationalError as error:
             raise AirflowException(
                 f"a database does not answer, so nothing was compared: {sessions.reason(error)}"

@@ -18,6 +18,7 @@ import psycopg2
 
 import catalogue
 from infra.audit.comparison import compare
+from infra.audit.persons import Persons
 from infra.audit.results import LOOKS_AGAIN, NAMED_ROWS, ROWS_AGAIN, Findings, Look, TableResult
 from infra.postgres import sessions
 from infra.source import capture
@@ -28,13 +29,15 @@ def audit(
     source_dsn: str,
     warehouse_dsn: str,
     *,
+    key: str | None = None,
     names: int = NAMED_ROWS,
     look: Look | None = None,
     findings: Findings | None = None,
 ) -> Iterator[TableResult]:
     """Yields the result of each declared table, in the order of their names.
 
-    `names` is how many rows are named per table and kind of difference; `look` says which count;
+    `key` is the book's, by which whoever was forgotten is recognised; `names` is how many rows are
+    named per table and kind of difference; `look` says which count;
     `findings` is filled before the first. Raises psycopg2.OperationalError where a side does not
     answer.
     """
@@ -46,6 +49,7 @@ def audit(
             # ahead of that.
             load_batch = incomplete_transactions.newest_load_batch(cursor, loaded=True)
             waiting = set_aside.waiting(cursor)
+            persons = Persons(cursor, key)
         with source.cursor() as cursor:
             there = capture.read(cursor)
         faults = capture.faults(there)
@@ -59,7 +63,7 @@ def audit(
             ]
             result.set_aside = waiting.get(table.name, 0)
             with _others_go_on(result, source, vault):
-                compare(source, vault, table, relation, result, names, look)
+                compare(source, vault, table, relation, result, names, look, persons)
             yield result
 
 

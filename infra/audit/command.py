@@ -55,12 +55,14 @@ def main(
     warehouse_dsn: str,
     bring_through: Callable[[bool], object],
     settling_dsn: str | None = None,
+    key: str | None = None,
 ) -> int:
     """Prints the comparison; returns 0 where source and vault are equal and every change of the
     source is captured, else 1.
 
     `bring_through(quietly)` loads what the source has committed and the vault has not;
-    `settling_dsn` is for `settle`, where the role of `warehouse_dsn` is not to write.
+    `settling_dsn` is for `settle`, where the role of `warehouse_dsn` is not to write; `key` is the
+    book's.
     """
     options = parser().parse_args(argv)
 
@@ -69,7 +71,12 @@ def main(
 
     def compare(look: Look) -> list[TableResult]:
         results = audit(
-            source_dsn, warehouse_dsn, names=options.names, look=look, findings=findings
+            source_dsn,
+            warehouse_dsn,
+            key=key,
+            names=options.names,
+            look=look,
+            findings=findings,
         )
         return list(results) if options.json else _shown(results)
 

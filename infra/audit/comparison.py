@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 import psycopg2
@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 import catalogue
 from infra.audit import values
+from infra.audit.persons import Persons
 from infra.audit.results import (
     Look,
     Row,
@@ -29,6 +30,7 @@ def compare(
     result: TableResult,
     names: int,
     look: Look,
+    persons: Persons,
 ) -> None:
     """Fills in `result`; what keeps the two from being compared becomes a finding of it."""
     ours = _columns(source, f"public.{table.name}")
@@ -66,11 +68,17 @@ def compare(
     texts = [values.canonical(name, *pair) for name, pair in zip(ordered, pairs, strict=True)]
     here = sql.Identifier("public", table.name) if ours else None
     view = sql.Identifier("dwh_business", f"current_{table.name}")
+    view = persons.relation(table, view, columns)
+
+    def differing(changed: list[str], left: Row, right: Row) -> list[str]:
+        sides = (dict(zip(ordered, row, strict=True)) for row in (left, right))
+        return persons.differing(table, changed, *sides)
+
     with (
         closing(_rows(source, here, texts, len(key))) as left,
         closing(_rows(vault, view, texts, len(key))) as right,
     ):
-        _merge(result, left, right, ordered, pairs, names, look)
+        _merge(result, left, right, ordered, pairs, names, look, differing)
 
 
 def _merge(
@@ -81,6 +89,7 @@ def _merge(
     types: list[tuple[str, str]],
     names: int,
     look: Look,
+    differing: Callable[[list[str], Row, Row], list[str]],
 ) -> None:
     """Counts what differs between two ordered sides; memory does not grow with them."""
     key, table = result.key, result.table
@@ -115,6 +124,7 @@ def _merge(
                     for column, pair, a, b in zip(ordered, types, left, right, strict=True)
                     if a != b and not values.are_equal(a, b, *pair)
                 ]
+                changed = differing(changed, left, right) if changed else []
                 if changed and look.counts(table, left[:width], left, right):
                     result.different += 1
                     name("different", result.different, left, f" in {', '.join(changed)}")

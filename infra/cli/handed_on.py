@@ -12,7 +12,7 @@ from infra.parts import running
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack.progress import Progress, complain
-from infra.warehouse import dbt_dsn, rows_dsn
+from infra.warehouse import IDENTITY_KEY, dbt_dsn, rows_dsn
 
 
 def dbt(settings: Settings, arguments: list[str]) -> int:
@@ -40,6 +40,7 @@ def audit(settings: Settings, arguments: list[str]) -> int:
         rows_dsn(settings),
         bring_through,
         dbt_dsn(settings),
+        settings.secret(IDENTITY_KEY),
     )
 
 

@@ -19,6 +19,7 @@ from infra.stack.progress import Progress
 from infra.stack.service import Service, Up, bring_up
 from infra.stack.supervision import Supervisor
 from infra.stack.terminal import RED, coloured, wrapped
+from infra.subject import forget
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
@@ -44,6 +45,10 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
         for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
         warnings = [line for service in services for line in service.warnings()]
+        try:
+            forget.go_on(settings, progress.say)
+        except AirlineError as error:
+            warnings.append(f"somebody is not forgotten whole: {error}; {error.todo}")
     print(report.marts(settings))
     if asked.has_loaded:
         progress.print_steps()

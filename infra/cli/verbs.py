@@ -188,6 +188,11 @@ VERBS: dict[str, Verb] = {
         "infra.repair.dead_letters:main",
         parser="infra.repair.dead_letter_options:parser",
     ),
+    "subject": Verb(
+        "what is held of one person; see 'subject --help'",
+        "infra.subject.command:main",
+        parser="infra.subject.options:parser",
+    ),
     "superset": Verb(
         "dashboards: files into Superset, or what was changed there into files",
         "infra.cli.publish:superset",

@@ -25,12 +25,14 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 from psycopg2 import sql
 
+import catalogue
 from infra.errors import AirlineError
 from infra.kafka import access
 from infra.kafka.broker import Broker
 from infra.postgres import roles
 from infra.settings import Settings
 from ingest import broker as ingest_broker
+from ingest.book import blurred
 from ingest.config import table_of
 from ingest.continuity import Log, Position, breaks
 from ingest.encode import timestamp_ms
@@ -232,6 +234,8 @@ def _first_difference(settings: Settings, lost: Lost) -> int:
         return log.first
     # Before the end of an earlier repair, raw and the topic always differ.
     bottom = max(log.first, _repaired_before(settings, partition))
+    # Of persons raw has tokens, and the topic their values.
+    table = catalogue.tables().get(table_of(partition.topic))
     high, look, compared = min(position.offset, log.end), FIRST_LOOK, False
     while high > bottom:
         low = max(bottom, high - look)
@@ -239,7 +243,11 @@ def _first_difference(settings: Settings, lost: Lost) -> int:
         if raw:
             compared = True
             there = {
-                record.offset: (timestamp_ms(record), _parsed(record.key), _parsed(record.value))
+                record.offset: (
+                    timestamp_ms(record),
+                    _parsed(record.key),
+                    blurred(table, _parsed(record.value)),
+                )
                 for record in _records(settings, partition, low, high, committed=False)
             }
             same = [offset for offset, event in raw.items() if there.get(offset) == event]
@@ -281,7 +289,11 @@ def _raw(
             ).format(sql.Identifier(table_of(partition.topic))),
             (partition.partition, low, high),
         )
-        return {offset: tuple(event) for offset, *event in ask.fetchall()}
+        table = catalogue.tables().get(table_of(partition.topic))
+        return {
+            offset: (moment, key, blurred(table, value))
+            for offset, moment, key, value in ask.fetchall()
+        }
 
 
 def _parsed(text: bytes | None) -> Any:

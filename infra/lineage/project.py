@@ -23,6 +23,8 @@ LOAD_DATE = "load_date"
 JSON = ("key", "value")
 # Columns of a hub that say when and from where a key came.
 OF_THE_LOAD = frozenset({"load_date", "record_source", "source_system_id"})
+# The book of persons: a token stands for one value, which is the one that the column has anyway.
+BOOK = ("staging_pii", "identity")
 
 
 class Lineage:
@@ -61,6 +63,8 @@ class Lineage:
             row = Deps(frozenset({Origin(name, ROW)}))
             return Relation(dict.fromkeys(JSON, row), other=NOTHING)
         model = self._models.get((schema, name))
+        if (schema, name) == BOOK:
+            return Relation({}, other=NOTHING, unique={frozenset({"token"})})
         if model is None:
             # A seed, or a table that the loads keep for themselves.
             return Relation({}, other=NOTHING)

@@ -6,6 +6,7 @@ import os
 
 import requests
 
+from infra import warehouse
 from infra.dbt import packages
 from infra.kafka import access
 from infra.loading import catch_up
@@ -68,6 +69,7 @@ def ingest_environment(settings: Settings) -> dict[str, str]:
     """What `python -m ingest` runs with: logged in as its own role."""
     environment = settings.service_environment()
     environment["AIRLINE_INGEST_PASSWORD"] = settings.secret(roles.INGEST)
+    environment["AIRLINE_INGEST_IDENTITY_KEY"] = settings.secret(warehouse.IDENTITY_KEY)
     environment["AIRLINE_INGEST_KAFKA_USER"] = access.INGEST
     environment["AIRLINE_INGEST_KAFKA_PASSWORD"] = settings.secret(access.INGEST)
     # Its own settings (flush sizes, limits) are no part of Settings.

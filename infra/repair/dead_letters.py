@@ -22,6 +22,7 @@ from infra.warehouse import dbt_dsn, landing_dsn, set_aside
 from infra.warehouse.service import Warehouse
 from ingest import config, faults
 from ingest import dead_letters as refused
+from ingest.book import Unfit
 from ingest.dead_letters import Letter
 
 
@@ -130,10 +131,11 @@ def _edit(settings: Settings, letter: Letter, options: Namespace) -> None:
                 letter,
                 options.key.read_bytes() if options.key else None,
                 options.value.read_bytes() if options.value else None,
+                config.read([]).book(),
             )
-        except psycopg2.Error as error:
+        except (psycopg2.Error, Unfit) as error:
             raise AirlineError(
-                f"{letter.name}: jsonb refuses it: {faults.first_line(error)}",
+                f"{letter.name}: it cannot be landed: {faults.first_line(error)}",
                 "mend the file and replay again; nothing has changed",
             ) from error
 

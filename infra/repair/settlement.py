@@ -47,8 +47,9 @@ def compare_all(settings: Settings, progress: Progress) -> int:
     findings = Findings()
 
     def compare(look: Look) -> list[TableResult]:
+        key = settings.secret(warehouse.IDENTITY_KEY)
         source, vault = settings.dsn("primary"), warehouse.rows_dsn(settings)
-        return list(audit.audit(source, vault, look=look, findings=findings))
+        return list(audit.audit(source, vault, key=key, look=look, findings=findings))
 
     results = audit.judged(
         compare, lambda: catch_up.bring_through(settings, progress, progress.say)

@@ -13,6 +13,7 @@ from typing import Any
 import catalogue
 from infra.dbt.manifest import Manifest
 from infra.postgres import roles
+from ingest.book import unsupported
 
 # A schema whose marts have names; roles.SEE_NAMES alone may be their readers.
 APART = "_pii"
@@ -61,6 +62,8 @@ def problems(
 
 def _unmarked(tables: Mapping[str, catalogue.Table]) -> Iterator[str]:
     for table in tables.values():
+        if table.personal and (why := unsupported(table)):
+            yield f"{catalogue.SOURCES}: {table.name} {why}"
         for column in table.columns:
             if LOOKS.search(column) and column not in (*table.personal, *table.not_personal):
                 yield (

@@ -4,6 +4,7 @@ dbt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from psycopg2 import sql
 from infra.postgres import roles, sessions
 from infra.postgres.server import Server
 from infra.settings import Settings
-from infra.warehouse import layout
+from infra.warehouse import layout, tokens
 
+# The key of the book of persons, by which landing finds somebody (ingest/book.py).
+IDENTITY_KEY = "identity_key"
 SCHEMAS = Path(__file__).with_name("schemas.sql")
 
 
@@ -41,9 +44,12 @@ def rows_dsn(settings: Settings) -> str:
     return roles.login(settings, "dwh", roles.AUDIT)
 
 
-def make(settings: Settings, server: Server) -> list[layout.Migration]:
+def make(
+    settings: Settings, server: Server, say: Callable[[str], None] = lambda _: None
+) -> list[layout.Migration]:
     """Makes database, roles and schemas, and brings those of an earlier version up; running it
-    again changes nothing. Returns the migrations that an earlier version's data went through.
+    again changes nothing. `say` is told of what takes long. Returns the migrations that an earlier
+    version's data went through.
 
     Raises AirlineError, before it changes anything, where a newer version has been here.
     """
@@ -63,5 +69,7 @@ def make(settings: Settings, server: Server) -> list[layout.Migration]:
         cursor.execute(
             sql.SQL(SCHEMAS.read_text()).format(database=sql.Identifier(settings.dwh_db))
         )
-        applied = layout.migrate(cursor, found)
+        key = settings.secret(IDENTITY_KEY)
+        code = {4: lambda cursor: tokens.apply(cursor, key, say)}
+        applied = layout.migrate(cursor, found, code=code)
     return applied if found.is_made else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,11 +108,14 @@ def hold(cursor: Any) -> None:
 
 
 def migrate(
-    cursor: Any, found: Recorded, steps: Sequence[Migration] | None = None
+    cursor: Any,
+    found: Recorded,
+    steps: Sequence[Migration] | None = None,
+    code: Mapping[int, Callable[[Any], None]] | None = None,
 ) -> list[Migration]:
     """Applies and records missing migrations in the caller's transaction, which holds the lock and
     has made the schemas. Returns those applied. In a new warehouse there is nothing to change, and
-    all are recorded.
+    all are recorded. `code`: what else a migration does, by its number, after its statements.
 
     Raises AirlineError for a newer warehouse, for a table that another session keeps locked, and
     for a migration that fails; the caller then rolls back.
@@ -125,6 +128,8 @@ def migrate(
         try:
             cursor.execute(f"set local lock_timeout = '{PATIENCE}s'")
             cursor.execute(step.statements)
+            if found.is_made and code and step.number in code:
+                code[step.number](cursor)
             cursor.execute("set local lock_timeout = default")
         except psycopg2.errors.LockNotAvailable as error:
             raise AirlineError(

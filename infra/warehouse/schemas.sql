@@ -16,6 +16,8 @@ grant temporary on database {database} to airline_ingest, airline_dbt;
 grant create on database {database} to airline_dbt;
 
 create schema if not exists staging authorization airline_ingest;
+-- The book of persons: who reads it reads names (ingest/schema.py makes its tables, and lets in dbt and the auditor).
+create schema if not exists staging_pii authorization airline_ingest;
 -- dbt makes tables here. The schema is not its own: it could drop what others rely on, and put something else there.
 create schema if not exists dwh_control;
 alter schema dwh_control owner to current_user;

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from infra import warehouse
 from infra.postgres import access, roles, sessions
 from infra.postgres.service import Postgres
+from infra.stack.progress import Progress
 from infra.warehouse import layout
 
 
@@ -46,7 +47,7 @@ class Warehouse(Postgres):
         return found.is_older
 
     def furnish(self) -> list[str]:
-        applied = warehouse.make(self.settings, self.server)
+        applied = warehouse.make(self.settings, self.server, Progress().say)
         return [f"dwh: migration {each.number} applied ({each.name})" for each in applied]
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:

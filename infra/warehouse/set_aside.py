@@ -6,11 +6,14 @@ The events themselves are in `staging`. A load reads one of them only after it w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 
+import catalogue
+from ingest.book import Book, Unfit
 from ingest.config import table_of
 from ingest.dead_letters import Event, Letter
 
@@ -68,11 +71,23 @@ def letters(cursor: Any) -> list[Letter]:
     return found
 
 
-def edit(cursor: Any, letter: Letter, key: bytes | None, value: bytes | None) -> None:
-    """Replaces the event's key or value; the original from Kafka is kept in staging.dead_letter.
+def edit(cursor: Any, letter: Letter, key: bytes | None, value: bytes | None, book: Book) -> None:
+    """Replaces the event's key or value; the original is kept in staging.dead_letter, as it landed.
+    What identifies a person gets a token, as at landing.
 
-    Raises psycopg2.Error where jsonb refuses them.
+    Raises psycopg2.Error where jsonb refuses them, and Unfit where that cannot be told.
     """
+    marked = catalogue.tables().get(table_of(letter.topic))
+    if marked is not None and marked.personal:
+        edited = replace(
+            letter,
+            key=letter.key if key is None else key,
+            value=letter.value if value is None else value,
+        )
+        landing, unfit = book.tokened(cursor, marked, [edited], keep_tokens=True)
+        if unfit:
+            raise Unfit(unfit[0][1])
+        value = None if value is None else landing[0].value
     table = sql.Identifier("staging", table_of(letter.topic))
     place = (letter.partition, letter.offset)
     cursor.execute(

@@ -1,7 +1,7 @@
 {#- The version of the warehouse's tables that this project works with: the number of the newest file in
     infra/warehouse/migrations. -#}
 {% macro warehouse_version() %}
-    {{ return(3) }}
+    {{ return(4) }}
 {% endmacro %}
 
 

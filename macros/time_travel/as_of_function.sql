@@ -15,6 +15,9 @@
             {%- set then = as_of_function_name(input) ~ '($1)' -%}
         {%- elif input.original_file_path.startswith('models/raw_vault/satellites/') -%}
             {%- set then = '(select * from ' ~ input.relation_name ~ ' where load_date <= $1)' -%}
+        {%- elif input.resource_type == 'source' and input.source_name == 'staging_pii' -%}
+            {#- The book of persons has no history: whoever was forgotten is so at every moment. -#}
+            {%- set then = input.relation_name -%}
         {%- elif input.resource_type == 'seed' or input.original_file_path.startswith('models/raw_vault/') -%}
             {#- hubs and links have no versions; status satellites tell whether their rows are valid -#}
             {%- set then = input.relation_name -%}

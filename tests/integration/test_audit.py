@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import closing
+from types import SimpleNamespace
 
 import psycopg2
 import pytest
@@ -13,8 +14,11 @@ import pytest
 import catalogue
 from infra.audit import audit, command, results
 from infra.errors import AirlineError
+from ingest import schema
+from ingest.book import Book
 from tests.support.schemas import faults
 
+TICKET = ("ticket_no", "book_ref", "passenger_id", "passenger_name", "contact_data")
 # The source's tables as they are declared, without what holds among them.
 SOURCE = """
     {tables}
@@ -488,3 +492,75 @@ def test_what_cannot_be_loaded_for_a_fault_is_compared_as_it_stands(pair, capsys
     report = json.loads(capsys.readouterr().out)
     assert report["differences"] == 20
     assert any("the connector is stopped" in line for line in report["findings"])
+
+
+def test_persons_are_compared_by_the_book_and_the_forgotten_by_landings_rule(pair, capsys):
+    """Every ticket differs, for the vault has tokens; or whoever was forgotten differs for ever; or
+    a ticket that is somebody else's in the vault is passed by.
+    """
+    book, key = Book("a key"), "a key"
+    pair.load()
+    pair.run(pair.vault, "create schema staging_pii")
+    with closing(psycopg2.connect(pair.vault)) as connection, connection:
+        schema.create_book(connection.cursor())
+    rows = [
+        ("0000000000001", "D1", "ANNA", '{"a": 1.0, "b": "x"}'),
+        ("0000000000002", "D1", "ANNA", None),
+        ("0000000000003", "D2", "BORIS", None),
+    ]
+    for row in rows:
+        pair.run(pair.source, "insert into tickets values (%s, 'B', %s, %s, %s)", *row)
+    with closing(psycopg2.connect(pair.vault)) as connection, connection:
+        events = [
+            SimpleNamespace(
+                topic="", partition=0, offset=0, timestamp=0, key=None,
+                value=json.dumps({"after": dict(zip(TICKET, row, strict=True))}).encode(),
+            )
+            for row in rows
+        ]  # fmt: skip
+        landed, _ = book.tokened(connection.cursor(), catalogue.tables()["tickets"], events)
+        for each in landed:
+            connection.cursor().execute(
+                "insert into dwh_business.current_tickets (ticket_no, book_ref, passenger_id,"
+                " passenger_name, contact_data) values (%(ticket_no)s, 'B', %(passenger_id)s,"
+                " %(passenger_name)s, %(contact_data)s)",
+                json.loads(each.value)["after"],
+            )
+
+    def differing(with_key: str | None = key) -> list[str]:
+        capsys.readouterr()
+        code = command.main(
+            ["--json", "--as-is"], pair.source, pair.vault, lambda _: None, key=with_key
+        )
+        report = of(json.loads(capsys.readouterr().out), "tickets")
+        assert report["findings"] == [] and (code == 0) == (report["named"] == [])
+        return report["named"]
+
+    assert differing() == []
+    pair.run(
+        pair.vault,
+        "insert into staging_pii.forgotten select lookup, person from staging_pii.identity"
+        " where value = 'D1'; delete from staging_pii.identity where person in"
+        " (select person from staging_pii.forgotten)",
+    )
+    assert differing() == []
+    assert len(differing(None)) == 2
+    # Given to somebody else; without a name; of a name that nobody landed.
+    pair.run(pair.source, "update tickets set passenger_id = 'D2' where ticket_no = %s", rows[0][0])
+    pair.run(
+        pair.vault,
+        "update dwh_business.current_tickets set passenger_name = null where ticket_no = %s",
+        rows[1][0],
+    )
+    assert differing() == [
+        "different: ticket_no=0000000000001 in passenger_id, passenger_name, contact_data",
+        "different: ticket_no=0000000000002 in passenger_name",
+    ]
+    pair.run(
+        pair.vault,
+        "update dwh_business.current_tickets set passenger_name = 'ANNA' where ticket_no = %s",
+        rows[1][0],
+    )
+    pair.run(pair.source, "update tickets set passenger_name = 'OTHER' where ticket_no = %s",
+             rows[1][0])  # fmt: skip
+    assert "different: ticket_no=0000000000002 in passenger_name" in differing()

@@ -71,6 +71,18 @@ REACH = (
     ),
     ("landed events", "select value from staging.tickets", {roles.INGEST}),
     ("dead letters", "select value from staging.dead_letter", {roles.INGEST}),
+    (
+        "the book of persons",
+        "select value from staging_pii.identity",
+        {roles.AUDIT, roles.INGEST},
+    ),
+    ("who was forgotten", "select * from staging_pii.forgotten", {roles.AUDIT, roles.INGEST}),
+    ("acts of forgetting", "select person, reason, pad from staging_pii.act", {roles.INGEST}),
+    (
+        "whether acts are open",
+        "select begun_at, finished_at, done from staging_pii.act",
+        {roles.MONITOR, roles.INGEST},
+    ),
     ("load batches", "select * from dwh_control.load_batch", {roles.MONITOR, roles.AUDIT}),
     ("history of passengers' groups", "select * from snapshots.customer_group_history", NOBODY),
     ("the key of pseudonyms", "select inner_block from dwh_secrets.pseudonym_key", NOBODY),

@@ -41,7 +41,7 @@ def said(*marts: dict[str, Any], tables=TABLES, **datasets: list[str]) -> list[s
     return personal.problems(manifest, tables, datasets)
 
 
-def with_column(name: str, **marks: tuple[str, ...]) -> dict[str, catalogue.Table]:
+def with_column(name: str, **marks: tuple[str, ...] | str) -> dict[str, catalogue.Table]:
     table = TABLES["bookings"]
     changed = replace(table, modelled={**table.modelled, name: "text"}, **marks)
     return {**TABLES, "bookings": changed}
@@ -62,7 +62,7 @@ def test_what_looks_personal_and_is_not_marked_is_named(column):
     """A new column of the source is in every mart before anybody thinks of it."""
     [line] = said(tables=with_column(column))
     assert f"bookings.{column} looks personal" in line
-    assert said(tables=with_column(column, personal=(column,))) == []
+    assert said(tables=with_column(column, personal=(column,), person=column)) == []
     assert said(tables=with_column(column, not_personal=(column,))) == []
 
 
@@ -74,6 +74,12 @@ def test_what_looks_personal_and_is_not_marked_is_named(column):
 def test_what_is_about_no_person_needs_no_mark(column):
     """People mark what they like to make lint quiet."""
     assert said(tables=with_column(column)) == []
+
+
+def test_a_mark_that_landing_cannot_follow_is_named():
+    """A marked column lands in the clear, for nobody can say whose it is."""
+    [line] = said(tables=with_column("phone", personal=("phone",)))
+    assert "bookings names in `personal` whose values they are not" in line
 
 
 def test_a_marked_column_without_cover_is_named():

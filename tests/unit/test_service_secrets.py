@@ -14,11 +14,12 @@ from infra.parts.registry import registry
 from infra.postgres import roles
 from infra.settings import PASSWORDS, Settings
 from infra.superset import commands, reach
+from infra.warehouse import IDENTITY_KEY
 
 SUPERSET = {roles.SUPERSET, "superset_secret_key", *reach.BESIDE_ADMINS}
 KNOWN = {
     "auto-restart": {roles.MONITOR, access.WATCH},
-    "ingest": {roles.INGEST, access.INGEST},
+    "ingest": {roles.INGEST, access.INGEST, IDENTITY_KEY},
     "metrics": {roles.MONITOR, access.METRICS},
     "superset": SUPERSET,
     "superset-worker": SUPERSET,
@@ -45,7 +46,7 @@ def told(settings: Settings, environment: dict[str, str]) -> set[str]:
 def test_a_service_knows_the_secrets_that_it_needs_and_no_others(settings):
     """Whoever takes over one service has the passwords of all."""
     principals = {each.principal for each in access.grants()}
-    own = (access.ADMIN, access.CONTROLLER_SECRET, worker.REST_SECRET)
+    own = (access.ADMIN, access.CONTROLLER_SECRET, worker.REST_SECRET, IDENTITY_KEY)
     for name in (*roles.SOURCE_ROLES, *roles.WAREHOUSE_ROLES, *principals, *own):
         settings.secret(name)
     for service in registry(settings):

@@ -6,8 +6,9 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_airline_dead_letters_subparsers=(list show replay discard)
+_shtab_airline_subject_subparsers=(show forget resume)
 _shtab_airline_bench_subparsers=(airflow dashboards landing latency load marts)
-_shtab_airline_subparsers=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve impact failover bench env version completion docs sbom test)
+_shtab_airline_subparsers=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters subject superset resync evolve impact failover bench env version completion docs sbom test)
 
 _shtab_airline_up_option_strings=(-h --help --only --scale --seed --no-data)
 _shtab_airline_down_option_strings=(-h --help)
@@ -28,6 +29,10 @@ _shtab_airline_dead_letters_show_option_strings=(-h --help --json --raw --person
 _shtab_airline_dead_letters_replay_option_strings=(-h --help --topic --key --value)
 _shtab_airline_dead_letters_discard_option_strings=(-h --help)
 _shtab_airline_dead_letters_option_strings=(-h --help)
+_shtab_airline_subject_show_option_strings=(-h --help --json)
+_shtab_airline_subject_forget_option_strings=(-h --help --reason --yes)
+_shtab_airline_subject_resume_option_strings=(-h --help)
+_shtab_airline_subject_option_strings=(-h --help)
 _shtab_airline_superset_option_strings=(-h --help --to)
 _shtab_airline_resync_option_strings=(-h --help --yes)
 _shtab_airline_evolve_option_strings=(-h --help --json --apply --yes)
@@ -55,11 +60,12 @@ _shtab_airline_logs_pos_0_choices=(primary dwh kafka replica connect auto-restar
 _shtab_airline_psql_pos_0_choices=(primary replica dwh)
 _shtab_airline_dead_letters_show___raw_choices=(key value)
 _shtab_airline_dead_letters_pos_0_choices=(list show replay discard)
+_shtab_airline_subject_pos_0_choices=(show forget resume)
 _shtab_airline_superset_pos_0_choices=(import export)
 _shtab_airline_resync_pos_0_choices=(airports aircrafts seats flights bookings tickets ticket_flights boarding_passes)
 _shtab_airline_bench_pos_0_choices=(airflow dashboards landing latency load marts)
 _shtab_airline_completion_pos_0_choices=(bash zsh fish)
-_shtab_airline_pos_0_choices=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters superset resync evolve impact failover bench env version completion docs sbom test)
+_shtab_airline_pos_0_choices=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters subject superset resync evolve impact failover bench env version completion docs sbom test)
 
 _shtab_airline_up__h_nargs=0
 _shtab_airline_up___help_nargs=0
@@ -113,6 +119,17 @@ _shtab_airline_dead_letters_discard___help_nargs=0
 _shtab_airline_dead_letters_pos_0_nargs=A...
 _shtab_airline_dead_letters__h_nargs=0
 _shtab_airline_dead_letters___help_nargs=0
+_shtab_airline_subject_show__h_nargs=0
+_shtab_airline_subject_show___help_nargs=0
+_shtab_airline_subject_show___json_nargs=0
+_shtab_airline_subject_forget__h_nargs=0
+_shtab_airline_subject_forget___help_nargs=0
+_shtab_airline_subject_forget___yes_nargs=0
+_shtab_airline_subject_resume__h_nargs=0
+_shtab_airline_subject_resume___help_nargs=0
+_shtab_airline_subject_pos_0_nargs=A...
+_shtab_airline_subject__h_nargs=0
+_shtab_airline_subject___help_nargs=0
 _shtab_airline_superset__h_nargs=0
 _shtab_airline_superset___help_nargs=0
 _shtab_airline_resync__h_nargs=0

@@ -50,8 +50,8 @@ function _shtab_airline_using
   test "$_shtab_airline_cmdpath" = "$argv"
 end
 
-set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' superset resync evolve impact failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env version completion docs sbom test
-set -g _shtab_airline_opts_with_value --above-gb --changes --dsn --duration --keep-days --key --lines --names --now --only --osv --output --rate --raw --scale --seed --step --to --topic --value -n -o
+set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' subject 'subject show' 'subject forget' 'subject resume' superset resync evolve impact failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env version completion docs sbom test
+set -g _shtab_airline_opts_with_value --above-gb --changes --dsn --duration --keep-days --key --lines --names --now --only --osv --output --rate --raw --reason --scale --seed --step --to --topic --value -n -o
 
 complete -c airline -e
 complete -c airline -f
@@ -127,6 +127,17 @@ complete -c airline -n '_shtab_airline_using dead-letters replay' -l key -x -d '
 complete -c airline -n '_shtab_airline_using dead-letters replay' -l value -x -d 'land this value in its place'
 complete -c airline -n '_shtab_airline_using dead-letters; and test $_shtab_airline_npos -eq 0' -a discard -d 'Decides that events will not land; their bytes are kept.'
 complete -c airline -n '_shtab_airline_using dead-letters discard' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a subject -d 'What the platform holds of one person, and forgetting it. ID is the document number (passenger_id), as the booking system writes it; - reads it from standard input.'
+complete -c airline -n '_shtab_airline_using subject' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_npos -eq 0' -a show -d 'All that is held of a person, from where and since when; it prints personal data.'
+complete -c airline -n '_shtab_airline_using subject show' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using subject show' -l json -d 'for programs'
+complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_npos -eq 0' -a forget -d 'Forget a person everywhere but in the booking system; figures stay.'
+complete -c airline -n '_shtab_airline_using subject forget' -s h -l help -d 'show this help message and exit'
+complete -c airline -n '_shtab_airline_using subject forget' -l reason -x -d 'why, for the act: a number of the request; nothing of the person'
+complete -c airline -n '_shtab_airline_using subject forget' -l yes -d 'do not ask'
+complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_npos -eq 0' -a resume -d 'Go on with what was begun of forgetting somebody.'
+complete -c airline -n '_shtab_airline_using subject resume' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a superset -d 'Dashboards: files into Superset, or what was changed there into files.'
 complete -c airline -n '_shtab_airline_using superset' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using superset' -l to -x -d 'export into this folder instead of the project'"'"'s'

@@ -32,6 +32,7 @@ _shtab_airline_commands() {
     sbom:'What the product is made of (CycloneDX), and known vulnerabilities of it.'
     simulate:'Live booking traffic against the primary: bookings, check-ins, delays, cancellations, until Ctrl-C unless told otherwise.'
     status:'One screen on every service; exit 1 if anything is unhealthy.'
+    subject:'What the platform holds of one person, and forgetting it. ID is the document number (passenger_id), as the booking system writes it; - reads it from standard input.'
     superset:'Dashboards: files into Superset, or what was changed there into files.'
     test:'Lint and test, on ports and a folder of its own; more goes to pytest.'
     topics:'Kafka'"'"'s topics: offsets, how far the warehouse has landed them, sizes.'
@@ -61,6 +62,15 @@ _shtab_airline_dead_letters_commands() {
     show:'One event with its error and its bytes.'
   )
   _describe 'airline dead-letters commands' _commands
+}
+
+_shtab_airline_subject_commands() {
+  local _commands=(
+    forget:'Forget a person everywhere but in the booking system; figures stay.'
+    resume:'Go on with what was begun of forgetting somebody.'
+    show:'All that is held of a person, from where and since when; it prints personal data.'
+  )
+  _describe 'airline subject commands' _commands
 }
 
 _shtab_airline_options=(
@@ -340,6 +350,39 @@ _shtab_airline_status_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_airline_status_defaults_added=0
 
+_shtab_airline_subject_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_defaults_added=0
+
+_shtab_airline_subject_forget_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--reason[why, for the act\: a number of the request\; nothing of the person]:TEXT:"
+  "--yes[do not ask]"
+  ":document number, or -:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_forget_defaults_added=0
+
+_shtab_airline_subject_resume_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_resume_defaults_added=0
+
+_shtab_airline_subject_show_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[for programs]"
+  ":document number, or -:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_subject_show_defaults_added=0
+
 _shtab_airline_superset_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--to[export into this folder instead of the project\'s]:DIR:"
@@ -434,6 +477,7 @@ _shtab_airline() {
         sbom) _arguments -C -s $_shtab_airline_sbom_options ;;
         simulate) _arguments -C -s $_shtab_airline_simulate_options ;;
         status) _arguments -C -s $_shtab_airline_status_options ;;
+        subject) _shtab_airline_subject ;;
         superset) _arguments -C -s $_shtab_airline_superset_options ;;
         test) _arguments -C -s $_shtab_airline_test_options ;;
         topics) _arguments -C -s $_shtab_airline_topics_options ;;
@@ -493,6 +537,31 @@ _shtab_airline_dead_letters() {
         list) _arguments -C -s $_shtab_airline_dead_letters_list_options ;;
         replay) _arguments -C -s $_shtab_airline_dead_letters_replay_options ;;
         show) _arguments -C -s $_shtab_airline_dead_letters_show_options ;;
+      esac
+  esac
+}
+
+_shtab_airline_subject() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->subject'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_airline_subject_defaults_added )); then
+    if (( ${_shtab_airline_subject_options[(I)${(q)one_or_more}*]} +          ${_shtab_airline_subject_options[(I)${(q)remainder}*]} +          ${_shtab_airline_subject_options[(I)${(q)default}]} == 0 )); then
+      _shtab_airline_subject_options+=(': :_shtab_airline_subject_commands' '*::: :->subject')
+    fi
+    _shtab_airline_subject_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_airline_subject_options
+
+  case $state in
+    subject)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_airline_subject-$line[1]:"
+      case $line[1] in
+        forget) _arguments -C -s $_shtab_airline_subject_forget_options ;;
+        resume) _arguments -C -s $_shtab_airline_subject_resume_options ;;
+        show) _arguments -C -s $_shtab_airline_subject_show_options ;;
       esac
   esac
 }

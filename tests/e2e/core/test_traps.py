@@ -99,9 +99,12 @@ def test_long_value_left_alone_stands(trapped):
     assert raw == 2, "the source did log the long value: nothing was tried"
     rows = trapped.sql(
         "dwh",
-        "select passenger_name, length(contact_data ->> 'long')"
+        "select name.value, length(contact.value::jsonb ->> 'long')"
         " from dwh_detailed.sat_passenger_details inner join dwh_detailed.hub_tickets"
-        " using (ticket_hash_key) where ticket_no = '9990000000001'"
+        " using (ticket_hash_key)"
+        " inner join staging_pii.identity as name on name.token = passenger_name"
+        " left join staging_pii.identity as contact on contact.token = contact_data #>> '{}'"
+        " where ticket_no = '9990000000001'"
         " order by sat_passenger_details.load_date",
     )
     length = LONG // 32 * 32
@@ -127,7 +130,9 @@ def test_awkward_text_arrives_as_it_is(trapped):
     """A quote, tab, backslash, line end, Cyrillic or emoji is mangled."""
     assert trapped.sql(
         "dwh",
-        "select passenger_name from dwh_business.current_tickets where ticket_no = '9990000000002'",
+        "select book.value from dwh_business.current_tickets"
+        " inner join staging_pii.identity as book on book.token = passenger_name"
+        " where ticket_no = '9990000000002'",
     ) == [(AWKWARD,)]
 
 

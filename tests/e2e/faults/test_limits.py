@@ -23,7 +23,8 @@ def test_a_row_above_the_limit_stops_cdc_with_advice_and_lands_once_it_is_follow
         stack.assert_audit_clean()
         assert stack.sql(
             "dwh",
-            "select length(contact_data ->> 'long') from dwh_business.current_tickets"
+            "select length(book.value::jsonb ->> 'long') from dwh_business.current_tickets"
+            " inner join staging_pii.identity as book on book.token = contact_data #>> '{}'"
             " where ticket_no = '9999999999999'",
         ) == [(20_000_000,)]
     finally:

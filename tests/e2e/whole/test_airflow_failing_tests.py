@@ -47,7 +47,9 @@ def test_failing_tests_of_marts_turn_their_own_tasks_red(stack, dags):
     )
     # A relationship: a group without a threshold, in a mart of another DAG.
     [(passenger, group)] = stack.sql(
-        "dwh", "select passenger_id, customer_group from presentation.frequent_flyers limit 1"
+        "dwh",
+        "select passenger_id, customer_group from presentation_pii.frequent_flyers_personal"
+        " limit 1",
     )
     set_group = (
         "update presentation_pii.frequent_flyers_personal set customer_group = %s"

@@ -91,7 +91,8 @@ class Pipeline:
             f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$"
         )
         self.sql(f"ALTER ROLE {ROLE} PASSWORD '{PASSWORD}'")
-        self.sql(f"CREATE SCHEMA staging AUTHORIZATION {ROLE}")
+        for schema in ("staging", "staging_pii"):
+            self.sql(f"CREATE SCHEMA {schema} AUTHORIZATION {ROLE}")
         self._ingesters: list[Ingester] = []
         self._producers: list[KafkaProducer] = []
         self.env = {
@@ -103,6 +104,7 @@ class Pipeline:
             "AIRLINE_DWH_DB": self.name,
             "AIRLINE_INGEST_USER": ROLE,
             "AIRLINE_INGEST_PASSWORD": PASSWORD,
+            "AIRLINE_INGEST_IDENTITY_KEY": "the key of a test",
             "AIRLINE_INGEST_GROUP": self.name,
             "AIRLINE_INGEST_FLUSH_SECONDS": "0.1",
             "AIRLINE_INGEST_SESSION_SECONDS": "6",

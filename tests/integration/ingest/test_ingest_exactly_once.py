@@ -40,7 +40,7 @@ def test_a_restart_goes_on_where_the_warehouse_is(pipeline):
 
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(pipeline):
     """A crash between landing and noting the offset would lose or repeat events."""
-    tables, total, moments = ("flights", "tickets"), 0, random.Random(3)
+    tables, total, moments = ("flights", "ticket_flights"), 0, random.Random(3)
     kills = 0
 
     def produce() -> None:

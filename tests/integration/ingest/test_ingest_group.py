@@ -19,7 +19,7 @@ def events(first: int, after: int) -> list[tuple[bytes, bytes]]:
 class Traffic:
     """Goes on producing to every partition of two tables, until stopped."""
 
-    tables = ("flights", "tickets")
+    tables = ("flights", "ticket_flights")
 
     def __init__(self, pipeline) -> None:
         self._pipeline = pipeline
@@ -99,7 +99,7 @@ def test_a_group_that_changes_under_load_loses_and_doubles_nothing(pipeline):
 
 def test_topics_of_one_partition_are_shared_too(pipeline):
     """A second ingester would have nothing to do, and the first one do everything."""
-    tables = ("airports", "flights", "seats", "tickets")
+    tables = ("airports", "flights", "seats", "ticket_flights")
     for table in tables:
         pipeline.produce(table, events(0, 10))
     pair = [pipeline.start(), pipeline.start()]

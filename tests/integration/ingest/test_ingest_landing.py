@@ -56,16 +56,18 @@ def test_every_event_lands_once_as_it_was(pipeline):
 
 def test_a_message_of_10_mb_lands_beside_small_ones(pipeline):
     """A large row would block its partition, or all of them, for ever."""
-    pipeline.create_topic("tickets", partitions=2)
+    pipeline.create_topic("ticket_flights", partitions=2)
     large = event(contact_data="x" * 10_000_000)
     for partition in range(2):
         small = [(event(id=n), event(n=n)) for n in range(50)]
-        pipeline.produce("tickets", [*small, (event(id=50), large), *small], partition)
+        pipeline.produce("ticket_flights", [*small, (event(id=50), large), *small], partition)
     ingester = pipeline.start(max_dead_letters=0)
     for partition in range(2):
-        pipeline.wait(lambda partition=partition: pipeline.stored("tickets", partition) == 101)
+        pipeline.wait(
+            lambda partition=partition: pipeline.stored("ticket_flights", partition) == 101
+        )
     sizes = pipeline.sql(
-        "SELECT max(length(value->>'contact_data')), count(*) FROM staging.tickets"
+        "SELECT max(length(value->>'contact_data')), count(*) FROM staging.ticket_flights"
     )
     assert sizes == [(10_000_000, 202)]
     assert ingester.terminate() == 0
@@ -73,7 +75,7 @@ def test_a_message_of_10_mb_lands_beside_small_ones(pipeline):
 
 def test_a_message_above_the_limit_is_refused_by_the_broker(pipeline):
     """The limit that the docs name would be another one, or what is too large end the ingester."""
-    topic = pipeline.create_topic("tickets")
+    topic = pipeline.create_topic("ticket_flights")
     producer = pipeline.producer(max_request_size=32 << 20)
     producer.send(topic, value=b"x" * (15 << 20)).get(PATIENCE)
     with pytest.raises(MessageSizeTooLargeError):
@@ -112,7 +114,7 @@ def test_topics_that_appear_later_are_picked_up(pipeline):
 
 def test_aborted_transactions_do_not_land(pipeline):
     """Changes that the source connector took back would appear in the warehouse."""
-    topic = pipeline.create_topic("tickets")
+    topic = pipeline.create_topic("ticket_flights")
     producer = pipeline.producer(transactional_id=f"{pipeline.name}-connector")
     producer.init_transactions()
     for number, keep in enumerate((True, False, True, False)):
@@ -127,11 +129,12 @@ def test_aborted_transactions_do_not_land(pipeline):
     ingester = pipeline.start()
     # At rest the stored offset is past the last marker, so that lag shows as none. Not
     # `end_offset`: Kafka says that a transaction is over before its marker is there.
-    pipeline.wait_landed("tickets", 16)
-    assert [(value["transaction"], value["n"]) for *_, value in pipeline.landed("tickets")] == [
+    pipeline.wait_landed("ticket_flights", 16)
+    landed = pipeline.landed("ticket_flights")
+    assert [(value["transaction"], value["n"]) for *_, value in landed] == [
         (0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2)
     ]  # fmt: skip
-    assert pipeline.stored("tickets") == pipeline.end_offset("tickets") == 16
+    assert pipeline.stored("ticket_flights") == pipeline.end_offset("ticket_flights") == 16
     assert ingester.terminate() == 0
 
 

@@ -51,10 +51,10 @@ def produce_one_by_one(pipeline, table: str, first: int, last: int) -> None:
 def test_a_log_that_lost_its_end_is_refused_also_when_it_has_grown(pipeline, is_running):
     """Events of the new log would be skipped without a word, or the other tables stand still."""
     produce_one_by_one(pipeline, "flights", 0, 30)
-    pipeline.produce("tickets", events(0, 5))
+    pipeline.produce("ticket_flights", events(0, 5))
     ingester = pipeline.start(metrics_port=19464)
     pipeline.wait_landed("flights")
-    pipeline.wait_landed("tickets")
+    pipeline.wait_landed("ticket_flights")
     if not is_running:
         assert ingester.terminate() == 0
     lose_tail(pipeline, "flights")
@@ -63,8 +63,8 @@ def test_a_log_that_lost_its_end_is_refused_also_when_it_has_grown(pipeline, is_
     if not is_running:
         ingester = pipeline.start(metrics_port=19464)
     pipeline.wait(lambda: refusals(pipeline))
-    pipeline.produce("tickets", events(5, 10))
-    pipeline.wait_landed("tickets")
+    pipeline.produce("ticket_flights", events(5, 10))
+    pipeline.wait_landed("ticket_flights")
     topic = pipeline.topic("flights")
     # The second where the running ingester looked before the log had grown.
     said = refusals(pipeline)[topic]
