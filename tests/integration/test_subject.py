@@ -179,7 +179,7 @@ def holding(made: Warehouse, pattern: str) -> set[str]:
             "select schemaname, tablename from pg_tables"
             " where schemaname not in ('pg_catalog', 'information_schema')"
         )
-        if made.rows(f"select from {schema}.{table} as t where t::text ~ %s limit 1", pattern)
+        if made.rows(f"select 1 from {schema}.{table} as t where t::text ~ %s limit 1", pattern)
     }
 
 
