@@ -95,7 +95,7 @@ def clear_tables(made: Warehouse) -> list[str]:
     return sorted(
         name
         for (name,) in names
-        if made.rows(f"select from {name} as t where t::text ~ %s limit 1", pattern)
+        if made.rows(f"select 1 from {name} as t where t::text ~ %s limit 1", pattern)
     )
 
 

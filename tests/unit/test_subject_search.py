@@ -51,7 +51,8 @@ SPELLINGS = {
     "percent": lambda text: quote(text, safe="").encode(),
     "percent, a form": lambda text: quote_plus(text).encode(),
     "percent, lower case": lambda text: "".join(
-        chr(b) if b < 128 and (chr(b).isalnum() or chr(b) in "-._~") else f"%{b:02x}" for b in text.encode()
+        chr(b) if b < 128 and (chr(b).isalnum() or chr(b) in "-._~") else f"%{b:02x}"
+        for b in text.encode()
     ).encode(),
     "HTML": lambda text: text.replace("'", "&#39;").encode(),
     "escapes of bytes": lambda text: repr(text.encode())[2:-1].encode(),
@@ -63,7 +64,8 @@ def batch(content: bytes, codec: int) -> bytes:
     body = {
         1: lambda c: gzip.compress(c),
         2: lambda c: (
-            b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
+            b"\x82SNAPPY\0"
+            + struct.pack(">ii", 1, 1)
             + struct.pack(">i", len(cramjam.snappy.compress_raw(c)))
             + bytes(cramjam.snappy.compress_raw(c))
         ),
@@ -162,7 +164,12 @@ def found(home: Settings, needles: Needles | None = None) -> list[str]:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_is_found(home, spelling, text):
     """A value that somebody wrote in another way is called gone."""
-    plant(home, "logs/some.log", lambda f, c: f.write_bytes(b"-" + c + b"-"), SPELLINGS[spelling](text))
+    plant(
+        home,
+        "logs/some.log",
+        lambda f, c: f.write_bytes(b"-" + c + b"-"),
+        SPELLINGS[spelling](text),
+    )
     assert found(home)
 
 
@@ -188,7 +195,12 @@ def test_what_is_not_there_is_not_found(home, kind):
 def test_the_value_is_in_no_line_that_is_printed(home):
     """The search itself would write what it looks for into a log."""
     for spelling, write in SPELLINGS.items():
-        plant(home, f"logs/{SPELLINGS[spelling](DOCUMENT)[:1].hex()}.log", lambda f, c: f.write_bytes(c), write(DOCUMENT))
+        plant(
+            home,
+            f"logs/{SPELLINGS[spelling](DOCUMENT)[:1].hex()}.log",
+            lambda f, c: f.write_bytes(c),
+            write(DOCUMENT),
+        )
     lines = found(home)
     assert lines
     assert Needles(identifiers(ACT)).find("\n".join(lines).encode()) == []
