@@ -514,7 +514,9 @@ def test_persons_are_compared_by_the_book_and_the_forgotten_by_landings_rule(pai
         events = [
             SimpleNamespace(
                 topic="", partition=0, offset=0, timestamp=0, key=None,
-                value=json.dumps({"after": dict(zip(TICKET, (row[0], "B", *row[1:]), strict=True))}).encode(),
+                value=json.dumps(
+                    {"after": dict(zip(TICKET, (row[0], "B", *row[1:]), strict=True))}
+                ).encode(),
             )
             for row in rows
         ]  # fmt: skip
