@@ -28,11 +28,13 @@ def make(settings: Settings, progress: Progress) -> None:
         return
     api = Api(settings)
     _wait_until_parsed(api, wanted)
-    for dag_id in wanted:
+    scheduled = api.scheduled()
+    # What others start comes first: its run would wait for ever.
+    for dag_id in sorted(wanted, key=lambda dag_id: dag_id in scheduled):
         api.pause(dag_id, False)
     _stamp(settings).write_text(json.dumps(config.dag_ids(settings)))
     progress.say(f"{len(wanted)} DAGs unpaused; their first runs begin")
-    failed = _wait_for_first_runs(api, wanted, progress)
+    failed = _wait_for_first_runs(api, sorted(scheduled & {*wanted}), progress)
     if failed:
         raise AirlineError(
             f"the first run of {', '.join(failed)} failed",

@@ -1,4 +1,6 @@
-"""Watches nodes of a `dbt build` in the triggerer, so that a model's task needs no process."""
+"""What tasks do in the triggerer, so that they need no process: look whether anything landed, follow
+nodes of a `dbt build`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import (
+    BaseTrigger,
+    TaskFailedEvent,
+    TaskSkippedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
 from asgiref.sync import sync_to_async
 
-from infra.airflow import build_log
+from infra.airflow import build_log, warehouse
 
 # How often the build's file, and the build's task if the file is not sufficient, are read.
 EVERY = 0.5
@@ -21,6 +29,21 @@ GRACE = 180.0
 OVER = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 ALONE = {"alone": True}
+
+
+class SomethingLanded(BaseTrigger):
+    """Skips its task where nothing has landed that is not loaded, else hands it to a worker."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (f"{type(self).__module__}.{type(self).__qualname__}", {})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        # Not in the loop, for other triggers wait there.
+        found = await asyncio.to_thread(warehouse.unread)
+        self.log.info(
+            "%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open
+        )
+        yield TriggerEvent({"landed": found.offsets}) if found else TaskSkippedEvent()
 
 
 class NodeOutcome(BaseTrigger):

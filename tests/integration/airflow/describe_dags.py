@@ -14,7 +14,7 @@ from airflow.dag_processing.dagbag import DagBag
 def _nodes(task: Any) -> list[str]:
     """The dbt nodes that a task is green about: those its trigger follows, or dbt must have run."""
     if start := getattr(task, "start_trigger_args", None):
-        return start.trigger_kwargs.get("nodes", [start.trigger_kwargs.get("node")])
+        return (start.trigger_kwargs or {}).get("nodes", [])
     return list(getattr(task, "nodes", ()))
 
 
