@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import AirflowException
+from airflow.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 from cosmos.dbt.graph import DbtNode
 from cosmos.operators.local import (
@@ -179,12 +180,48 @@ class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
     """The data tests of one node of a DbtBuild, or one test of several nodes."""
 
 
-class DbtTests(_Looks, DbtTestLocalOperator):
-    """These data tests, in a dbt process of their own."""
+class Validate(_Looks, DbtTestLocalOperator):
+    """Says how these data tests went in the build before it; runs them itself only if necessary: a
+    model was tried again and they have not seen that, or this is tried again.
 
-    def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
+    Not from the triggerer, as the tasks in a build: what ends there announces no asset.
+    """
+
+    def __init__(self, *, nodes: Sequence[DbtNode], build_task_id: str, **kwargs: Any) -> None:
         super().__init__(select=selection(nodes), **kwargs)
         self.nodes = unique_ids(nodes)
+        self.build_task_id = build_task_id
+
+    def execute(self, context: Any, **kwargs: Any) -> None:
+        instance = context["ti"]
+        file = build_log.place(
+            build_log.home(), instance.dag_id, instance.run_id, self.build_task_id
+        )
+        build = build_log.read(file) if instance.try_number <= 1 else None
+        outcome = build.outcome(self.nodes) if build and build.end else None
+        if outcome is None or outcome["status"] == build_log.SKIPPED:
+            super().execute(context, **kwargs)
+        elif outcome["status"] in build_log.GOOD:
+            say = self.log.warning if outcome["status"] == "warn" else self.log.info
+            say("%s tests: %s", len(self.nodes), outcome["message"])
+        else:
+            raise AirflowException(outcome["message"])
+
+
+class InTriggerer(BaseOperator):
+    """A function of infra/airflow/warehouse.py with these arguments: a short statement, for which
+    no process starts.
+    """
+
+    start_from_trigger = True
+
+    def __init__(self, *, function: Callable[..., str], arguments: Sequence[str], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls="infra.airflow.triggers.Statement",
+            trigger_kwargs={"function": function.__name__, "arguments": list(arguments)},
+            next_method="execute",
+        )
 
 
 class SourceFreshness(_Looks, DbtSourceLocalOperator):

@@ -1,5 +1,5 @@
-"""What tasks do in the triggerer, so that they need no process: look whether anything landed, follow
-nodes of a `dbt build`.
+"""What tasks do in the triggerer, so that they need no process: look whether anything landed, run a
+short statement, follow nodes of a `dbt build`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,27 @@ class SomethingLanded(BaseTrigger):
             "%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open
         )
         yield TriggerEvent({"landed": found.offsets}) if found else TaskSkippedEvent()
+
+
+class Statement(BaseTrigger):
+    """Ends its task once a function of infra/airflow/warehouse.py has run, with these arguments."""
+
+    def __init__(self, function: str, arguments: list[str]) -> None:
+        super().__init__()
+        self.function = function
+        self.arguments = arguments
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {"function": self.function, "arguments": self.arguments},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        # Not in the loop: it may have to wait for a lock.
+        said = await asyncio.to_thread(getattr(warehouse, self.function), *self.arguments)
+        self.log.info("%s", said)
+        yield TaskSuccessEvent()
 
 
 class NodeOutcome(BaseTrigger):

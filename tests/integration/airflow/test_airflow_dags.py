@@ -180,7 +180,13 @@ def test_a_build_runs_what_its_tasks_follow_and_nothing_else(description):
         )
         assert done.returncode == 0, done.stdout
         built = {json.loads(line)["unique_id"] for line in done.stdout.splitlines()}
-        shown = {node for dag, _, each in followed(description) if dag == dag_id for node in each}
+        shown = {
+            node
+            for task in description["dags"][dag_id]["tasks"].values()
+            # A mart's last stage says how its tests went in the build.
+            if task["operator"].endswith("InBuild") or task["operator"] == "Validate"
+            for node in task["nodes"]
+        }
         assert built == shown, dag_id
 
 
