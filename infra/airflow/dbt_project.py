@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
 from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
@@ -22,13 +23,28 @@ SETTINGS = Settings.from_environment()
 MANIFEST = config.dbt_artifacts(SETTINGS) / "manifest.json"
 BUILD = "dbt_build"
 
+PROFILE_NAME, TARGET = "airline", "warehouse"
+
+
+def _profile_args() -> dict[str, Any]:
+    """What profiles.yml says besides address and login, which are the Connection's.
+
+    All of it: with another profile than the one it was parsed with dbt parses the whole project.
+    """
+    profiles = yaml.safe_load((SETTINGS.root / "profiles.yml").read_text())
+    output = profiles[PROFILE_NAME]["outputs"][TARGET]
+    return {
+        name: value
+        for name, value in output.items()
+        if name != "type" and "env_var" not in str(value)
+    }
+
+
 PROFILE = ProfileConfig(
-    profile_name="airline",
-    target_name="warehouse",
+    profile_name=PROFILE_NAME,
+    target_name=TARGET,
     profile_mapping=PostgresUserPasswordProfileMapping(
-        conn_id=config.WAREHOUSE_CONNECTION,
-        # The same values as in profiles.yml, or dbt would not reuse the parsed project.
-        profile_args={"role": "airline_dbt", "schema": "dwh_marts", "threads": 4},
+        conn_id=config.WAREHOUSE_CONNECTION, profile_args=_profile_args()
     ),
 )
 

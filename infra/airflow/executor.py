@@ -18,11 +18,14 @@ from contextlib import suppress
 import psutil
 from airflow.executors.local_executor import LocalExecutor
 
-# What a task that runs dbt imports. None of it starts a thread, which would not survive a fork.
+# What a task that runs dbt imports of others' packages; our own modules are read anew by each task.
+# None of it starts a thread, which would not survive a fork.
 OF_TASKS = (
     "airflow.sdk.execution_time.task_runner",
-    "infra.airflow.dbt_project",
-    "infra.airflow.loading",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "cosmos.airflow.task_group",
+    "cosmos.operators.local",
+    "cosmos.profiles.postgres",
     "dbt.cli.main",
     "dbt.adapters.postgres",
     "dbt.task.build",

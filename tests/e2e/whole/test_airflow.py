@@ -56,6 +56,8 @@ def test_a_load_goes_model_by_model_and_skips_when_nothing_landed(stack, dags):
     assert state == "success", states(tasks)
     assert len(tasks) > 50 and states(tasks) == {"success": len(tasks)}
     assert all(task["try_number"] == 1 for task in tasks.values())
+    log = stack.airline("airflow", "tasks", "logs", MODELS, "load.dbt_build").stdout
+    assert "Running with dbt" in log and "Unable to do partial parsing" not in log
     hub = "select count(*) from dwh_detailed.hub_airports where airport_code = 'AF1'"
     assert stack.sql("dwh", hub) == [(1,)]
     assert stack.sql("dwh", "select from dwh_control.load_batch where closed_at is null") == []
@@ -155,6 +157,10 @@ def test_frequent_flyers_again_gives_the_same_rows(stack, dags):
     stack.sql("dwh", f"create table {left} as select 1 as left")
     state, tasks = dags.run("frequent_flyer_mart")
     assert state == "success", states(tasks)
+    log = stack.airline(
+        "airflow", "tasks", "logs", "frequent_flyer_mart", "compute_and_load.dbt_build"
+    ).stdout
+    assert "Running with dbt" in log and "Unable to do partial parsing" not in log
     assert stack.sql("dwh", rows) == before
     cleaned = f"select to_regclass('{left}')"
     assert stack.sql("dwh", cleaned) == [(None,)], "stale data was not cleaned"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.airflow import config
 from infra.dbt import runner
@@ -76,6 +77,16 @@ def test_dag_files_import(description):
         "airport_passenger_flow_mart",
         "maintenance",
     } <= set(description["dags"])
+
+
+def test_dbt_is_told_what_the_project_was_parsed_with(description):
+    """Each task that runs dbt parses the whole project: it was parsed with another profile."""
+    profile = yaml.safe_load((ROOT / "profiles.yml").read_text())["airline"]
+    usual = profile["outputs"][profile["target"]]
+    of_the_connection = {"type", "host", "port", "dbname", "user", "password"}
+    assert description["profile"] == {
+        name: value for name, value in usual.items() if name not in of_the_connection
+    }
 
 
 def test_a_dag_file_costs_what_its_manifest_does(description):
