@@ -7,9 +7,10 @@ import urllib.request
 
 from infra.airflow import config, first_runs, metadata
 from infra.dbt import runner
+from infra.stack.plan import Step
 from infra.stack.program import Program
 from infra.stack.progress import Progress
-from infra.stack.service import Service
+from infra.stack.service import Service, Up
 
 
 class Component(Service):
@@ -81,8 +82,29 @@ class ApiServer(Component):
         url = settings.airflow_public_url or settings.airflow_url
         return f"{url} ({settings.login('airflow_user', 'airflow_password')})"
 
+    # The DAGs whose first runs this `up` began and did not wait for.
+    begun: tuple[str, ...] = ()
+
     def fill(self, progress: Progress) -> None:
-        first_runs.make(self.settings, progress)
+        self.begun = tuple(first_runs.begin(self.settings, progress))
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        [server] = (each for each in up.services if isinstance(each, cls))
+
+        def wait() -> None:
+            first_runs.wait(up.settings, server.begun, up.progress)
+            server.begun = ()
+
+        return [Step("first runs", wait, (f"{cls.name}'s contents",))] if up.wait else []
+
+    def goes_on(self) -> list[str]:
+        if not self.begun:
+            return []
+        return [
+            f"the first runs of {', '.join(self.begun)} go on: see {self.settings.airflow_url}, or "
+            f"'./airline airflow dags list-runs {self.begun[0]}'; './airline up --wait' waits"
+        ]
 
 
 class Scheduler(Component):
@@ -96,7 +118,7 @@ class Scheduler(Component):
 
 class DagProcessor(Component):
     name = "airflow-dag-processor"
-    after_steps = ("AutomateDV",)
+    after_steps = ("project",)
     command = ("dag-processor",)
     health = "dag_processor"
 
