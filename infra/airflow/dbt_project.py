@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
@@ -20,7 +21,9 @@ from infra.airflow import config, defaults, operators, warehouse
 from infra.settings import Settings
 
 SETTINGS = Settings.from_environment()
-MANIFEST = config.dbt_artifacts(SETTINGS) / "manifest.json"
+# What `up` parsed; nothing that differs between runs is part of it.
+PARSED = config.dbt_artifacts(SETTINGS)
+MANIFEST = PARSED / "manifest.json"
 BUILD = "dbt_build"
 
 PROFILE_NAME, TARGET = "airline", "warehouse"
@@ -62,8 +65,7 @@ def dbt(dates: dict[str, str] | None = None) -> dict[str, Any]:
         "emit_datasets": False,
         "pool": config.DBT_POOL,
         "env": _environment(dates),
-        # What `up` parsed; nothing that differs between runs is part of it.
-        "cache_dir": config.dbt_artifacts(SETTINGS),
+        "cache_dir": PARSED,
     }
 
 
@@ -109,7 +111,7 @@ def dbt_tasks(
             enable_mock_profile=False,
             node_conversion_by_task_group=False,
             node_converters={
-                kind: operators.converter(operator)
+                kind: operators.converter(operator, PARSED)
                 for kind, operator in (
                     (DbtResourceType.MODEL, operators.DbtModelInBuild),
                     (DbtResourceType.SEED, operators.DbtSeedInBuild),
@@ -166,16 +168,16 @@ def mart_stages(
 ) -> None:
     """The four stages of a mart with its own DAG; the last one emits the mart's asset event.
 
-    `models` are what dbt builds and tests; `dates` are what it is told, templated. The first two
-    run in the triggerer, the last one says how the tests went: only `dbt_build` takes a dbt.
+    `models` are what dbt builds and tests; `dates` are what it is told, templated. The last stage
+    says how the tests went: only `dbt_build` takes a dbt.
     `stored_in`: schema and table that have the mart's rows, where the mart itself is a view.
     """
     place = list(stored_in or (schema, name))
-    create_schema = operators.InTriggerer(
-        task_id="create_schema", function=warehouse.create_schema, arguments=place[:1]
+    create_schema = PythonOperator(
+        task_id="create_schema", python_callable=warehouse.create_schema, op_args=place[:1]
     )
-    clean_stale_data = operators.InTriggerer(
-        task_id="clean_stale_data", function=warehouse.clean_stale, arguments=place
+    clean_stale_data = PythonOperator(
+        task_id="clean_stale_data", python_callable=warehouse.clean_stale, op_args=place
     )
     compute_and_load = dbt_tasks("compute_and_load", models, tests=TestBehavior.NONE, dates=dates)
     validate = operators.Validate(

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.exceptions import AirflowFailException
+from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.triggers.base import StartTriggerArgs
 from airflow.utils.state import DagRunState
+
+from infra.airflow import warehouse
 
 
 class LoadWhatLanded(TriggerDagRunOperator):
-    """Skipped where nothing landed. Else it starts a run of the models' DAG and ends as that ends.
-
-    The triggerer looks (infra/airflow/triggers.py), so that it takes no process to find nothing.
-    """
-
-    start_from_trigger = True
-    start_trigger_args = StartTriggerArgs(
-        trigger_cls="infra.airflow.triggers.SomethingLanded", next_method="start_load"
-    )
+    """Skipped where nothing landed; else the models' DAG runs, and this ends as that does."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -32,8 +25,14 @@ class LoadWhatLanded(TriggerDagRunOperator):
             **kwargs,
         )
 
-    def start_load(self, context: Any, event: Any = None) -> None:
-        self.execute(context)
+    def execute(self, context: Any) -> None:
+        found = warehouse.unread()
+        self.log.info(
+            "%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open
+        )
+        if not found:
+            raise AirflowSkipException("there is nothing to load")
+        super().execute(context)
 
     def execute_complete(self, context: Any, event: tuple[str, dict[str, Any]]) -> None:
         _, ended = event

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import AirflowException
-from airflow.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 from cosmos.dbt.graph import DbtNode
 from cosmos.operators.local import (
@@ -208,22 +207,6 @@ class Validate(_Looks, DbtTestLocalOperator):
             raise AirflowException(outcome["message"])
 
 
-class InTriggerer(BaseOperator):
-    """A function of infra/airflow/warehouse.py with these arguments: a short statement, for which
-    no process starts.
-    """
-
-    start_from_trigger = True
-
-    def __init__(self, *, function: Callable[..., str], arguments: Sequence[str], **kwargs: Any):
-        super().__init__(**kwargs)
-        self.start_trigger_args = StartTriggerArgs(
-            trigger_cls="infra.airflow.triggers.Statement",
-            trigger_kwargs={"function": function.__name__, "arguments": list(arguments)},
-            next_method="execute",
-        )
-
-
 class SourceFreshness(_Looks, DbtSourceLocalOperator):
     """Checks the freshness of the tables of `source` that have limits.
 
@@ -281,8 +264,10 @@ def _publish_docs(project_dir: str, **_: Any) -> None:
     site.publish(Settings.from_environment(), Path(project_dir) / "target")
 
 
-def converter(kind: type) -> Callable[..., Any]:
+def converter(kind: type, parsed: Path) -> Callable[..., Any]:
     """For Cosmos's RenderConfig.node_converters: renders a node as `kind`.
+
+    `parsed` is the folder of the parsed project; Cosmos's own for the group begins empty.
 
     The nodes are set afterwards, by `follow`: for a test of several nodes Cosmos (1.15.1) passes
     the converter the last node of its loop instead of the test.
@@ -293,7 +278,7 @@ def converter(kind: type) -> Callable[..., Any]:
             task_id=task_id,
             dag=context["dag"],
             task_group=context["task_group"],
-            **(task_args | {"emit_datasets": False}),
+            **(task_args | {"emit_datasets": False, "cache_dir": parsed}),
         )
 
     return convert

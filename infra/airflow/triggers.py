@@ -1,6 +1,4 @@
-"""What tasks do in the triggerer, so that they need no process: look whether anything landed, run a
-short statement, follow nodes of a `dbt build`.
-"""
+"""Watches nodes of a `dbt build` in the triggerer, so that a model's task needs no process."""
 
 from __future__ import annotations
 
@@ -13,58 +11,21 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import (
     BaseTrigger,
     TaskFailedEvent,
-    TaskSkippedEvent,
     TaskSuccessEvent,
     TriggerEvent,
 )
 from asgiref.sync import sync_to_async
 
-from infra.airflow import build_log, warehouse
+from infra.airflow import build_log
 
 # How often the build's file, and the build's task if the file is not sufficient, are read.
-EVERY = 0.5
+EVERY = 0.2
 ASK_EVERY = 3.0
 # How long to wait for the retry of a killed build: the scheduler notices a stale heartbeat late.
 GRACE = 180.0
 OVER = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 ALONE = {"alone": True}
-
-
-class SomethingLanded(BaseTrigger):
-    """Skips its task where nothing has landed that is not loaded, else hands it to a worker."""
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (f"{type(self).__module__}.{type(self).__qualname__}", {})
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        # Not in the loop, for other triggers wait there.
-        found = await asyncio.to_thread(warehouse.unread)
-        self.log.info(
-            "%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open
-        )
-        yield TriggerEvent({"landed": found.offsets}) if found else TaskSkippedEvent()
-
-
-class Statement(BaseTrigger):
-    """Ends its task once a function of infra/airflow/warehouse.py has run, with these arguments."""
-
-    def __init__(self, function: str, arguments: list[str]) -> None:
-        super().__init__()
-        self.function = function
-        self.arguments = arguments
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"function": self.function, "arguments": self.arguments},
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        # Not in the loop: it may have to wait for a lock.
-        said = await asyncio.to_thread(getattr(warehouse, self.function), *self.arguments)
-        self.log.info("%s", said)
-        yield TaskSuccessEvent()
 
 
 class NodeOutcome(BaseTrigger):
@@ -113,7 +74,10 @@ class NodeOutcome(BaseTrigger):
                 return
             # The file belongs to a build that ended, died, or has not begun yet.
             if time.monotonic() - asked > ASK_EVERY:
-                asked, state = time.monotonic(), await self._state_of_build()
+                state = await self._state_of_build()
+                asked = time.monotonic()
+                # What the file said is older than that: it may have ended well meanwhile.
+                continue
             if state in OVER:
                 if state != "success" and is_first_try and (not attempt or attempt.end == "failed"):
                     self.log.error("dbt build itself failed: see task %s", self.build_task_id)

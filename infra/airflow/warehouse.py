@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -14,24 +15,27 @@ from infra.airflow import config
 from infra.settings import TCP_LIMITS
 from infra.warehouse.pending import Pending, pending
 
+log = logging.getLogger(__name__)
+
 
 def unread() -> Pending:
     """What has landed and is not loaded, asked as dbt's role."""
     return pending(dsn(config.WAREHOUSE_CONNECTION))
 
 
-def create_schema(schema: str) -> str:
-    """Makes the schema if it is missing; dbt makes the table in it. Returns what was done."""
+def create_schema(schema: str) -> None:
+    """Makes the schema if it is missing; dbt makes the table in it."""
     with _cursor() as cursor:
         cursor.execute("select from pg_namespace where nspname = %s", (schema,))
         if cursor.rowcount:
-            return f"schema {schema} is there"
+            log.info("schema %s is there", schema)
+            return
         cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        return f"schema {schema} created"
+        log.info("schema %s created", schema)
 
 
-def clean_stale(schema: str, table: str) -> str:
-    """Drops temporary tables that a killed run of dbt left behind. Returns what was dropped.
+def clean_stale(schema: str, table: str) -> None:
+    """Drops temporary tables that a killed run of dbt left behind.
 
     The table's own old rows are removed in the transaction that writes the new ones, so that no
     dashboard sees an empty table.
@@ -44,7 +48,7 @@ def clean_stale(schema: str, table: str) -> str:
         left = [name for (name,) in cursor.fetchall()]
         for name in left:
             cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(schema, name)))
-    return f"dropped {', '.join(left) if left else 'nothing: no run left anything behind'}"
+    log.info("dropped %s", ", ".join(left) if left else "nothing: no run left anything behind")
 
 
 def connect(name: str) -> psycopg2.extensions.connection:

@@ -274,6 +274,11 @@ def test_what_stands_behind_a_build_says_how_its_tests_went(report):
     assert said["one was skipped"] == said["again"] == "alone"
 
 
+def test_a_build_that_ends_while_it_is_asked_is_read_to_its_end(report):
+    """A model that is built is built once more, by a dbt of its own."""
+    assert report["late"] == "success"
+
+
 def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
     """A table that nobody asked, or that is late, is called fresh."""
     fresh = report["fresh"]
