@@ -140,15 +140,21 @@ def _run(api: Api, dag_id: str, by: str | None) -> Run:
     """Runs the DAG; `by` is the DAG with the build of its run, None where it has none to make."""
     known = {run["dag_run_id"] for run in api.runs(by, limit=100)} if by else set()
     api.pause(dag_id, False)
-    run_id = api.trigger(dag_id)
-    run = _ended(api, dag_id, run_id)
+    run = _ended(api, dag_id, api.trigger(dag_id))
     _pause(api, dag_id)
-    begun, ended = _moment(run["queued_at"]), _moment(run["end_date"])
     if by is None:
-        return Run(ended - begun, 0.0, 0.0, 0.0, "")
+        return Run(_moment(run["end_date"]) - _moment(run["queued_at"]), 0.0, 0.0, 0.0, "")
+    built = run
     if by != dag_id:
-        [run_id] = {run["dag_run_id"] for run in api.runs(by, limit=100)} - known
-    [build] = [task for task in api.tasks(by, run_id) if task["task_id"].endswith(".dbt_build")]
+        [built] = [each for each in api.runs(by, limit=100) if each["dag_run_id"] not in known]
+        # The schedule may have begun one of its own; whichever came first found something to load.
+        [run] = [each for each in api.runs(dag_id) if _encloses(each, built)]
+    begun, ended = _moment(run["queued_at"]), _moment(run["end_date"])
+    [build] = [
+        task
+        for task in api.tasks(by, built["dag_run_id"])
+        if task["task_id"].endswith(".dbt_build")
+    ]
     started, stopped = _moment(build["start_date"]), _moment(build["end_date"])
     return Run(
         ended - begun,
@@ -156,6 +162,15 @@ def _run(api: Api, dag_id: str, by: str | None) -> Run:
         stopped - started,
         ended - stopped,
         build["rendered_fields"]["select"],
+    )
+
+
+def _encloses(run: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether one run began before another one and ended after it."""
+    return (
+        bool(run["start_date"] and run["end_date"])
+        and _moment(run["start_date"]) <= _moment(other["start_date"])
+        and _moment(other["end_date"]) <= _moment(run["end_date"])
     )
 
 
