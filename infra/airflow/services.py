@@ -67,6 +67,8 @@ class ApiServer(Component):
     ports = ("airflow",)
     command = ("api-server",)
     health = "metadatabase"
+    # The DAGs whose first runs this `up` began and did not wait for.
+    begun: tuple[str, ...] = ()
 
     def words(self) -> tuple[str, ...]:
         # Who asks, and that it was by TLS, is told by the proxy; on loopback alone it is believed.
@@ -81,9 +83,6 @@ class ApiServer(Component):
         settings = self.settings
         url = settings.airflow_public_url or settings.airflow_url
         return f"{url} ({settings.login('airflow_user', 'airflow_password')})"
-
-    # The DAGs whose first runs this `up` began and did not wait for.
-    begun: tuple[str, ...] = ()
 
     def fill(self, progress: Progress) -> None:
         self.begun = tuple(first_runs.begin(self.settings, progress))
