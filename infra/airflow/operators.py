@@ -179,12 +179,32 @@ class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
     """The data tests of one node of a DbtBuild, or one test of several nodes."""
 
 
-class DbtTests(_Looks, DbtTestLocalOperator):
-    """These data tests, in a dbt process of their own."""
+class Validate(_Looks, DbtTestLocalOperator):
+    """Says how these data tests went in the build before it; runs them itself only if necessary: a
+    model was tried again and they have not seen that, or this is tried again.
 
-    def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
+    Not from the triggerer, as the tasks in a build: what ends there announces no asset.
+    """
+
+    def __init__(self, *, nodes: Sequence[DbtNode], build_task_id: str, **kwargs: Any) -> None:
         super().__init__(select=selection(nodes), **kwargs)
         self.nodes = unique_ids(nodes)
+        self.build_task_id = build_task_id
+
+    def execute(self, context: Any, **kwargs: Any) -> None:
+        instance = context["ti"]
+        file = build_log.place(
+            build_log.home(), instance.dag_id, instance.run_id, self.build_task_id
+        )
+        build = build_log.read(file) if instance.try_number <= 1 else None
+        outcome = build.outcome(self.nodes) if build and build.end else None
+        if outcome is None or outcome["status"] == build_log.SKIPPED:
+            super().execute(context, **kwargs)
+        elif outcome["status"] in build_log.GOOD:
+            say = self.log.warning if outcome["status"] == "warn" else self.log.info
+            say("%s tests: %s", len(self.nodes), outcome["message"])
+        else:
+            raise AirflowException(outcome["message"])
 
 
 class SourceFreshness(_Looks, DbtSourceLocalOperator):
@@ -244,8 +264,10 @@ def _publish_docs(project_dir: str, **_: Any) -> None:
     site.publish(Settings.from_environment(), Path(project_dir) / "target")
 
 
-def converter(kind: type) -> Callable[..., Any]:
+def converter(kind: type, parsed: Path) -> Callable[..., Any]:
     """For Cosmos's RenderConfig.node_converters: renders a node as `kind`.
+
+    `parsed` is the folder of the parsed project; Cosmos's own for the group begins empty.
 
     The nodes are set afterwards, by `follow`: for a test of several nodes Cosmos (1.15.1) passes
     the converter the last node of its loop instead of the test.
@@ -256,7 +278,7 @@ def converter(kind: type) -> Callable[..., Any]:
             task_id=task_id,
             dag=context["dag"],
             task_group=context["task_group"],
-            **(task_args | {"emit_datasets": False}),
+            **(task_args | {"emit_datasets": False, "cache_dir": parsed}),
         )
 
     return convert

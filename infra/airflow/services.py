@@ -7,9 +7,10 @@ import urllib.request
 
 from infra.airflow import config, first_runs, metadata
 from infra.dbt import runner
+from infra.stack.plan import Step
 from infra.stack.program import Program
 from infra.stack.progress import Progress
-from infra.stack.service import Service
+from infra.stack.service import Service, Up
 
 
 class Component(Service):
@@ -66,6 +67,8 @@ class ApiServer(Component):
     ports = ("airflow",)
     command = ("api-server",)
     health = "metadatabase"
+    # The DAGs whose first runs this `up` began and did not wait for.
+    begun: tuple[str, ...] = ()
 
     def words(self) -> tuple[str, ...]:
         # Who asks, and that it was by TLS, is told by the proxy; on loopback alone it is believed.
@@ -82,7 +85,25 @@ class ApiServer(Component):
         return f"{url} ({settings.login('airflow_user', 'airflow_password')})"
 
     def fill(self, progress: Progress) -> None:
-        first_runs.make(self.settings, progress)
+        self.begun = tuple(first_runs.begin(self.settings, progress))
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        [server] = (each for each in up.services if isinstance(each, cls))
+
+        def wait() -> None:
+            first_runs.wait(up.settings, server.begun, up.progress)
+            server.begun = ()
+
+        return [Step("first runs", wait, (f"{cls.name}'s contents",))] if up.wait else []
+
+    def goes_on(self) -> list[str]:
+        if not self.begun:
+            return []
+        return [
+            f"the first runs of {', '.join(self.begun)} go on: see {self.settings.airflow_url}, or "
+            f"'./airline airflow dags list-runs {self.begun[0]}'; './airline up --wait' waits"
+        ]
 
 
 class Scheduler(Component):
@@ -96,7 +117,7 @@ class Scheduler(Component):
 
 class DagProcessor(Component):
     name = "airflow-dag-processor"
-    after_steps = ("AutomateDV",)
+    after_steps = ("project",)
     command = ("dag-processor",)
     health = "dag_processor"
 

@@ -126,7 +126,7 @@ def marts(settings: Settings) -> Finding:
                 group,
                 (
                     f"{group}: *",
-                    "DAG vault_load",
+                    "DAG vault_load*",
                     "DAG marts_refresh",
                     "DAG *_mart",
                     "load batch",

@@ -266,6 +266,19 @@ def test_a_node_that_is_gone_is_no_success(report):
     assert report["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
 
 
+def test_what_stands_behind_a_build_says_how_its_tests_went(report):
+    """`validate` is green beside a test that failed or never ran, or runs what is known anew."""
+    said = report["validation"]
+    assert said["well"] == "success", "a warning is no failure"
+    assert said["one fails"].startswith("failed: ") and "unique_repeats_id" in said["one fails"]
+    assert said["one was skipped"] == said["again"] == "alone"
+
+
+def test_a_build_that_ends_while_it_is_asked_is_read_to_its_end(report):
+    """A model that is built is built once more, by a dbt of its own."""
+    assert report["late"] == "success"
+
+
 def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
     """A table that nobody asked, or that is late, is called fresh."""
     fresh = report["fresh"]
