@@ -59,7 +59,7 @@ def test_workers_have_imported_what_tasks_need(tmp_path):
     """Each task imports Cosmos and dbt, which takes seconds; or what has threads is forked, or
     tasks go on with the code that the scheduler started with.
     """
-    assert run(START, tmp_path).splitlines()[-1] == "set() [] 1"
+    assert "set() [] 1" in run(START, tmp_path).splitlines()
 
 
 @pytest.mark.timeout(1800)
