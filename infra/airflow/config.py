@@ -15,7 +15,7 @@ from urllib.parse import quote
 from infra.dbt import site
 from infra.kafka import access
 from infra.postgres import roles
-from infra.settings import Settings
+from infra.settings import LOGIN_LIMIT, Settings
 
 # Airflow's metadata database, on the warehouse's server.
 DATABASE = roles.OWN_DATABASES[roles.AIRFLOW]
@@ -30,8 +30,6 @@ DBT_POOL, DBT_SLOTS = "dbt", 2
 # Who checks logins: as it comes, and with a limit where programs log in too.
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 LIMITED = "infra.airflow.logins.LimitedAuthManager"
-# How often somebody may try a password, from one address.
-LOGIN_LIMIT = "10 per minute"
 _LIMITED_FORM = {"fab": {"auth_rate_limited": True, "auth_rate_limit": LOGIN_LIMIT}}
 # The account with which `up` unpauses DAGs; people have their own.
 OPERATOR = "airline"
