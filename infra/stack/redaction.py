@@ -49,10 +49,9 @@ _KEY = re.compile(
     r"|is (?:not present in|still referenced from) table \"?[\w.]+\"?)\.)\s*"
 )
 # What a message of PostgreSQL or dbt calls by its name.
-_NAMED = frozenset(
-    ("aggregate", "column", "constraint", "database", "domain", "function", "index", "language")
-    + ("model", "named", "node", "operator", "relation", "role", "schema", "sequence", "server")
-    + ("source", "table", "trigger", "type", "user", "variable", "view")
+_NAMED = re.compile(
+    "aggregate|column|constraint|database|domain|function|index|language|model|named|node|operator"
+    "|relation|role|schema|sequence|server|source|table|trigger|type|user|variable|view"
 )
 _SQL_LINE = re.compile(r"(?m)^([ \t]*LINE \d+:.*)$")
 _IN_QUOTES = re.compile(r"(?s)(\b\w+ )?\"([^\"]*)\"|(?<!\w)(\b\w+ )?'([^'\n]*)'")
@@ -80,7 +79,7 @@ def _detail(match: re.Match[str]) -> str:
 def _value(match: re.Match[str]) -> str:
     quote = '"' if match[2] is not None else "'"
     before, inside = (match[1], match[2]) if quote == '"' else (match[3], match[4])
-    is_name = (before or "").strip() in _NAMED and re.fullmatch(r"[\w.$]+", inside)
+    is_name = _NAMED.fullmatch((before or "").strip()) and re.fullmatch(r"[\w.$]+", inside)
     kept = inside if is_name or _NAME.fullmatch(inside) else "…"
     return f"{before or ''}{quote}{kept}{quote}"
 
