@@ -7,6 +7,7 @@ import urllib.request
 
 from infra.airflow import config, first_runs, metadata
 from infra.dbt import runner
+from infra.settings import Settings
 from infra.stack.plan import Step
 from infra.stack.program import Program
 from infra.stack.progress import Progress
@@ -70,14 +71,21 @@ class ApiServer(Component):
     # The DAGs whose first runs this `up` began and did not wait for.
     begun: tuple[str, ...] = ()
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._told: list[str] = []
+
     def words(self) -> tuple[str, ...]:
         # Who asks, and that it was by TLS, is told by the proxy; on loopback alone it is believed.
         proxied = ("--proxy-headers",) if self.settings.airflow_public_url else ()
         return (*self.command, *proxied)
 
     def prepare(self) -> bool:
-        metadata.make(self.settings)
+        self._told = metadata.make(self.settings)
         return False
+
+    def furnish(self) -> list[str]:
+        return self._told
 
     def address(self) -> str:
         settings = self.settings

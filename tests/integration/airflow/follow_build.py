@@ -32,8 +32,8 @@ class Trigger(triggers.NodeOutcome):
         return "success"
 
 
-def dbt(*arguments: str, callbacks: list[Any] | None = None) -> Any:
-    return dbtRunner(callbacks=callbacks).invoke([*arguments, "--log-level", "none"])
+def dbt(*arguments: str) -> Any:
+    return dbtRunner().invoke([*arguments, "--log-level", "none"])
 
 
 async def ends(trigger: triggers.NodeOutcome, run_id: str = "r") -> str:
@@ -106,10 +106,14 @@ def main() -> None:
     os.chdir(PROJECT)
     build = dag.task_dict["g.dbt_build"]
     build._writer = build_log.Writer(build_log.place(LOGS, "d", "r", "g.dbt_build"))
-    done = dbt(
-        *("build", "--indirect-selection", build.indirect_selection, *build.dbt_cmd_flags),
-        *("--select", *build.select.split()),
-        callbacks=[build._note],
+    build._dbt_runner_callbacks = [build._note]
+    done = build.run_dbt_runner(
+        [
+            *("dbt", "build", "--indirect-selection", build.indirect_selection),
+            *(*build.dbt_cmd_flags, "--select", *build.select.split()),
+        ],
+        env={},
+        cwd=str(PROJECT),
     )
     build.handle_exception_dbt_runner(done)
     build._writer.close("done")
