@@ -515,6 +515,9 @@ class Settings:
             handle, name = tempfile.mkstemp(dir=folder)
             with os.fdopen(handle, "w") as made:
                 made.write(os.urandom(24).hex())
+                made.flush()
+                # Its content before its name: a power cut would leave an empty password.
+                os.fsync(made.fileno())
             try:
                 os.link(name, file)
             except FileExistsError:
@@ -536,6 +539,8 @@ PORTS = {
     for name, each in DECLARED.items()
     if each.service
 }
+# How often somebody may try a password of Airflow's or Superset's in production, from one address.
+LOGIN_LIMIT = "10 per minute"
 # Stands for a password in the environment of a process that has no business with it.
 NOT_TOLD = "not told to this process"
 PASSWORDS = [each.variable for each in DECLARED.values() if each.is_password]

@@ -23,7 +23,7 @@ from infra.airflow.dbt_project import mart_stages
 
 MODELS = ["airport_passenger_flow"]
 # A manual run without a data interval computes the last whole day.
-VARIABLES = {
+DATES = {
     "flow_date": "{{ (dag_run.data_interval_start or dag_run.run_after - macros.timedelta(days=1))"
     " | ds }}"
 }
@@ -39,4 +39,4 @@ with DAG(
     deadline=defaults.deadline(timedelta(hours=1)),
     tags=["mart"],
 ):
-    mart_stages("presentation", "airport_passenger_flow", MODELS, VARIABLES)
+    mart_stages("presentation", "airport_passenger_flow", MODELS, DATES)

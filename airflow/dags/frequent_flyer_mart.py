@@ -24,7 +24,7 @@ from infra.airflow.dbt_project import mart_stages
 TABLE = "frequent_flyers_personal"
 MODELS = ["customer_group_thresholds", TABLE, "frequent_flyers", "customer_group_history"]
 # The day on which the run's data interval ends; the mart covers the year before it.
-VARIABLES = {"run_date": "{{ (dag_run.data_interval_end or dag_run.run_after) | ds }}"}
+DATES = {"run_date": "{{ (dag_run.data_interval_end or dag_run.run_after) | ds }}"}
 
 with DAG(
     "frequent_flyer_mart",
@@ -41,6 +41,6 @@ with DAG(
         "presentation",
         "frequent_flyers",
         MODELS,
-        VARIABLES,
+        DATES,
         stored_in=("presentation_pii", TABLE),
     )

@@ -26,7 +26,8 @@ def main(arguments: list[str]) -> None:
         or name in ("AIRLINE_SERVICE", "AIRLINE_HOME")
     }
     environment |= config.environment(Settings.from_environment())
-    os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], environment)
+    module = "infra.airflow.triggerer" if arguments[:1] == ["triggerer"] else "airflow"
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
 
 
 def end_leftovers() -> None:

@@ -61,6 +61,11 @@ class Api:
         answer = self.ask("GET", "/api/v2/dags?limit=100")
         return {dag["dag_id"]: dag["is_paused"] for dag in answer["dags"]}
 
+    def scheduled(self) -> set[str]:
+        """The DAGs that Airflow starts by itself."""
+        answer = self.ask("GET", "/api/v2/dags?limit=100")
+        return {dag["dag_id"] for dag in answer["dags"] if dag["timetable_summary"]}
+
     def import_errors(self) -> list[str]:
         """Import errors of DAG files, the last line of each."""
         answer = self.ask("GET", "/api/v2/importErrors")

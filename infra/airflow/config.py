@@ -15,7 +15,7 @@ from urllib.parse import quote
 from infra.dbt import site
 from infra.kafka import access
 from infra.postgres import roles
-from infra.settings import Settings
+from infra.settings import LOGIN_LIMIT, Settings
 
 # Airflow's metadata database, on the warehouse's server.
 DATABASE = roles.OWN_DATABASES[roles.AIRFLOW]
@@ -30,8 +30,6 @@ DBT_POOL, DBT_SLOTS = "dbt", 2
 # Who checks logins: as it comes, and with a limit where programs log in too.
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 LIMITED = "infra.airflow.logins.LimitedAuthManager"
-# How often somebody may try a password, from one address.
-LOGIN_LIMIT = "10 per minute"
 _LIMITED_FORM = {"fab": {"auth_rate_limited": True, "auth_rate_limit": LOGIN_LIMIT}}
 # The account with which `up` unpauses DAGs; people have their own.
 OPERATOR = "airline"
@@ -107,7 +105,8 @@ def environment(settings: Settings) -> dict[str, str]:
             # After this time the next scheduler takes over the tasks of a killed one.
             "orphaned_tasks_check_interval": 30,
             "task_instance_heartbeat_timeout": 60,
-            "scheduler_idle_sleep_time": 1,
+            # It waits so long where it began nothing: between two tasks in the triggerer, too.
+            "scheduler_idle_sleep_time": 0.5,
         },
         # Generous, because a task must not fail on a slow machine while it only waits.
         "workers": {"execution_api_timeout": 60},

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
@@ -20,24 +21,42 @@ from infra.airflow import config, defaults, operators, warehouse
 from infra.settings import Settings
 
 SETTINGS = Settings.from_environment()
-MANIFEST = config.dbt_artifacts(SETTINGS) / "manifest.json"
+# What `up` parsed; nothing that differs between runs is part of it.
+PARSED = config.dbt_artifacts(SETTINGS)
+MANIFEST = PARSED / "manifest.json"
 BUILD = "dbt_build"
 
+PROFILE_NAME, TARGET = "airline", "warehouse"
+
+
+def _profile_args() -> dict[str, Any]:
+    """What profiles.yml says besides address and login, which are the Connection's.
+
+    All of it: with another profile than the one it was parsed with dbt parses the whole project.
+    """
+    profiles = yaml.safe_load((SETTINGS.root / "profiles.yml").read_text())
+    output = profiles[PROFILE_NAME]["outputs"][TARGET]
+    return {
+        name: value
+        for name, value in output.items()
+        if name != "type" and "env_var" not in str(value)
+    }
+
+
 PROFILE = ProfileConfig(
-    profile_name="airline",
-    target_name="warehouse",
+    profile_name=PROFILE_NAME,
+    target_name=TARGET,
     profile_mapping=PostgresUserPasswordProfileMapping(
-        conn_id=config.WAREHOUSE_CONNECTION,
-        # The same values as in profiles.yml, or dbt would not reuse the parsed project.
-        profile_args={"role": "airline_dbt", "schema": "dwh_marts", "threads": 4},
+        conn_id=config.WAREHOUSE_CONNECTION, profile_args=_profile_args()
     ),
 )
 
 
-def dbt(variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Arguments of every task that runs dbt, whether Cosmos makes it or a DAG file."""
-    # dbt parses the project again when variables change: each set of them has its own cache.
-    parsed = config.dbt_artifacts(SETTINGS).joinpath(*sorted(variables or ()))
+def dbt(dates: dict[str, str] | None = None) -> dict[str, Any]:
+    """Arguments of every task that runs dbt, whether Cosmos makes it or a DAG file.
+
+    `dates`: what macros/marts/clock.sql asks for, templated.
+    """
     return {
         "project_dir": str(SETTINGS.root),
         "profile_config": PROFILE,
@@ -45,9 +64,13 @@ def dbt(variables: dict[str, Any] | None = None) -> dict[str, Any]:
         "invocation_mode": InvocationMode.DBT_RUNNER,
         "emit_datasets": False,
         "pool": config.DBT_POOL,
-        "vars": variables,
-        "cache_dir": parsed,
+        "env": _environment(dates),
+        "cache_dir": PARSED,
     }
+
+
+def _environment(dates: dict[str, str] | None) -> dict[str, str]:
+    return {f"AIRLINE_{name.upper()}": date for name, date in (dates or {}).items()}
 
 
 def dbt_tasks(
@@ -56,12 +79,13 @@ def dbt_tasks(
     *,
     exclude: list[str] | None = None,
     tests: TestBehavior = TestBehavior.AFTER_EACH,
-    variables: dict[str, Any] | None = None,
+    dates: dict[str, str] | None = None,
 ) -> DbtTaskGroup:
     """A task for each selected model, followed by a task for its tests.
 
     One `dbt build` does the work, so that dbt starts once and not once per model. The tasks report
-    the result of their nodes in it; it builds exactly these nodes.
+    the result of their nodes in it; it builds exactly these nodes, and without tasks for tests
+    (`TestBehavior.NONE`) it runs them all the same, for a task behind it.
     """
     build_task_id = f"{group_id}.{BUILD}"
     group = DbtTaskGroup(
@@ -70,14 +94,13 @@ def dbt_tasks(
             dbt_project_path=SETTINGS.root,
             manifest_path=MANIFEST,
             install_dbt_deps=False,
-            dbt_vars=variables,
         ),
         profile_config=PROFILE,
         execution_config=ExecutionConfig(
             execution_mode=ExecutionMode.LOCAL,
             invocation_mode=InvocationMode.DBT_RUNNER,
         ),
-        operator_args={"pool": config.DBT_POOL},
+        operator_args={"pool": config.DBT_POOL, "env": _environment(dates)},
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=select,
@@ -88,7 +111,7 @@ def dbt_tasks(
             enable_mock_profile=False,
             node_conversion_by_task_group=False,
             node_converters={
-                kind: operators.converter(operator)
+                kind: operators.converter(operator, PARSED)
                 for kind, operator in (
                     (DbtResourceType.MODEL, operators.DbtModelInBuild),
                     (DbtResourceType.SEED, operators.DbtSeedInBuild),
@@ -102,6 +125,8 @@ def dbt_tasks(
     for task, followed in tasks_and_nodes(group):
         task.follow(followed, build_task_id)
         nodes += followed
+    if tests is TestBehavior.NONE:
+        nodes += data_tests(group.dbt_graph.filtered_nodes)
     with group:
         operators.DbtBuild(
             task_id=BUILD,
@@ -109,7 +134,7 @@ def dbt_tasks(
             # Enough retries for a warehouse that restarts. A faulty model does not fail this task
             # but the model's own.
             retries=3,
-            **dbt(variables),
+            **dbt(dates),
         )
     return group
 
@@ -137,13 +162,14 @@ def mart_stages(
     schema: str,
     name: str,
     models: list[str],
-    variables: dict[str, Any],
+    dates: dict[str, str],
     *,
     stored_in: tuple[str, str] | None = None,
 ) -> None:
     """The four stages of a mart with its own DAG; the last one emits the mart's asset event.
 
-    `models` are what dbt builds, and tests at the end; `variables` are dbt's, templated.
+    `models` are what dbt builds and tests; `dates` are what it is told, templated. The last stage
+    says how the tests went: only `dbt_build` takes a dbt.
     `stored_in`: schema and table that have the mart's rows, where the mart itself is a view.
     """
     place = list(stored_in or (schema, name))
@@ -153,15 +179,14 @@ def mart_stages(
     clean_stale_data = PythonOperator(
         task_id="clean_stale_data", python_callable=warehouse.clean_stale, op_args=place
     )
-    compute_and_load = dbt_tasks(
-        "compute_and_load", models, tests=TestBehavior.NONE, variables=variables
-    )
-    validate = operators.DbtTests(
+    compute_and_load = dbt_tasks("compute_and_load", models, tests=TestBehavior.NONE, dates=dates)
+    validate = operators.Validate(
         task_id="validate",
         # All tests that depend on one of the models.
         nodes=data_tests(compute_and_load.dbt_graph.filtered_nodes),
+        build_task_id=f"compute_and_load.{BUILD}",
         outlets=[defaults.mart(schema, name)],
-        **dbt(variables),
+        **dbt(dates),
     )
     create_schema >> clean_stale_data >> compute_and_load >> validate
 

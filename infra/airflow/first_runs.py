@@ -1,4 +1,4 @@
-"""Unpauses the DAGs of a new stack once, and waits for their first runs.
+"""Unpauses the DAGs of a new stack once; their first runs begin, and are waited for if asked.
 
 DAGs that a person pauses later stay paused.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.airflow import config
@@ -21,18 +22,38 @@ PATIENCE = 300
 PATIENCE_FOR_RUNS = 1200
 
 
-def make(settings: Settings, progress: Progress) -> None:
-    """Idempotent: does not change a DAG that was unpaused here before."""
+def begin(settings: Settings, progress: Progress) -> list[str]:
+    """Returns the DAGs whose first runs begin. Idempotent: does not change a DAG that was unpaused
+    here before.
+    """
     wanted = [dag for dag in config.dag_ids(settings) if dag not in _unpaused(settings)]
     if not wanted:
-        return
+        return []
     api = Api(settings)
     _wait_until_parsed(api, wanted)
-    for dag_id in wanted:
+    scheduled = api.scheduled()
+    # What others start comes first: its run would wait for ever.
+    for dag_id in sorted(wanted, key=lambda dag_id: dag_id in scheduled):
         api.pause(dag_id, False)
     _stamp(settings).write_text(json.dumps(config.dag_ids(settings)))
     progress.say(f"{len(wanted)} DAGs unpaused; their first runs begin")
-    failed = _wait_for_first_runs(api, wanted, progress)
+    return sorted(scheduled & {*wanted})
+
+
+def wait(settings: Settings, begun: Iterable[str], progress: Progress) -> None:
+    """Returns when these DAGs, and others that never ended a run, have ended one.
+
+    Raises AirlineError where a first one failed.
+    """
+    api = Api(settings)
+    paused = api.dags()
+    others = {
+        dag_id
+        for dag_id in api.scheduled() & {*config.dag_ids(settings)}
+        # A paused one waits for a person.
+        if not paused[dag_id] and not api.runs(dag_id, over=True, limit=1)
+    }
+    failed = _wait_for_first_runs(api, sorted(others | {*begun}), progress)
     if failed:
         raise AirlineError(
             f"the first run of {', '.join(failed)} failed",

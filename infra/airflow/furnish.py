@@ -15,6 +15,8 @@ from airflow.providers.fab.auth_manager.cli_commands.utils import get_applicatio
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 from airflow.utils.session import create_session
 
+from infra.stack import known_logins
+
 
 @providers_configuration_loaded
 def main(given: dict[str, Any]) -> None:
@@ -23,6 +25,8 @@ def main(given: dict[str, Any]) -> None:
         manager.sync_roles()
         _user(manager, given["admin"], "Admin")
         _user(manager, given["operator"], "Op")
+        if given["is_production"]:
+            known_logins.close(manager)
     with create_session() as session:
         Pool.create_or_update_pool(
             name=given["pool"]["pool"],
@@ -41,6 +45,8 @@ def main(given: dict[str, Any]) -> None:
 def _user(manager: Any, given: dict[str, str], role: str) -> None:
     user = manager.find_user(username=given["name"])
     if user:
+        # An earlier name may have been closed, and be in use again.
+        user.active = True
         manager.reset_password(user.id, given["password"])
         return
     made = manager.add_user(

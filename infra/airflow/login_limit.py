@@ -9,7 +9,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.responses import JSONResponse
 
-from infra.airflow.config import LOGIN_LIMIT
+from infra.settings import LOGIN_LIMIT
 
 TOKENS = "/auth/token"
 

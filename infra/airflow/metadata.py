@@ -19,14 +19,16 @@ from infra.airflow import config
 from infra.errors import AirlineError
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack import runtime
+from infra.stack import known_logins, runtime
 from infra.warehouse.service import Warehouse
 
 PACKAGES = ("apache-airflow-core", "apache-airflow-providers-fab", "astronomer-cosmos")
 
 
-def make(settings: Settings) -> None:
-    """Brings database, users and Connection up to these settings. Raises AirlineError."""
+def make(settings: Settings) -> list[str]:
+    """Brings database, users and Connection up to these settings. Returns what is to be told of
+    it. Raises AirlineError.
+    """
     runtime.make_folder(settings, config.folder(settings))
     is_new = roles.make_database(
         Warehouse(settings).server.dsn(), config.DATABASE, owner=roles.AIRFLOW
@@ -34,10 +36,12 @@ def make(settings: Settings) -> None:
     stamp = settings.home / "data" / "airflow-furnished"
     mark = _mark(settings)
     if not is_new and stamp.exists() and stamp.read_text() == mark:
-        return
+        return []
     run(settings, "-m", "airflow", "db", "migrate")
-    run(settings, "-m", "infra.airflow.furnish", standard_input=json.dumps(_furniture(settings)))
+    furniture = json.dumps(_furniture(settings))
+    printed = run(settings, "-m", "infra.airflow.furnish", standard_input=furniture)
     stamp.write_text(mark)
+    return known_logins.told(printed, "Airflow")
 
 
 def run(settings: Settings, *arguments: str, standard_input: str | None = None) -> str:
@@ -68,6 +72,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _furniture(settings: Settings) -> dict[str, Any]:
     """The input of infra/airflow/furnish.py; on standard input, because it contains passwords."""
     return {
+        "is_production": settings.is_production,
         "admin": {"name": settings.airflow_user, "password": settings.airflow_password},
         "operator": {"name": config.OPERATOR, "password": settings.secret("airflow_operator")},
         "pool": {"pool": config.DBT_POOL, "slots": config.DBT_SLOTS},

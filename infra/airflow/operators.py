@@ -10,6 +10,7 @@ from typing import Any
 from airflow.exceptions import AirflowException
 from airflow.triggers.base import StartTriggerArgs
 from cosmos.dbt.graph import DbtNode
+from cosmos.exceptions import CosmosDbtRunError
 from cosmos.operators.local import (
     DbtBuildLocalOperator,
     DbtDocsLocalOperator,
@@ -23,9 +24,13 @@ from cosmos.operators.local import (
 from infra.airflow import build_log, warehouse
 from infra.dbt import site
 from infra.settings import Settings
+from infra.stack.redaction import redacted_lines
 
 # Unit tests check code, not data: they run when the code changes, not at each load.
 WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
+
+# dbt's own output, in its environment.
+SILENT = {"DBT_LOG_LEVEL": "none", "DBT_USE_COLORS": "false"}
 
 # The freshness limits of a dbt source.
 LIMITS = ("warn_after", "error_after")
@@ -55,7 +60,48 @@ def unique_ids(nodes: Iterable[DbtNode]) -> tuple[str, ...]:
     return tuple(sorted(node.unique_id for node in nodes))
 
 
-class DbtBuild(DbtBuildLocalOperator):
+def without_values(result: Any) -> None:
+    """Takes values of rows out of the messages of a result of dbt."""
+    for each in getattr(result.result, "results", ()):
+        if getattr(each, "message", None):
+            each.message = redacted_lines(each.message)
+
+
+class _Discreet:
+    """A dbt task whose log has no values of rows: PostgreSQL's errors name them.
+
+    dbt prints nothing by itself; the task logs what it says.
+    """
+
+    _dbt_runner_callbacks: list[Callable[..., Any]] | None
+
+    def run_dbt_runner(
+        self, command: list[str], env: dict[str, str], cwd: str, **kwargs: Any
+    ) -> Any:
+        asked = self._dbt_runner_callbacks
+        self._dbt_runner_callbacks = [*(asked or ()), self._say]
+        try:
+            return super().run_dbt_runner(command, env | SILENT, cwd, **kwargs)
+        finally:
+            self._dbt_runner_callbacks = asked
+
+    def handle_exception_dbt_runner(self, result: Any) -> None:
+        without_values(result)
+        try:
+            super().handle_exception_dbt_runner(result)
+        except CosmosDbtRunError as error:
+            raise CosmosDbtRunError(redacted_lines(str(error))) from None
+
+    def _say(self, event: Any) -> None:
+        """dbt's event callback, called from its threads."""
+        say = {"info": self.log.info, "warn": self.log.warning, "error": self.log.error}.get(
+            str(event.info.level)
+        )
+        if say and event.info.msg.strip():
+            say("%s", redacted_lines(event.info.msg))
+
+
+class DbtBuild(_Discreet, DbtBuildLocalOperator):
     """One `dbt build` for a group of tasks, which report the results of their nodes.
 
     It succeeds when dbt ran to its end: a failed node fails that node's task only. It fails, and is
@@ -92,6 +138,7 @@ class DbtBuild(DbtBuildLocalOperator):
         if result.exception is not None or result.result is None:
             super().handle_exception_dbt_runner(result)
             return
+        without_values(result)
         bad = [each for each in result.result.results if each.status not in build_log.GOOD]
         hooks = [each for each in bad if each.node.resource_type == "operation"]
         if hooks:
@@ -112,11 +159,11 @@ class DbtBuild(DbtBuildLocalOperator):
             name=node.node_name,
             status=str(node.node_status),
             seconds=round(result.execution_time, 3),
-            message=result.message,
+            message=redacted_lines(result.message or ""),
         )
 
 
-class _Looks:
+class _Looks(_Discreet):
     """A dbt task that succeeds only if dbt has run each of its nodes (unique ids).
 
     dbt itself succeeds when a selection is empty.
@@ -179,12 +226,32 @@ class DbtTestsInBuild(_InBuild, DbtTestLocalOperator):
     """The data tests of one node of a DbtBuild, or one test of several nodes."""
 
 
-class DbtTests(_Looks, DbtTestLocalOperator):
-    """These data tests, in a dbt process of their own."""
+class Validate(_Looks, DbtTestLocalOperator):
+    """Says how these data tests went in the build before it; runs them itself only if necessary: a
+    model was tried again and they have not seen that, or this is tried again.
 
-    def __init__(self, *, nodes: Sequence[DbtNode], **kwargs: Any) -> None:
+    Not from the triggerer, as the tasks in a build: what ends there announces no asset.
+    """
+
+    def __init__(self, *, nodes: Sequence[DbtNode], build_task_id: str, **kwargs: Any) -> None:
         super().__init__(select=selection(nodes), **kwargs)
         self.nodes = unique_ids(nodes)
+        self.build_task_id = build_task_id
+
+    def execute(self, context: Any, **kwargs: Any) -> None:
+        instance = context["ti"]
+        file = build_log.place(
+            build_log.home(), instance.dag_id, instance.run_id, self.build_task_id
+        )
+        build = build_log.read(file) if instance.try_number <= 1 else None
+        outcome = build.outcome(self.nodes) if build and build.end else None
+        if outcome is None or outcome["status"] == build_log.SKIPPED:
+            super().execute(context, **kwargs)
+        elif outcome["status"] in build_log.GOOD:
+            say = self.log.warning if outcome["status"] == "warn" else self.log.info
+            say("%s tests: %s", len(self.nodes), outcome["message"])
+        else:
+            raise AirflowException(outcome["message"])
 
 
 class SourceFreshness(_Looks, DbtSourceLocalOperator):
@@ -203,7 +270,7 @@ class SourceFreshness(_Looks, DbtSourceLocalOperator):
         super().execute(context, **kwargs)
 
 
-class CloseLoadBatch(DbtRunLocalOperator):
+class CloseLoadBatch(_Discreet, DbtRunLocalOperator):
     """Ensures that the load batch is closed.
 
     A build in which everything succeeded has closed it. If models were retried one by one, it is
@@ -233,7 +300,7 @@ def limited_tables(manifest: Path, source: str) -> tuple[str, ...]:
     return found
 
 
-class GenerateDocs(DbtDocsLocalOperator):
+class GenerateDocs(_Discreet, DbtDocsLocalOperator):
     """Makes the docs site again; the old one is served until the new one is complete."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -244,8 +311,10 @@ def _publish_docs(project_dir: str, **_: Any) -> None:
     site.publish(Settings.from_environment(), Path(project_dir) / "target")
 
 
-def converter(kind: type) -> Callable[..., Any]:
+def converter(kind: type, parsed: Path) -> Callable[..., Any]:
     """For Cosmos's RenderConfig.node_converters: renders a node as `kind`.
+
+    `parsed` is the folder of the parsed project; Cosmos's own for the group begins empty.
 
     The nodes are set afterwards, by `follow`: for a test of several nodes Cosmos (1.15.1) passes
     the converter the last node of its loop instead of the test.
@@ -256,7 +325,7 @@ def converter(kind: type) -> Callable[..., Any]:
             task_id=task_id,
             dag=context["dag"],
             task_group=context["task_group"],
-            **(task_args | {"emit_datasets": False}),
+            **(task_args | {"emit_datasets": False, "cache_dir": parsed}),
         )
 
     return convert

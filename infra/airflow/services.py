@@ -7,9 +7,11 @@ import urllib.request
 
 from infra.airflow import config, first_runs, metadata
 from infra.dbt import runner
+from infra.settings import Settings
+from infra.stack.plan import Step
 from infra.stack.program import Program
 from infra.stack.progress import Progress
-from infra.stack.service import Service
+from infra.stack.service import Service, Up
 
 
 class Component(Service):
@@ -66,6 +68,12 @@ class ApiServer(Component):
     ports = ("airflow",)
     command = ("api-server",)
     health = "metadatabase"
+    # The DAGs whose first runs this `up` began and did not wait for.
+    begun: tuple[str, ...] = ()
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._told: list[str] = []
 
     def words(self) -> tuple[str, ...]:
         # Who asks, and that it was by TLS, is told by the proxy; on loopback alone it is believed.
@@ -73,8 +81,11 @@ class ApiServer(Component):
         return (*self.command, *proxied)
 
     def prepare(self) -> bool:
-        metadata.make(self.settings)
+        self._told = metadata.make(self.settings)
         return False
+
+    def furnish(self) -> list[str]:
+        return self._told
 
     def address(self) -> str:
         settings = self.settings
@@ -82,7 +93,25 @@ class ApiServer(Component):
         return f"{url} ({settings.login('airflow_user', 'airflow_password')})"
 
     def fill(self, progress: Progress) -> None:
-        first_runs.make(self.settings, progress)
+        self.begun = tuple(first_runs.begin(self.settings, progress))
+
+    @classmethod
+    def steps(cls, up: Up) -> list[Step]:
+        [server] = (each for each in up.services if isinstance(each, cls))
+
+        def wait() -> None:
+            first_runs.wait(up.settings, server.begun, up.progress)
+            server.begun = ()
+
+        return [Step("first runs", wait, (f"{cls.name}'s contents",))] if up.wait else []
+
+    def goes_on(self) -> list[str]:
+        if not self.begun:
+            return []
+        return [
+            f"the first runs of {', '.join(self.begun)} go on: see {self.settings.airflow_url}, or "
+            f"'./airline airflow dags list-runs {self.begun[0]}'; './airline up --wait' waits"
+        ]
 
 
 class Scheduler(Component):
@@ -96,7 +125,7 @@ class Scheduler(Component):
 
 class DagProcessor(Component):
     name = "airflow-dag-processor"
-    after_steps = ("AutomateDV",)
+    after_steps = ("project",)
     command = ("dag-processor",)
     health = "dag_processor"
 

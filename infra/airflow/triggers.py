@@ -8,13 +8,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import (
+    BaseTrigger,
+    TaskFailedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
 from asgiref.sync import sync_to_async
 
 from infra.airflow import build_log
 
 # How often the build's file, and the build's task if the file is not sufficient, are read.
-EVERY = 0.5
+EVERY = 0.2
 ASK_EVERY = 3.0
 # How long to wait for the retry of a killed build: the scheduler notices a stale heartbeat late.
 GRACE = 180.0
@@ -69,7 +74,10 @@ class NodeOutcome(BaseTrigger):
                 return
             # The file belongs to a build that ended, died, or has not begun yet.
             if time.monotonic() - asked > ASK_EVERY:
-                asked, state = time.monotonic(), await self._state_of_build()
+                state = await self._state_of_build()
+                asked = time.monotonic()
+                # What the file said is older than that: it may have ended well meanwhile.
+                continue
             if state in OVER:
                 if state != "success" and is_first_try and (not attempt or attempt.end == "failed"):
                     self.log.error("dbt build itself failed: see task %s", self.build_task_id)

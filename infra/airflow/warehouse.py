@@ -18,13 +18,6 @@ from infra.warehouse.pending import Pending, pending
 log = logging.getLogger(__name__)
 
 
-def something_landed() -> bool:
-    """Whether there is anything to load: landed events not in any batch, or an open batch."""
-    found = unread()
-    log.info("%s offsets landed and not loaded; load batch open: %s", found.offsets, found.is_open)
-    return bool(found)
-
-
 def unread() -> Pending:
     """What has landed and is not loaded, asked as dbt's role."""
     return pending(dsn(config.WAREHOUSE_CONNECTION))

@@ -40,10 +40,19 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
         if is_older:
             _end_older(supervisor, services, progress.say)
         supervisor.start([service.program() for service in services])
-        asked = Up(settings, progress, services, options.scale, options.seed, options.no_data)
+        asked = Up(
+            settings,
+            progress,
+            services,
+            options.scale,
+            options.seed,
+            options.no_data,
+            options.wait,
+        )
         plan.run(_steps(asked, supervisor), progress)
         for finding in checks.settle(settings):
             progress.say(f"not well yet: {finding.name}: {finding.problem}")
+        going_on = [line for service in services for line in service.goes_on()]
         warnings = [line for service in services for line in service.warnings()]
         try:
             forget.go_on(settings, progress.say)
@@ -53,6 +62,8 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     if asked.has_loaded:
         progress.print_steps()
     print(report.addresses(settings))
+    for line in going_on:
+        print(f"\n{wrapped(f'  {line}', 2)}")
     # Last of all, for it is to be read.
     for line in warnings:
         print("\n" + coloured(wrapped(f"not well: {line}"), RED))

@@ -99,6 +99,9 @@ VERBS: dict[str, Verb] = {
             ),
             _argument("--seed", type=int, metavar="N", help="another history"),
             _argument("--no-data", action="store_true", help="tables without rows, for 'load'"),
+            _argument(
+                "--wait", action="store_true", help="for the first runs of Airflow's DAGs too"
+            ),
         ),
     ),
     "down": Verb("stop everything, keep the data", "infra.cli.down:down"),

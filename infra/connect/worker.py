@@ -10,7 +10,7 @@ import requests
 
 from infra.errors import AirlineError
 from infra.kafka import access, artifacts
-from infra.kafka.broker import java_command, write_configuration, write_private
+from infra.kafka.broker import java_command, quoted, write_configuration, write_private
 from infra.postgres import roles
 from infra.settings import Settings
 from infra.stack import ports
@@ -83,7 +83,7 @@ class Worker:
         user, password = REST_USER, settings.secret(REST_SECRET)
         passwords = self._folder / "connect.passwords"
         jaas = string.Template((HERE / "connect.jaas").read_text()).substitute(
-            passwords=str(passwords).replace("\\", "\\\\").replace('"', '\\"'),
+            passwords=quoted(str(passwords)),
             connector_jaas=access.jaas(settings, access.DEBEZIUM),
         )
         # To the database of our file alone, whatever the settings of a registered connector say.

@@ -28,6 +28,7 @@ import yaml
 from infra.errors import AirlineError
 from infra.settings import ROOT
 from infra.stack import caller, certificates
+from infra.stack.failures import explained
 
 WANTED = ROOT / "packages.yml"
 LOCK = ROOT / "package-lock.yml"
@@ -369,5 +370,11 @@ def _alone() -> Iterator[None]:
         yield
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """`python -m infra.dbt.packages`; returns its exit code."""
     lock_sums()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(explained(main))

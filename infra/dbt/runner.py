@@ -30,6 +30,13 @@ PROJECT = (
     "snapshots",
 )
 
+# All that the project makes, with its data tests. Unit tests are about the code, which is tested
+# before anybody brings a stack up.
+EVERYTHING = ("build", "--exclude-resource-type", "unit_test")
+
+# What dbt knows of the project when it begins.
+PARSED = "partial_parse.msgpack"
+
 
 def command(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("dbt")), *arguments]
@@ -66,7 +73,7 @@ def complaint(settings: Settings, *arguments: str) -> str:
 
 
 def build(
-    settings: Settings, say: Callable[[str], None], arguments: Sequence[str] = ("build",)
+    settings: Settings, say: Callable[[str], None], arguments: Sequence[str] = EVERYTHING
 ) -> None:
     """`dbt build`, or another command that loads, with one line for what it did.
 
@@ -98,7 +105,7 @@ def build(
             "\n".join(failed[:20]) or text[-3000:],
         )
     say(f"{shown}: {totals[-1] if totals else 'done'}")
-    if list(arguments) == ["build"]:
+    if tuple(arguments) == EVERYTHING:
         _stamp(settings).write_text(project_digest(settings))
 
 
@@ -116,20 +123,19 @@ def errors(text: str) -> list[str]:
     return found
 
 
-def publish_manifest(settings: Settings, folder: Path) -> None:
-    """Puts the project's manifest, and the parsed project that spares dbt a parse, into `folder`.
+def parse(settings: Settings) -> Path:
+    """Parses the project where it changed since; returns the folder with its manifest.
 
-    Whole or not at all, and only when the project changed. Raises AirlineError with what dbt says.
+    A folder of its own: a build that runs beside writes its manifest over the usual one. The next
+    build begins with what was parsed here. Raises AirlineError with what dbt says.
     """
+    folder = runtime.make_folder(settings, settings.home / "dbt" / "parsed")
     mark = project_digest(settings, (*PROJECT, "tests/data"))
     stamp = folder / "project"
     if stamp.exists() and stamp.read_text() == mark:
-        return
-    runtime.make_folder(settings, folder)
-    # A folder of its own: a build that runs beside writes its manifest over the usual one.
-    target = runtime.make_folder(settings, folder / "parse")
+        return folder
     done = subprocess.run(
-        command("--quiet", "parse", "--target-path", str(target)),
+        command("--quiet", "parse", "--target-path", str(folder)),
         cwd=settings.root,
         env=environment(settings),
         stdin=subprocess.DEVNULL,
@@ -142,12 +148,34 @@ def publish_manifest(settings: Settings, folder: Path) -> None:
             "mend what it names, then './airline dbt parse'",
             (done.stdout + done.stderr)[-3000:],
         )
-    runtime.make_folder(settings, folder / "target")
-    for name in ("target/manifest.json", "target/partial_parse.msgpack", "manifest.json"):
-        half = folder / f"{name}.half"
-        shutil.copyfile(target / Path(name).name, half)
-        half.replace(folder / name)
+    usual = Path(environment(settings).get("DBT_TARGET_PATH", settings.root / "target"))
+    usual.mkdir(parents=True, exist_ok=True)
+    _put(folder / PARSED, usual / PARSED)
     stamp.write_text(mark)
+    return folder
+
+
+def publish_manifest(settings: Settings, folder: Path) -> None:
+    """Puts the project's manifest, and the parsed project that spares dbt a parse, into `folder`.
+
+    Whole or not at all, and only when the project changed. Raises AirlineError with what dbt says.
+    """
+    parsed = parse(settings)
+    mark = (parsed / "project").read_text()
+    stamp = folder / "project"
+    if stamp.exists() and stamp.read_text() == mark:
+        return
+    runtime.make_folder(settings, folder / "target")
+    for name in (f"target/{PARSED}", "target/manifest.json", "manifest.json"):
+        _put(parsed / Path(name).name, folder / name)
+    stamp.write_text(mark)
+
+
+def _put(file: Path, place: Path) -> None:
+    """Copies a file, whole or not at all."""
+    half = place.with_name(f"{place.name}.half")
+    shutil.copyfile(file, half)
+    half.replace(place)
 
 
 def is_built(settings: Settings) -> bool:

@@ -112,7 +112,7 @@ CHECKS: tuple[Check, ...] = (
         "load batch",
         loading.load_batch,
         "dwh",
-        because=("version", "data_vault: *", "DAG vault_load", "DAGs", "locks"),
+        because=("version", "data_vault: *", "DAG vault_load*", "DAGs", "locks"),
     ),
     _check(
         "transactions",

@@ -71,7 +71,8 @@ def _dags(settings: Settings, api: Api) -> Finding:
 def _because(dag_id: str) -> tuple[str, ...]:
     """The causes that explain a failed run: what it builds fails, or what it needs is ill."""
     own = {
-        "vault_load": (f"{PLATFORM}: *",),
+        "vault_load": ("DAG vault_load_models", f"{PLATFORM}: *"),
+        "vault_load_models": (f"{PLATFORM}: *",),
         "audit": ("audit", f"{PLATFORM}: *"),
         "maintenance": (),
     }

@@ -54,8 +54,8 @@ def write_private(settings: Settings, name: str, text: str) -> bool:
     )
 
 
-def _argument(text: str) -> str:
-    """As Java reads it in a file of arguments."""
+def quoted(text: str) -> str:
+    """As Java reads it in a file of arguments or of logins (JAAS)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -138,7 +138,7 @@ class Broker:
         )
         # Everybody on the machine sees a command line.
         name = "format.arguments"
-        write_private(self.settings, name, "\n".join(map(_argument, command[1:])))
+        write_private(self.settings, name, "\n".join(map(quoted, command[1:])))
         file = self.configuration.with_name(name)
         try:
             runtime.run(

@@ -14,7 +14,6 @@ from infra.warehouse.pending import pending
 
 # A batch may be left open, or more may land during a build: then it is built again, this often.
 MOST_BUILDS = 3
-EVERYTHING = ("build",)
 # The vault and the views on its current state: all that an audit reads.
 VAULT = ("run", "--selector", "loading")
 
@@ -37,18 +36,18 @@ def bring_through(settings: Settings, progress: Progress, say: Callable[[str], N
 def build(
     settings: Settings,
     progress: Progress,
-    command: tuple[str, ...] = EVERYTHING,
+    command: tuple[str, ...] = runner.EVERYTHING,
     *,
     always: bool = False,
 ) -> bool:
     """Runs dbt until nothing landed is unread. Returns whether there was anything to do.
 
-    `command` is EVERYTHING or VAULT; `always` runs it once even where nothing is unread.
+    `command` is runner.EVERYTHING or VAULT; `always` runs it once even where nothing is unread.
     """
     built = False
     for _ in range(MOST_BUILDS):
         unread = pending(figures_dsn(settings))
-        stale = command == EVERYTHING and not runner.is_built(settings)
+        stale = command == runner.EVERYTHING and not runner.is_built(settings)
         if not (unread or stale or (always and not built)):
             break
         shown = f"dbt {command[0]}"

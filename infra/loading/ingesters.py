@@ -7,7 +7,7 @@ import os
 import requests
 
 from infra import warehouse
-from infra.dbt import packages
+from infra.dbt import packages, runner
 from infra.kafka import access
 from infra.loading import catch_up
 from infra.postgres import roles
@@ -41,7 +41,9 @@ class Ingest(Service):
         return [
             Step("AutomateDV", lambda: packages.put_in_place(up.progress.say)),
             Step("landing", lambda: catch_up.land(up.settings, up.progress), (*needs, *ingesters)),
-            Step("marts", lambda: _build(up), ("landing", "AutomateDV")),
+            # While there is nothing to load yet.
+            Step("project", lambda: _parse(up), ("AutomateDV",)),
+            Step("marts", lambda: _build(up), ("landing", "project")),
         ]
 
     def program(self) -> Program:
@@ -75,6 +77,10 @@ def ingest_environment(settings: Settings) -> dict[str, str]:
     # Its own settings (flush sizes, limits) are no part of Settings.
     own = {name: os.environ[name] for name in os.environ if name.startswith("AIRLINE_INGEST_")}
     return own | environment
+
+
+def _parse(up: Up) -> None:
+    runner.parse(up.settings)
 
 
 def _build(up: Up) -> None:

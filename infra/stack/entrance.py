@@ -342,14 +342,23 @@ def take(place: Path, mark: str, names: Sequence[str], stream: IO[bytes]) -> Non
         if before.get("mark") == mark:
             return
         # Without a mark until it is whole.
-        note.write_text(json.dumps({"files": sorted({*before["files"], *names})}))
+        _note(note, {"files": sorted({*before["files"], *names})})
         (place / HOME).mkdir(exist_ok=True)
         for name in {*before["files"]} - {*names}:
             (place / name).unlink(missing_ok=True)
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for each in tar:
                 _unpack(tar, each, place / each.name)
-        note.write_text(json.dumps({"mark": mark, "files": names}))
+        # All of it on the disk before it counts as whole: a power cut leaves new files empty.
+        os.sync()
+        _note(note, {"mark": mark, "files": names})
+
+
+def _note(file: Path, content: dict[str, Any]) -> None:
+    # Whole or not at all: without it nobody knows what lies here.
+    half = file.with_name(f"{file.name}.half")
+    half.write_text(json.dumps(content))
+    half.replace(file)
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

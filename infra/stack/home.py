@@ -75,7 +75,8 @@ def remember_mode(settings: Settings) -> None:
     """Notes what the stack is for. Raises AirlineError where production would be a demo again."""
     if settings.mode != "production":
         refuse_another_mode(settings)
-    (settings.home / MODE).write_text(f"{settings.mode}\n")
+    # Whole or not at all: cut short, it would say that this is a demo.
+    runtime.write_private(settings.home / MODE, f"{settings.mode}\n")
 
 
 def refuse_another_mode(settings: Settings) -> None:

@@ -7,6 +7,7 @@ All that a stack is made of runs as the account that calls, which is never root
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,9 @@ def write_private(file: Path, text: str) -> bool:
     half.unlink(missing_ok=True)
     half.touch(mode=0o600, exist_ok=False)
     half.write_text(text)
+    # Its content before its name: after a power cut it could be there and empty.
+    with half.open() as written:
+        os.fsync(written.fileno())
     half.replace(file)
     return True
 

@@ -37,6 +37,8 @@ class Up:
     scale: float = 1.0
     seed: int | None = None
     no_data: bool = False
+    # Whether it waits for what it began and others end.
+    wait: bool = False
     # Whether anything was loaded.
     has_loaded: bool = False
 
@@ -126,6 +128,10 @@ class Service:
 
     def warnings(self) -> list[str]:
         """What people must know of it once all is up; `up` prints it at its very end."""
+        return []
+
+    def goes_on(self) -> list[str]:
+        """What `up` began and did not wait for, and where to look; `up` prints it near its end."""
         return []
 
     def address(self) -> str:

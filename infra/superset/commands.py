@@ -76,8 +76,10 @@ def worker() -> list[str]:
     ]
 
 
-def run_inside(settings: Settings, *arguments: str, **variables: str) -> None:
-    """Runs `infra.superset.inside` in Superset's environment; raises AirlineError with its end."""
+def run_inside(settings: Settings, *arguments: str, **variables: str) -> str:
+    """Runs `infra.superset.inside` in Superset's environment; returns what it printed, raises
+    AirlineError with its end.
+    """
     done = subprocess.run(
         [str(venv.python("superset")), "-P", "-m", "infra.superset.inside", *arguments],
         cwd=settings.root,
@@ -104,3 +106,4 @@ def run_inside(settings: Settings, *arguments: str, **variables: str) -> None:
             f"see its end below, all of it in {log}",
             "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:]),
         )
+    return done.stdout

@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 
 from infra.settings import Settings
+from infra.stack import known_logins
 from infra.superset import asked, assets, canonical, queries, reports, schedules
 
 
@@ -39,8 +40,12 @@ def setup(settings: Settings) -> None:
         if not made:
             raise SystemExit(f"user {settings.superset_user!r} could not be made")
     else:
+        # An earlier name may have been closed, and be in use again.
+        user.active = True
         security_manager.reset_password(user.id, settings.superset_password)
     db.session.commit()
+    if settings.is_production:
+        known_logins.close(security_manager)
 
 
 def bring_in(settings: Settings, folder: Path) -> None:

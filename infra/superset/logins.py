@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# How often somebody may try a password, from one address.
-LIMIT = "10 per minute"
+from infra.settings import LOGIN_LIMIT
+
 # The blueprint of the routes that give tokens, which Flask-AppBuilder leaves without a limit.
 TOKENS = "SecurityApi"
 
@@ -17,7 +17,7 @@ def configuration(is_production: bool) -> dict[str, Any]:
     return {
         "RATELIMIT_ENABLED": is_production,
         "AUTH_RATE_LIMITED": True,
-        "AUTH_RATE_LIMIT": LIMIT,
+        "AUTH_RATE_LIMIT": LOGIN_LIMIT,
         # Of pages and their data there is none.
         "RATELIMIT_APPLICATION": None,
         # Counted in the memory of the one process.
@@ -26,4 +26,4 @@ def configuration(is_production: bool) -> dict[str, Any]:
 
 
 def install(app: Any) -> None:
-    app.appbuilder.sm.limiter.limit(LIMIT, methods=["POST"])(app.blueprints[TOKENS])
+    app.appbuilder.sm.limiter.limit(LOGIN_LIMIT, methods=["POST"])(app.blueprints[TOKENS])

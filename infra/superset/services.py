@@ -11,7 +11,7 @@ import requests
 
 from infra.postgres import roles
 from infra.settings import Settings
-from infra.stack import runtime, venv
+from infra.stack import known_logins, runtime, venv
 from infra.stack.program import Program
 from infra.stack.progress import Progress
 from infra.stack.service import Service
@@ -51,6 +51,7 @@ class Superset(Service):
         super().__init__(settings)
         # In the data folder: it goes with the database that `reset` removes.
         self._stamp = settings.home / "data" / "superset-made"
+        self._told: list[str] = []
 
     def program(self) -> Program:
         return Program(
@@ -70,9 +71,13 @@ class Superset(Service):
         if before[:1] != [made]:
             dsn = Warehouse(self.settings).server.dsn()
             roles.make_database(dsn, commands.DATABASE, owner=roles.SUPERSET)
-            commands.run_inside(self.settings, "setup")
+            printed = commands.run_inside(self.settings, "setup")
+            self._told = known_logins.told(printed, "Superset")
         self._stamp.write_text(f"{made}\n{configured}\n")
         return True
+
+    def furnish(self) -> list[str]:
+        return self._told
 
     def answers(self) -> bool:
         try:
@@ -102,7 +107,8 @@ class Superset(Service):
     def _marks(self) -> tuple[str, str]:
         """What changes when the metadata must be made anew, and when a restart is enough."""
         folder = Path(__file__).parent
-        who = f"{self.settings.superset_user}\0{self.settings.superset_password}"
+        settings = self.settings
+        who = f"{settings.superset_user}\0{settings.superset_password}\0{settings.is_production}"
         made = hashlib.sha256(who.encode())
         made.update((venv.ROOT / "requirements" / "superset.txt").read_bytes())
         made.update((folder / "inside.py").read_bytes())

@@ -20,8 +20,8 @@ from infra.kafka import artifacts
 from infra.settings import ROOT, Settings
 from infra.stack import runtime
 
-# Locks whose packages run in the product; the others are for who works on it.
-PRODUCT_LOCKS = ("core", "airflow", "superset")
+# Locks whose packages run in the product, or install it; the others are for who works on it.
+PRODUCT_LOCKS = ("core", "uv", "airflow", "superset")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 

@@ -26,8 +26,13 @@
 
 {% macro iso_date_var(name) -%}
     {#- YAML on the command line turns 2026-01-31 into a date, Airflow passes a string: both are accepted.
-        Anything else is refused here, where the message can name the variable. -#}
+        Anything else is refused here, where the message can name the variable.
+        Airflow says it in the environment (AIRLINE_RUN_DATE for run_date): variables that changed make dbt
+        parse the whole project. Read when a model runs, it is no part of what is parsed. -#}
     {%- set value = var(name, none) -%}
+    {%- if not value and execute -%}
+        {%- set value = env_var('AIRLINE_' ~ name | upper, '') -%}
+    {%- endif -%}
     {%- if not value -%}
         {{ return(none) }}
     {%- endif -%}

@@ -10,12 +10,13 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from infra.settings import ROOT
+from infra.stack import entrance
 from tests.support import root
 
 # Takes the place of the verbs: says as whom it runs, and does what a service's folder asks for.
@@ -373,3 +374,34 @@ def test_what_changes_the_clone_is_refused(clone):
     for words in (["evolve", "--apply"], ["superset", "export"]):
         done = clone.airline(*words)
         assert done.returncode == 1 and "the clone" in done.stderr
+
+
+@pytest.mark.parametrize("write", [1, 2])
+def test_a_copy_that_was_cut_short_is_made_again(tmp_path, monkeypatch, write):
+    """Killed while it notes what it copied, each later call ends in "cannot go on"."""
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone/airline").write_text("run")
+    parcel = entrance.Parcel(tmp_path / "clone", [], account=-1)
+
+    def take() -> None:
+        reader, writer = os.pipe()
+        parcel.send(writer)
+        with os.fdopen(reader, "rb") as stream:
+            entrance.take(tmp_path, parcel.mark, parcel.names, stream)
+
+    real, written = Path.write_text, []
+
+    def cut_short(self: Path, text: str) -> None:
+        written.append(self)
+        if len(written) == write:
+            real(self, text[: len(text) // 2])
+            raise KeyboardInterrupt
+        real(self, text)
+
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    with suppress(KeyboardInterrupt):
+        take()
+    monkeypatch.undo()
+    take()
+    assert (tmp_path / "code/airline").read_text() == "run"
+    assert json.loads((tmp_path / "parcel.json").read_text())["mark"] == parcel.mark

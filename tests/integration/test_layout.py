@@ -190,7 +190,7 @@ def test_a_newer_warehouse_is_refused_and_left_as_it_is(old):
     assert not done.success and "is of version 99" in messages(done)
     assert "use the ./airline that made it" in ask_version(old.settings).problem
 
-    options = argparse.Namespace(only="core", scale=1.0, seed=None, no_data=False)
+    options = argparse.Namespace(only="core", scale=1.0, seed=None, no_data=False, wait=False)
     files = {each for each in old.settings.home.iterdir()}
     with pytest.raises(AirlineError, match="is of version 99") as raised:
         up.up(old.settings, options)

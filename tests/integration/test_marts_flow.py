@@ -123,6 +123,13 @@ def test_days_without_a_run_are_made_up_for(warehouse):
     assert_right(warehouse, day(24))
 
 
+def test_airflow_says_the_day_in_the_environment(warehouse, monkeypatch):
+    """A run of the DAG computes today, and not the day of its data interval."""
+    monkeypatch.setenv("AIRLINE_FLOW_DATE", str(day(24)))
+    run(warehouse)
+    assert_right(warehouse, day(24))
+
+
 def test_change_committed_earlier_and_landed_later_is_seen(warehouse):
     """Topics land at different speeds: a mark by commit time would skip what lands behind it."""
     source = warehouse.source

@@ -9,6 +9,9 @@ from typing import Any
 from infra.airflow.api import Api
 from infra.warehouse.pending import pending
 
+# The DAG that `vault_load` starts where something landed.
+MODELS = "vault_load_models"
+
 
 class Dags:
     """Runs DAGs as a person would who presses the button and watches."""
@@ -37,6 +40,23 @@ class Dags:
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         return {task["task_id"]: task for task in self.api.tasks(dag_id, run_id)}
+
+    def load(self) -> tuple[str, dict[str, dict[str, Any]]]:
+        """Runs `vault_load`; its state, and the tasks of the models' run that it started."""
+        began = self.models_runs()
+        run_id = self.start("vault_load")
+        state = self.wait("vault_load", run_id)
+        [started] = self.models_runs() - began
+        return state, self.tasks(MODELS, started)
+
+    def is_building(self) -> bool:
+        """Whether the newest load builds its models."""
+        runs = self.api.runs(MODELS, limit=1)
+        tasks = self.tasks(MODELS, runs[0]["dag_run_id"]) if runs else {}
+        return tasks.get("load.dbt_build", {}).get("state") == "running"
+
+    def models_runs(self) -> set[str]:
+        return {run["dag_run_id"] for run in self.api.runs(MODELS, limit=100)}
 
 
 def states(tasks: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -195,5 +195,5 @@ def bring_up(*arguments: str) -> Stack:
     if not os.environ.get("AIRLINE_TESTING"):
         pytest.fail("the end-to-end tests need a stack of their own: run './airline test --e2e'")
     stack = Stack(Settings.from_environment(), *arguments)
-    stack.first_up = stack.up("--scale", "0.1").stdout
+    stack.first_up = stack.up("--scale", "0.1", "--wait").stdout
     return stack

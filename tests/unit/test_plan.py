@@ -55,6 +55,11 @@ def test_what_must_come_first_does(steps):
     assert "slot" in before(steps, "connect")
     assert {"connect", "history"} <= before(steps, "connector")
     assert {"connector", "replica", "ingest", "ingest-2", "AutomateDV"} <= before(steps, "marts")
+    # The project is parsed once, while events land, and never by two at once.
+    assert "project" in before(steps, "marts") and "landing" not in before(steps, "project")
+    for step in steps:
+        if step.name == "airflow-dag-processor":
+            assert "project" in before(steps, step.name)
 
 
 def test_a_failure_ends_the_plan_and_waits_for_what_is_under_way():

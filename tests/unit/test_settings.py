@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,24 @@ def test_a_stack_stays_production(production, tmp_path):
         home.refuse_another_mode(settings(HOME=str(tmp_path), MODE="demo"))
     home.remove(production())
     assert not settings(HOME=str(tmp_path)).is_production
+
+
+def test_a_power_cut_makes_no_demo_of_production(production, tmp_path, monkeypatch):
+    """`up` notes the mode each time: cut short, a note that is empty means a demo, whose passwords
+    everybody knows.
+    """
+    home.remember_mode(production())
+    write = Path.write_text
+
+    def cut_short(self: Path, text: str) -> None:
+        write(self, "")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    with suppress(KeyboardInterrupt):
+        home.remember_mode(production())
+    monkeypatch.undo()
+    assert settings(HOME=str(tmp_path)).is_production
 
 
 def test_a_demo_is_not_asked_with_passwords_of_production(production, tmp_path):

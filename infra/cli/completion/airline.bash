@@ -7,10 +7,10 @@
 
 _shtab_airline_dead_letters_subparsers=(list show replay discard)
 _shtab_airline_subject_subparsers=(show forget resume)
-_shtab_airline_bench_subparsers=(airflow dashboards landing latency load marts)
+_shtab_airline_bench_subparsers=(airflow dashboards landing latency load marts up)
 _shtab_airline_subparsers=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters subject superset resync evolve impact failover bench env version completion docs sbom test)
 
-_shtab_airline_up_option_strings=(-h --help --only --scale --seed --no-data)
+_shtab_airline_up_option_strings=(-h --help --only --scale --seed --no-data --wait)
 _shtab_airline_down_option_strings=(-h --help)
 _shtab_airline_reset_option_strings=(-h --help --yes)
 _shtab_airline_status_option_strings=(-h --help --json)
@@ -44,6 +44,7 @@ _shtab_airline_bench_landing_option_strings=()
 _shtab_airline_bench_latency_option_strings=()
 _shtab_airline_bench_load_option_strings=()
 _shtab_airline_bench_marts_option_strings=()
+_shtab_airline_bench_up_option_strings=()
 _shtab_airline_bench_option_strings=(-h --help)
 _shtab_airline_env_option_strings=(-h --help)
 _shtab_airline_version_option_strings=(-h --help --json)
@@ -63,13 +64,14 @@ _shtab_airline_dead_letters_pos_0_choices=(list show replay discard)
 _shtab_airline_subject_pos_0_choices=(show forget resume)
 _shtab_airline_superset_pos_0_choices=(import export)
 _shtab_airline_resync_pos_0_choices=(airports aircrafts seats flights bookings tickets ticket_flights boarding_passes)
-_shtab_airline_bench_pos_0_choices=(airflow dashboards landing latency load marts)
+_shtab_airline_bench_pos_0_choices=(airflow dashboards landing latency load marts up)
 _shtab_airline_completion_pos_0_choices=(bash zsh fish)
 _shtab_airline_pos_0_choices=(up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters subject superset resync evolve impact failover bench env version completion docs sbom test)
 
 _shtab_airline_up__h_nargs=0
 _shtab_airline_up___help_nargs=0
 _shtab_airline_up___no_data_nargs=0
+_shtab_airline_up___wait_nargs=0
 _shtab_airline_down__h_nargs=0
 _shtab_airline_down___help_nargs=0
 _shtab_airline_reset__h_nargs=0

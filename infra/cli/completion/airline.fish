@@ -50,7 +50,7 @@ function _shtab_airline_using
   test "$_shtab_airline_cmdpath" = "$argv"
 end
 
-set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' subject 'subject show' 'subject forget' 'subject resume' superset resync evolve impact failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' env version completion docs sbom test
+set -g _shtab_airline_commands up down reset status topics logs psql dbt airflow load load-loop retention simulate audit dead-letters 'dead-letters list' 'dead-letters show' 'dead-letters replay' 'dead-letters discard' subject 'subject show' 'subject forget' 'subject resume' superset resync evolve impact failover bench 'bench airflow' 'bench dashboards' 'bench landing' 'bench latency' 'bench load' 'bench marts' 'bench up' env version completion docs sbom test
 set -g _shtab_airline_opts_with_value --above-gb --changes --dsn --duration --keep-days --key --lines --names --now --only --osv --output --rate --raw --reason --scale --seed --step --to --topic --value -n -o
 
 complete -c airline -e
@@ -63,6 +63,7 @@ complete -c airline -n '_shtab_airline_using up' -l only -xka "core superset doc
 complete -c airline -n '_shtab_airline_using up' -l scale -x -d 'size of the history; 1 is about 300,000 rows'
 complete -c airline -n '_shtab_airline_using up' -l seed -x -d 'another history'
 complete -c airline -n '_shtab_airline_using up' -l no-data -d 'tables without rows, for '"'"'load'"'"''
+complete -c airline -n '_shtab_airline_using up' -l wait -d 'for the first runs of Airflow'"'"'s DAGs too'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a down -d 'Stop everything, keep the data.'
 complete -c airline -n '_shtab_airline_using down' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a reset -d 'Stop everything and remove data, slots and topics.'
@@ -159,12 +160,13 @@ complete -c airline -n '_shtab_airline_using failover' -l yes -d 'do not ask'
 complete -c airline -n '_shtab_airline_using failover' -l discard -d 'remove the former primary'"'"'s data instead of keeping'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a bench -d 'Measures landing, loads, latency, dashboards.'
 complete -c airline -n '_shtab_airline_using bench' -s h -l help -d 'show this help message and exit'
-complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a airflow -d 'What a load through Airflow costs beside `dbt build` of the same models, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
+complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a airflow -d 'What each DAG that runs dbt costs beside `dbt build` of the same nodes, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a dashboards -d 'How long the dashboards take to open in a browser, and each chart'"'"'s query, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a landing -d 'How fast change events land in the warehouse, against bare consuming and the usual ways to do it. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a latency -d 'How long a commit at the source takes to be a row in a mart, with `load-loop` under live traffic. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a load -d 'What a load of the vault costs: as history grows, as the batch grows, and the first time. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a marts -d 'What each mart costs with a history, and with one ten times as large. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
+complete -c airline -n '_shtab_airline_using bench; and test $_shtab_airline_npos -eq 0' -a up -d 'Where the time of `up` goes: from a fresh clone to everything ready, and once more. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a env -d 'Print this stack'"'"'s settings as shell exports: eval "$(./airline env)".'
 complete -c airline -n '_shtab_airline_using env' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a version -d 'Version, commit, Python and AutomateDV: for a report of a fault.'

@@ -44,12 +44,13 @@ _shtab_airline_commands() {
 
 _shtab_airline_bench_commands() {
   local _commands=(
-    airflow:'What a load through Airflow costs beside `dbt build` of the same models, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
+    airflow:'What each DAG that runs dbt costs beside `dbt build` of the same nodes, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
     dashboards:'How long the dashboards take to open in a browser, and each chart'"'"'s query, on the running stack. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
     landing:'How fast change events land in the warehouse, against bare consuming and the usual ways to do it. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
     latency:'How long a commit at the source takes to be a row in a mart, with `load-loop` under live traffic. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
     load:'What a load of the vault costs: as history grows, as the batch grows, and the first time. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
     marts:'What each mart costs with a history, and with one ten times as large. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
+    up:'Where the time of `up` goes: from a fresh clone to everything ready, and once more. Its arguments are shown once the tests'"'"' packages are there: '"'"'./airline test --unit'"'"' installs them.'
   )
   _describe 'airline bench commands' _commands
 }
@@ -145,6 +146,13 @@ _shtab_airline_bench_marts_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_airline_bench_marts_defaults_added=0
+
+_shtab_airline_bench_up_options=(
+  
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_airline_bench_up_defaults_added=0
 
 _shtab_airline_completion_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -423,6 +431,7 @@ _shtab_airline_up_options=(
   "--scale[size of the history\; 1 is about 300,000 rows]:N:"
   "--seed[another history]:N:"
   "--no-data[tables without rows, for \'load\']"
+  "--wait[for the first runs of Airflow\'s DAGs too]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -511,6 +520,7 @@ _shtab_airline_bench() {
         latency) _arguments -C -s $_shtab_airline_bench_latency_options ;;
         load) _arguments -C -s $_shtab_airline_bench_load_options ;;
         marts) _arguments -C -s $_shtab_airline_bench_marts_options ;;
+        up) _arguments -C -s $_shtab_airline_bench_up_options ;;
       esac
   esac
 }

@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ import psycopg2
 import catalogue
 from infra import warehouse
 from infra.dbt import runner
-from infra.postgres import roles
+from infra.postgres import access, roles
 from infra.settings import ROOT, Settings
 from infra.warehouse.service import Warehouse
 from tests.support.topics import first_offset, topic_of, topic_offsets
@@ -158,9 +159,10 @@ def rebuild_differences(settings: Settings) -> list[str]:
     project's own dbt graph. Every column of every row counts.
     """
     rebuilt = replace(settings, dwh_db=REBUILT)
-    _fresh_database(rebuilt)
-    _copy_raw(settings, rebuilt)
-    _load(rebuilt)
+    with _let_in(rebuilt):
+        _fresh_database(rebuilt)
+        _copy_raw(settings, rebuilt)
+        _load(rebuilt)
     ours, theirs = digests(settings), digests(rebuilt)
     found = []
     for table in sorted(ours.keys() | theirs.keys()):
@@ -170,6 +172,23 @@ def rebuild_differences(settings: Settings) -> list[str]:
                 f"{theirs.get(table)} from raw{_first_difference(settings, rebuilt, table)}"
             )
     return found
+
+
+@contextmanager
+def _let_in(rebuilt: Settings) -> Iterator[None]:
+    """The warehouse's roles may come into its database too, as `./airline up` lets them into the
+    stack's own.
+    """
+    server = Warehouse(rebuilt).server
+    doors = server.data / "pg_hba.conf"
+    usual = doors.read_text()
+    doors.write_text(usual + access.warehouse(rebuilt))
+    server.query("select pg_reload_conf()")
+    try:
+        yield
+    finally:
+        doors.write_text(usual)
+        server.query("select pg_reload_conf()")
 
 
 def _fresh_database(rebuilt: Settings) -> None:

@@ -113,7 +113,7 @@ def test_a_failing_relationship_of_the_vault_turns_its_own_task_red(stack, dags)
     )
     try:
         land(stack, "INSERT INTO airports VALUES ('AF5', 'Airport AF5', 'nowhere', 0, 0, 'UTC')")
-        state, tasks = dags.run("vault_load")
+        state, tasks = dags.load()
     finally:
         stack.sql(
             "dwh",
@@ -127,6 +127,6 @@ def test_a_failing_relationship_of_the_vault_turns_its_own_task_red(stack, dags)
 
     # The next event of the row brings its key.
     land(stack, "DELETE FROM airports WHERE airport_code = 'AF5'")
-    state, tasks = dags.run("vault_load")
+    state, tasks = dags.load()
     assert state == "success", states(tasks)
     stack.assert_audit_clean()

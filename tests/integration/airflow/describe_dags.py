@@ -10,11 +10,13 @@ from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
 
+from infra.airflow import dbt_project
+
 
 def _nodes(task: Any) -> list[str]:
     """The dbt nodes that a task is green about: those its trigger follows, or dbt must have run."""
     if start := getattr(task, "start_trigger_args", None):
-        return start.trigger_kwargs.get("nodes", [start.trigger_kwargs.get("node")])
+        return (start.trigger_kwargs or {}).get("nodes", [])
     return list(getattr(task, "nodes", ()))
 
 
@@ -65,6 +67,7 @@ def main(folder: str, manifest: str) -> None:
         "manifests read per file": parsing / reading,
         "dags": dags,
         "builds": builds,
+        "profile": dbt_project.PROFILE.profile_mapping.profile_args,
     }
     sys.stdout.write(json.dumps(description) + "\n")
 

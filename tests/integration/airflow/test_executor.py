@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -39,18 +40,44 @@ alive = [each for each in started if each.is_running() and each.status() != psut
 print(len(started), len(alive))
 """
 
+# What a task's process, which is forked from a worker, finds imported.
+START = """
+import sys, threading
+from airflow.executors.executor_loader import ExecutorLoader
+from infra.airflow import executor as ours
+
+executor = ExecutorLoader.get_default_executor()
+executor.start()
+stale = [name for name in sys.modules if name == "infra.airflow.dbt_project"]
+print({*ours.OF_TASKS} - {*sys.modules}, stale, threading.active_count())
+executor.end()
+"""
+
+
+@pytest.mark.timeout(1800)
+def test_workers_have_imported_what_tasks_need(tmp_path):
+    """Each task imports Cosmos and dbt, which takes seconds; or what has threads is forked, or
+    tasks go on with the code that the scheduler started with.
+    """
+    assert "set() [] 1" in run(START, tmp_path).splitlines()
+
 
 @pytest.mark.timeout(1800)
 def test_a_worker_that_does_not_end_holds_nobody_up(tmp_path):
     """After the database was away the scheduler waits for its worker for ever,
     and no DAG runs; or a task goes on that the next scheduler begins as well.
     """
-    settings = Settings.from_environment({**os.environ, "AIRLINE_HOME": str(tmp_path / "home")})
+    assert run(SCRIPT, tmp_path).split()[-2:] == ["4", "0"]
+
+
+def run(script: str, folder: Path) -> str:
+    """What a script says that runs as the scheduler does, with two workers."""
+    settings = Settings.from_environment({**os.environ, "AIRLINE_HOME": str(folder / "home")})
     home.make(settings)
     environment = os.environ | config.environment(settings)
     environment["AIRFLOW__CORE__PARALLELISM"] = "2"
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", script],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -63,4 +90,5 @@ def test_a_worker_that_does_not_end_holds_nobody_up(tmp_path):
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    assert said.split()[-2:] == ["4", "0"], said
+    assert process.returncode == 0, said
+    return said

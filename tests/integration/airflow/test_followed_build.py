@@ -37,6 +37,17 @@ FILES = {
     "models/repeats.sql": "select 1 as id, 'blue' as colour union all select 1, 'green'",
     "models/renamed.sql": "{{ config(alias='another_name') }} select 1 as id",
     "models/broken.sql": "{{ config(materialized='table') }} select 1 / 0 as id",
+    "models/repeated_key.sql": """
+        {{ config(
+            materialized='table', indexes=[{'columns': ['passenger_id'], 'unique': true}]
+        ) }}
+        select 'Row' || 'an 8149' as passenger_id from generate_series(1, 2)
+        """,
+    "models/no_number.sql": """
+        {{ config(materialized='table') }}
+        select (passenger || 'an 8149')::int as id
+        from (select 'Row' as passenger from generate_series(1, 2)) as passengers
+        """,
     "models/after_broken.sql": "select * from {{ ref('broken') }}",
     "models/thing_v1.sql": "select 1 as id",
     "models/thing_v2.sql": "{{ config(materialized='table') }} select 1 / 0 as id",
@@ -200,7 +211,9 @@ def report(postgres_server, tmp_path_factory) -> dict[str, Any]:
             text=True,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    [followed] = (project / "logs").rglob("*.jsonl")
+    said = f"{done.stdout}\n{done.stderr}\n{followed.read_text()}"
+    return json.loads(done.stdout.splitlines()[-1]) | {"said": said}
 
 
 def tasks_that(report, end: str) -> set[str]:
@@ -216,7 +229,7 @@ def test_a_failing_test_of_each_kind_turns_its_own_task_red_and_no_other(report)
         "several_parents_test",
         "relationships_repeats_colour__colour__ref_colours__test",
         # models that fail
-        "broken_run",
+        *("broken_run", "repeated_key_run", "no_number_run"),
         "thing_v2.run",
     }
 
@@ -266,6 +279,19 @@ def test_a_node_that_is_gone_is_no_success(report):
     assert report["gone"].startswith("failed: dbt did not run test.scratch.unique_passes_id")
 
 
+def test_what_stands_behind_a_build_says_how_its_tests_went(report):
+    """`validate` is green beside a test that failed or never ran, or runs what is known anew."""
+    said = report["validation"]
+    assert said["well"] == "success", "a warning is no failure"
+    assert said["one fails"].startswith("failed: ") and "unique_repeats_id" in said["one fails"]
+    assert said["one was skipped"] == said["again"] == "alone"
+
+
+def test_a_build_that_ends_while_it_is_asked_is_read_to_its_end(report):
+    """A model that is built is built once more, by a dbt of its own."""
+    assert report["late"] == "success"
+
+
 def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
     """A table that nobody asked, or that is late, is called fresh."""
     fresh = report["fresh"]
@@ -273,3 +299,14 @@ def test_freshness_is_what_was_asked_of_each_table_with_limits(report):
     assert fresh["late"].startswith("failed")
     assert fresh["one left out"].startswith("failed: dbt did not run source.scratch.landed.old")
     assert "no table of the source 'catalog' has freshness limits" in fresh["no limits"]
+
+
+def test_an_error_names_no_value_of_a_row(report):
+    """A passenger is read in a task's log, where whoever operates the stack looks."""
+    said = report["said"]
+    assert "Rowan" not in said and "8149" not in said, said
+    # What it is about is said, by dbt as it runs, by the task at its end and to the models' tasks.
+    assert said.count("could not create unique index") >= 3
+    assert said.count("Key (passenger_id)=(…) is duplicated.") >= 3
+    assert said.count("invalid input syntax for type integer") >= 3
+    assert "Database Error in model no_number (models/no_number.sql)" in said
