@@ -7,6 +7,8 @@ Daily at 03:00 UTC, all at once:
   warning, then a failure.
 - `remove_consumed_events`: raw events that every batch has long read are removed once `staging`
   is larger than `AIRLINE_RETENTION_GB`; below that nothing happens.
+- `purge_forgotten`: Kafka's events of tables with personal columns are removed once they have
+  landed, if anybody was ever forgotten: the booking system may have sent them since.
 - `remove_old_runs`: Airflow's own rows and logs that are older than `AIRLINE_AIRFLOW_DAYS`.
 - `generate_docs`: the dbt docs site, shown here under Browse → dbt docs.
 """
@@ -35,5 +37,6 @@ with DAG(
 ):
     source_freshness("staging")
     PythonOperator(task_id="remove_consumed_events", python_callable=maintenance.remove_consumed)
+    PythonOperator(task_id="purge_forgotten", python_callable=maintenance.purge_forgotten)
     PythonOperator(task_id="remove_old_runs", python_callable=maintenance.remove_old_runs)
     GenerateDocs(task_id="generate_docs", **dbt())

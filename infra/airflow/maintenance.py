@@ -19,6 +19,7 @@ from airflow.exceptions import AirflowException
 
 from infra.airflow import config, warehouse
 from infra.settings import Settings
+from infra.subject import kafka_purge
 from infra.warehouse import event_retention
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ def remove_consumed() -> None:
             above_gb=settings.retention_gb,
             say=log.info,
         )
+
+
+def purge_forgotten() -> None:
+    """Removes from Kafka what the source has sent, since they were forgotten, of persons."""
+    for place, count in kafka_purge.again(Settings.from_environment()).items():
+        log.info("%s: %s offsets removed", place, f"{count:,}")
 
 
 def remove_old_runs() -> None:

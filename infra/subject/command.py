@@ -18,7 +18,7 @@ from infra.postgres import sessions
 from infra.settings import Settings
 from infra.stack import consent, home
 from infra.stack.progress import aligned, complain
-from infra.subject import forget, steps
+from infra.subject import forget, kafka_purge
 from infra.subject.held import Held, held
 from infra.subject.options import FROM_INPUT, parser
 from infra.warehouse import IDENTITY_KEY, dbt_dsn, landing_dsn
@@ -66,20 +66,15 @@ def forget_one(settings: Settings, options: argparse.Namespace) -> int:
         return 1
     with home.alone(settings, complain):
         forget.forget(settings, document, options.reason, print)
-        return _go_on(settings)
+        forget.go_on(settings, print)
+    return 0
 
 
 def resume(settings: Settings, _options: argparse.Namespace) -> int:
     with home.alone(settings, complain):
-        return _go_on(settings)
-
-
-def _go_on(settings: Settings) -> int:
-    if forget.go_on(settings, print):
-        return 0
-    lacking = ", ".join(steps.WHAT[name] for name in steps.missing())
-    complain(f"the act stays open: this version does not go through {lacking}")
-    return 1
+        forget.go_on(settings, print)
+        kafka_purge.again(settings)
+    return 0
 
 
 _VERBS = {"show": show, "forget": forget_one, "resume": resume}

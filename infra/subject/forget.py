@@ -113,16 +113,12 @@ def open_acts(settings: Settings) -> list[Act]:
     return found
 
 
-def go_on(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Does what is left of open acts. Whether none is open after it."""
-    whole = True
+def go_on(settings: Settings, say: Callable[[str], None]) -> None:
+    """Does what is left of open acts. Raises AirlineError where one cannot be ended."""
     for act in open_acts(settings):
-        if steps.run(settings, act, say):
-            finish(settings, act)
-            say(f"act {act.id}: done, and nothing of the person is found")
-        else:
-            whole = False
-    return whole
+        steps.run(settings, act, say)
+        finish(settings, act)
+        say(f"act {act.id}: done, and nothing of the person is found")
 
 
 def _begun(settings: Settings, cursor: Any, person: str) -> Act | None:

@@ -18,9 +18,11 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 import catalogue
+from infra import warehouse
 from infra.errors import AirlineError
 from infra.kafka import access, segments
 from infra.loading import landing
+from infra.postgres import sessions
 from infra.settings import Settings
 from infra.stack.progress import Progress
 from infra.subject.needles import Erased
@@ -38,6 +40,24 @@ def run(settings: Settings, act: Erased) -> Mapping[str, int]:
 
     Raises AirlineError where it does not, or a service does not answer.
     """
+    return _run(settings)
+
+
+def again(settings: Settings) -> Mapping[str, int]:
+    """The same, where anybody was forgotten: the source may have sent them since."""
+    try:
+        with (
+            closing(psycopg2.connect(warehouse.landing_dsn(settings))) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("select exists (select from staging_pii.forgotten)")
+            [is_due] = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise _stays(sessions.reason(error)) from None
+    return _run(settings) if is_due else {}
+
+
+def _run(settings: Settings) -> Mapping[str, int]:
     say = Progress().say
     try:
         landing.wait_until_landed(settings, say)
@@ -49,7 +69,7 @@ def run(settings: Settings, act: Erased) -> Mapping[str, int]:
     except (KafkaError, OSError, AssertionError) as error:
         raise _stays(f"Kafka does not answer ({error})") from None
     except psycopg2.Error as error:
-        raise _stays(str(error).strip().split("\n")[0]) from None
+        raise _stays(sessions.reason(error)) from None
 
 
 def purge(

@@ -37,5 +37,10 @@ def parser() -> argparse.ArgumentParser:
         help="why, for the act: a number of the request; nothing of the person",
     )
     each.add_argument("--yes", action="store_true", help="do not ask")
-    verb("resume", "go on with what was begun of forgetting somebody", of_one=False)
+    verb(
+        "resume",
+        "go on with what was begun of forgetting somebody, and remove from Kafka what the source"
+        " has sent since of those who were forgotten",
+        of_one=False,
+    )
     return parser

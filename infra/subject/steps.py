@@ -7,7 +7,6 @@ bytes go. `staging_pii.act` has those that are done, so whoever was killed goes 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -24,7 +23,6 @@ Run = Callable[[Settings, "Act"], Mapping[str, int]]
 STEPS = ("letters", "kafka_purge", "rewrite", "caches", "search")
 # What each is about, for people.
 WHAT = {
-    "book": "the book of persons",
     "letters": "dead letters",
     "kafka_purge": "Kafka's events",
     "rewrite": "files and WAL of the warehouse",
@@ -56,30 +54,22 @@ class Act:
         return frozenset(each for each in found if each.strip())
 
 
-def missing() -> list[str]:
-    """The steps that this version of the product does not have."""
-    return [name for name in STEPS if importlib.util.find_spec(f"{__package__}.{name}") is None]
-
-
 def step(name: str) -> Run:
     """What a step does."""
     return importlib.import_module(f"{__package__}.{name}").run
 
 
-def run(settings: Settings, act: Act, say: Callable[[str], None]) -> bool:
-    """Does the steps that are not done. Whether all are: else the act stays open.
-
-    Raises AirlineError where a step cannot be done; the next call goes on with it.
+def run(settings: Settings, act: Act, say: Callable[[str], None]) -> None:
+    """Does the steps that are not done. Raises AirlineError where one cannot be done: the next call
+    goes on with it.
     """
-    lacking = missing()
     for name in STEPS:
-        if name in lacking or name in _done(settings, act):
+        if name in _done(settings, act):
             continue
         counts = dict(step(name)(settings, act))
         note(settings, act, name, counts)
         told = ", ".join(f"{place} {count:,}" for place, count in counts.items())
         say(f"act {act.id}: {WHAT[name]}: {told or 'nothing to do'}")
-    return not lacking
 
 
 def note(settings: Settings, act: Act, name: str, counts: Mapping[str, int]) -> None:
