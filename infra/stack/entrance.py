@@ -20,13 +20,14 @@ import stat
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from infra.errors import AirlineError
 from infra.settings import DECLARED
 from infra.stack import handover
+from infra.stack.relay import Relay
 
 # The account that is made, with this number where it is free: folders that outlive a container
 # belong to the account of the next one.
@@ -90,16 +91,19 @@ def main(root: Path, arguments: list[str]) -> int:
         environment["GIT_CONFIG_VALUE_0"] = "*"
     parcel = Parcel(root, [each for each in (home, cache) if each], entry.pw_uid)
     reader, writer = os.pipe()
+    terminal = Relay()
     child = os.fork()
     if child == 0:
         try:
-            _go_on(entry, place, parcel, reader, environment, arguments)
+            become(entry)
+            terminal.take()
+            _go_on(place, parcel, reader, environment, arguments)
         except BaseException as error:
             # No traceback: it would need modules that cannot be read any more.
             print(f"airline: cannot go on as {entry.pw_name!r}: {error}", file=sys.stderr)
         os._exit(1)
     os.close(reader)
-    return _wait(child, lambda: parcel.send(writer))
+    return _wait(child, terminal, lambda: parcel.send(writer))
 
 
 def _path(variable: str) -> Path | None:
@@ -270,7 +274,7 @@ def _add(tar: tarfile.TarFile, name: str, file: Path) -> None:
             tar.addfile(info, content)
 
 
-def _wait(child: int, meanwhile: Any) -> int:
+def _wait(child: int, terminal: Relay, meanwhile: Callable[[], None]) -> int:
     """Waits for the process that went on as the account; returns its exit code."""
 
     def pass_on(number: int, _frame: Any) -> None:
@@ -283,14 +287,14 @@ def _wait(child: int, meanwhile: Any) -> int:
     try:
         meanwhile()
     finally:
-        _, status = os.waitpid(child, 0)
+        status = terminal.run(child)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def become(entry: pwd.struct_passwd) -> None:
     """This process is the account's from here on, for good."""
-    # Another session: a program of the account's cannot type into root's terminal.
+    # Another session: no program of the account's has root's terminal.
     os.setsid()
     os.setgroups([])
     os.setgid(entry.pw_gid)
@@ -311,14 +315,12 @@ def _rights() -> str:
 
 
 def _go_on(
-    entry: pwd.struct_passwd,
     place: Path,
     parcel: Parcel,
     reader: int,
     environment: dict[str, str],
     arguments: Sequence[str],
 ) -> None:
-    become(entry)
     os.dup2(reader, 3)
     os.closerange(4, os.sysconf("SC_OPEN_MAX"))
     with os.fdopen(3, "rb") as stream:

@@ -58,6 +58,26 @@ folder.mkdir(parents=True, exist_ok=True)
 """
 
 
+# Asks once, and leaves a process behind that reads on.
+LEAVES_BEHIND = """
+import os, pathlib
+from infra.settings import ROOT
+print("asked", flush=True)
+print("told", input(), os.get_terminal_size().columns, flush=True)
+if os.fork() == 0:
+    os.setsid()
+    try:
+        heard = os.read(0, 100)
+    except OSError:
+        heard = b""
+    file = pathlib.Path(os.environ.get("AIRLINE_HOME") or ROOT / ".airline") / "heard"
+    file.with_name("half").write_bytes(heard)
+    file.with_name("half").rename(file)
+"""
+# Not the path of whoever tests: its Python may lie where root alone can go.
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root"}
+
+
 class Clone:
     """A clone of root's: the real way in, and a stand-in for what comes behind it."""
 
@@ -72,7 +92,8 @@ class Clone:
             "models/a.sql": "select 1",
         }
         copied = ["airline", "infra/__init__.py", "infra/errors.py", "infra/settings.py"]
-        copied += [f"infra/stack/{name}.py" for name in ("__init__", "entrance", "handover")]
+        parts = ("__init__", "entrance", "handover", "relay")
+        copied += [f"infra/stack/{name}.py" for name in parts]
         for name in copied:
             self.put(self.root / name, (ROOT / name).read_text())
         for name, text in made.items():
@@ -98,10 +119,9 @@ class Clone:
         )
 
     def airline(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        # Not that of whoever tests: its Python may lie where root alone can go.
-        path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-        environment = {"PATH": path, "HOME": "/root", **variables}
-        return root.run([str(self.root / "airline"), *arguments], environment, cwd=self.root)
+        return root.run(
+            [str(self.root / "airline"), *arguments], ENVIRONMENT | variables, cwd=self.root
+        )
 
     def told(self, *arguments: str, **variables: str) -> dict:
         done = self.airline(*arguments, **variables)
@@ -405,3 +425,32 @@ def test_a_copy_that_was_cut_short_is_made_again(tmp_path, monkeypatch, write):
     take()
     assert (tmp_path / "code/airline").read_text() == "run"
     assert json.loads((tmp_path / "parcel.json").read_text())["mark"] == parcel.mark
+
+
+def test_what_a_command_leaves_behind_hears_nothing_of_roots_terminal(clone):
+    """A service that is taken over waits on root's terminal for what root types next."""
+    clone.put(clone.root / "infra/cli/__main__.py", LEAVES_BEHIND)
+    heard = clone.home / "heard"
+    with root.on_terminal([str(clone.root / "airline"), "x"], ENVIRONMENT, clone.root) as terminal:
+        terminal.wait_for(b"asked")
+        terminal.type(b"an answer\n")
+        terminal.wait_for(b"told an answer 91")
+        assert terminal.process.wait(60) == 0
+        terminal.type(b"a password of root's\n")
+        deadline = time.monotonic() + 60
+        while clone.shell(f"test -f {heard} && echo there || true") != "there\n":
+            assert time.monotonic() < deadline, "it reads on"
+            time.sleep(0.1)
+        assert clone.shell(f"cat {heard}") == ""
+
+
+def test_keys_of_roots_terminal_reach_the_command(clone):
+    """A command cannot be interrupted, or leaves the terminal as nobody can use it."""
+    clone.put(clone.root / "infra/cli/__main__.py", "print('asked', flush=True)\ninput()")
+    with root.on_terminal([str(clone.root / "airline"), "x"], ENVIRONMENT, clone.root) as terminal:
+        before = terminal.attributes()
+        terminal.wait_for(b"asked")
+        terminal.type(b"\x03")
+        assert terminal.process.wait(60) in (1, 130)
+        assert terminal.attributes() == before
+        assert b"KeyboardInterrupt" in terminal.output()

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import select
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from infra.settings import ROOT
+
+# Takes away the rights that tests were left.
+USUAL = ("setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--securebits=-no_setuid_fixup")
+# Of a terminal that tests make.
+COLUMNS = 91
 
 
 def can_be() -> bool:
@@ -33,11 +43,9 @@ def run(
     command: Sequence[str], environment: Mapping[str, str], *, cwd: Path = Path("/"), user: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """Runs it as root, as it is where tests have not changed its rights, or as another account."""
-    usual = ["setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--securebits=-no_setuid_fixup"]
-    if user:
-        usual += [f"--reuid={user}", "--regid=0", "--clear-groups"]
+    usual = [f"--reuid={user}", "--regid=0", "--clear-groups"] if user else []
     return subprocess.run(
-        [*usual, *command],
+        [*USUAL, *usual, *command],
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
@@ -49,6 +57,61 @@ def run(
         # That of a person who clones; ./airline's own is stricter.
         umask=0o022,
     )
+
+
+class Terminal:
+    """A terminal at which root sits, and the command that was called there."""
+
+    def __init__(self, process: subprocess.Popen[bytes], keyboard: int, screen: int) -> None:
+        self.process, self._keyboard, self._screen = process, keyboard, screen
+        self._output = b""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._keyboard, keys)
+
+    def output(self) -> bytes:
+        """All that was written so far."""
+        while select.select([self._keyboard], [], [], 0)[0]:
+            self._output += os.read(self._keyboard, 65_536)
+        return self._output
+
+    def wait_for(self, text: bytes, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.output():
+            assert time.monotonic() < deadline, self._output
+            time.sleep(0.05)
+
+    def attributes(self) -> list:
+        return termios.tcgetattr(self._screen)
+
+
+@contextmanager
+def on_terminal(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path
+) -> Iterator[Terminal]:
+    """Runs it as root does who types it."""
+    keyboard, screen = os.openpty()
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", 24, COLUMNS, 0, 0))
+    process = subprocess.Popen(
+        [*USUAL, "setsid", "--ctty", "--wait", *command],
+        cwd=cwd,
+        env=dict(environment),
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+        user=0,
+        group=0,
+        extra_groups=[],
+        umask=0o022,
+    )
+    try:
+        yield Terminal(process, keyboard, screen)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        os.close(keyboard)
+        os.close(screen)
 
 
 def become(user: int) -> None:
