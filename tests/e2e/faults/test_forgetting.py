@@ -74,6 +74,10 @@ def test_no_byte_of_whoever_was_forgotten_is_left(stack, capsys):
         recover(scene)
     changes = traffic.stop()
     assert changes, f"no traffic:\n{traffic.output}"
+    assert not stack.sql(
+        "dwh",
+        "select person from staging_pii.identity inner join staging_pii.forgotten using (person)",
+    )
     # The traffic had people of the same names.
     needles = spelled(stack, people)
     # What the source has sent of them since, as Airflow does it daily.
@@ -109,25 +113,22 @@ def draw(stack, dice: Random) -> list[Person]:
 
 
 def spelled(stack, people: list[Person]) -> Needles:
-    """All spellings of what the source has of these people and of nobody else: of a name that
-    another person has as well nothing can be said.
+    """All spellings of what the source had of these people, and nobody else in the book has or had:
+    of a name that another person has as well nothing can be said.
     """
-    shared = {
-        "name": "lower(passenger_name) = lower(%s)",
-        "contact": "position(lower(%s) in lower(contact_data::text)) > 0",
-    }
+    others = (
+        "select count(distinct person) < %s from staging_pii.identity"
+        " where position(lower(%s) in lower(value)) > 0"
+    )
+    # Whoever is not forgotten yet is there, too.
+    [(forgotten,)] = stack.sql("dwh", "select count(*) from staging_pii.forgotten")
+    limit = 1 if forgotten else 2
     return Needles(
         [
             (kind, text)
             for person in people
             for kind, text in identifiers(person)
-            if kind not in shared
-            or stack.sql(
-                "primary",
-                "select count(distinct passenger_id) < 2 from tickets where " + shared[kind],
-                text,
-            )
-            == [(True,)]
+            if kind == "document" or stack.sql("dwh", others, limit, text) == [(True,)]
         ]
     )
 
