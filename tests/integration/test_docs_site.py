@@ -79,21 +79,25 @@ def test_the_vaults_diagram_opens_and_its_tables_are_links(page):
     heading(page, "hub_flights").wait_for()
 
 
-def test_the_graph_opens_without_unit_tests(page):
+@pytest.mark.parametrize(
+    ("mart", "shown"),
+    [("frequent_flyers", "exposure"), ("frequent_flyers_personal", "snapshot")],
+)
+def test_the_graph_opens_without_unit_tests(page, mart, shown):
     """What a mart is made of would be lost among its unit tests."""
-    page.goto(page.url.partition("#")[0] + "#!/model/model.airline.frequent_flyers")
-    heading(page, "frequent_flyers").wait_for()
+    page.goto(page.url.partition("#")[0] + f"#!/model/model.airline.{mart}")
+    heading(page, mart).wait_for()
     for shows in ("showVerticalGraph", "showFullGraph"):
         page.evaluate(
-            "(shows) => angular.element(document.body).injector().get('graph')[shows]"
-            "('frequent_flyers')",
-            shows,
+            "([shows, mart]) => angular.element(document.body).injector().get('graph')[shows]"
+            "(mart)",
+            [shows, mart],
         )
         kinds = page.evaluate(
             "() => angular.element(document.body).injector().get('graph').graph.elements"
             ".map((each) => each.data.resource_type)"
         )
-        assert {"model", "snapshot", "exposure"} <= set(kinds), shows
+        assert {"model", shown} <= set(kinds), shows
         assert "unit_test" not in kinds, shows
     # They are still there to be asked for.
     assert "unit_test" in page.evaluate(

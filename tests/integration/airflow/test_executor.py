@@ -49,7 +49,8 @@ from infra.airflow import executor as ours
 executor = ExecutorLoader.get_default_executor()
 executor.start()
 stale = [name for name in sys.modules if name == "infra.airflow.dbt_project"]
-print({*ours.OF_TASKS} - {*sys.modules}, stale, threading.active_count())
+# In one piece: the workers write to the same stream.
+print(" ".join(map(str, ({*ours.OF_TASKS} - {*sys.modules}, stale, threading.active_count()))))
 executor.end()
 """
 

@@ -211,8 +211,9 @@ def report(postgres_server, tmp_path_factory) -> dict[str, Any]:
             text=True,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    [followed] = (project / "logs").rglob("*.jsonl")
-    said = f"{done.stdout}\n{done.stderr}\n{followed.read_text()}"
+    followed = [file.read_text() for file in (project / "logs").rglob("*.jsonl")]
+    assert followed
+    said = "\n".join((done.stdout, done.stderr, *followed))
     return json.loads(done.stdout.splitlines()[-1]) | {"said": said}
 
 
