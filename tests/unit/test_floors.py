@@ -19,10 +19,10 @@ FLOORS = (
     ("source",),
     ("connect",),
     ("loading",),
-    ("audit",),
+    ("audit", "subject"),
     ("airflow", "superset", "metrics"),
     ("parts",),
-    ("repair", "evolve", "lineage", "alerts", "subject"),
+    ("repair", "evolve", "lineage", "alerts"),
     ("health", "supply", "testing"),
     ("cli",),
 )

@@ -137,7 +137,7 @@ complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_n
 complete -c airline -n '_shtab_airline_using subject forget' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using subject forget' -l reason -x -d 'why, for the act: a number of the request; nothing of the person'
 complete -c airline -n '_shtab_airline_using subject forget' -l yes -d 'do not ask'
-complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_npos -eq 0' -a resume -d 'Go on with what was begun of forgetting somebody.'
+complete -c airline -n '_shtab_airline_using subject; and test $_shtab_airline_npos -eq 0' -a resume -d 'Go on with what was begun of forgetting somebody, and remove from Kafka what the source has sent since of those who were forgotten.'
 complete -c airline -n '_shtab_airline_using subject resume' -s h -l help -d 'show this help message and exit'
 complete -c airline -n '_shtab_airline_using; and test $_shtab_airline_npos -eq 0' -a superset -d 'Dashboards: files into Superset, or what was changed there into files.'
 complete -c airline -n '_shtab_airline_using superset' -s h -l help -d 'show this help message and exit'

@@ -68,7 +68,7 @@ _shtab_airline_dead_letters_commands() {
 _shtab_airline_subject_commands() {
   local _commands=(
     forget:'Forget a person everywhere but in the booking system; figures stay.'
-    resume:'Go on with what was begun of forgetting somebody.'
+    resume:'Go on with what was begun of forgetting somebody, and remove from Kafka what the source has sent since of those who were forgotten.'
     show:'All that is held of a person, from where and since when; it prints personal data.'
   )
   _describe 'airline subject commands' _commands
