@@ -32,7 +32,7 @@ class Relay:
         self._ours = [number for number in (IN, OUT, ERROR) if os.isatty(number)]
         self._out = next((each for each in (OUT, ERROR) if each in self._ours), None)
         # In a pipeline another program may be the one that reads: `./airline status | less`.
-        self._reads = {IN, OUT} <= {*self._ours} and os.tcgetpgrp(IN) == os.getpgrp()
+        self._reads = {IN, OUT} <= {*self._ours} and _is_in_front()
         if self._out is None:
             return
         self._main, self._theirs = os.openpty()
@@ -107,6 +107,14 @@ class Relay:
             yield
         finally:
             termios.tcsetattr(IN, termios.TCSADRAIN, before)
+
+
+def _is_in_front() -> bool:
+    """Whether this process may read: a terminal that controls no session lets everybody."""
+    try:
+        return os.tcgetpgrp(IN) == os.getpgrp()
+    except OSError:
+        return True
 
 
 @contextlib.contextmanager

@@ -113,9 +113,7 @@ class Clone:
             input=text,
             text=True,
             check=True,
-            user=0,
-            group=0,
-            umask=0o022,
+            **root.OF_ROOT,
         )
 
     def airline(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -454,3 +452,15 @@ def test_keys_of_roots_terminal_reach_the_command(clone):
         assert terminal.process.wait(60) in (1, 130)
         assert terminal.attributes() == before
         assert b"KeyboardInterrupt" in terminal.output()
+
+
+def test_a_terminal_that_controls_nothing_is_one(clone):
+    """Root's shell in a container has no control of its terminal, and every command fails."""
+    clone.put(clone.root / "infra/cli/__main__.py", "print('asked', flush=True)\nprint(input())")
+    with root.on_terminal(
+        [str(clone.root / "airline"), "x"], ENVIRONMENT, clone.root, is_session=False
+    ) as terminal:
+        terminal.wait_for(b"asked")
+        terminal.type(b"an answer\n")
+        assert terminal.process.wait(60) == 0
+        assert b"an answer" in terminal.output()

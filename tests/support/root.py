@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,8 @@ from infra.settings import ROOT
 
 # Takes away the rights that tests were left.
 USUAL = ("setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--securebits=-no_setuid_fixup")
+# A process of root's. The umask is that of a person who clones; ./airline's own is stricter.
+OF_ROOT: dict[str, Any] = {"user": 0, "group": 0, "extra_groups": [], "umask": 0o022}
 # Of a terminal that tests make.
 COLUMNS = 91
 
@@ -51,11 +54,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        user=0,
-        group=0,
-        extra_groups=[],
-        # That of a person who clones; ./airline's own is stricter.
-        umask=0o022,
+        **OF_ROOT,
     )
 
 
@@ -87,22 +86,21 @@ class Terminal:
 
 @contextmanager
 def on_terminal(
-    command: Sequence[str], environment: Mapping[str, str], cwd: Path
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path, *, is_session: bool = True
 ) -> Iterator[Terminal]:
-    """Runs it as root does who types it."""
+    """Runs it as root does who types it; without a session of its own in a shell that has no
+    control of its terminal, as some containers start one.
+    """
     keyboard, screen = os.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", 24, COLUMNS, 0, 0))
     process = subprocess.Popen(
-        [*USUAL, "setsid", "--ctty", "--wait", *command],
+        [*USUAL, "setsid", *(["--ctty"] if is_session else []), "--wait", *command],
         cwd=cwd,
         env=dict(environment),
         stdin=screen,
         stdout=screen,
         stderr=screen,
-        user=0,
-        group=0,
-        extra_groups=[],
-        umask=0o022,
+        **OF_ROOT,
     )
     try:
         yield Terminal(process, keyboard, screen)
