@@ -58,13 +58,14 @@ class Api:
 
     def dags(self) -> dict[str, bool]:
         """DAG id -> whether it is paused; the ones Airflow has parsed."""
-        answer = self.ask("GET", "/api/v2/dags?limit=100")
-        return {dag["dag_id"]: dag["is_paused"] for dag in answer["dags"]}
+        return {dag["dag_id"]: dag["is_paused"] for dag in self._listed()}
 
     def scheduled(self) -> set[str]:
         """The DAGs that Airflow starts by itself."""
-        answer = self.ask("GET", "/api/v2/dags?limit=100")
-        return {dag["dag_id"] for dag in answer["dags"] if dag["timetable_summary"]}
+        return {dag["dag_id"] for dag in self._listed() if dag["timetable_summary"]}
+
+    def _listed(self) -> list[dict[str, Any]]:
+        return self.ask("GET", "/api/v2/dags?limit=100")["dags"]
 
     def import_errors(self) -> list[str]:
         """Import errors of DAG files, the last line of each."""

@@ -19,7 +19,6 @@ from airflow.exceptions import AirflowException
 
 from infra.airflow import config, warehouse
 from infra.settings import Settings
-from infra.subject import kafka_purge
 from infra.warehouse import event_retention
 
 log = logging.getLogger(__name__)
@@ -43,6 +42,9 @@ def remove_consumed() -> None:
 
 def purge_forgotten() -> None:
     """Removes from Kafka what the source has sent, since they were forgotten, of persons."""
+    # Here, for it imports Kafka's client, and DAG files are read again and again.
+    from infra.subject import kafka_purge
+
     for place, count in kafka_purge.again(Settings.from_environment()).items():
         log.info("%s: %s offsets removed", place, f"{count:,}")
 

@@ -23,7 +23,6 @@ from infra.mail.delivery import Refused, Unsure
 from infra.mail.owners import Owner, owner_of, owners
 from infra.settings import Settings
 from infra.stack import home, runtime
-from infra.stack.journal import write_whole
 
 # A message of which nobody knows whether it went out is sent so often at most.
 MOST_SENDINGS = 2
@@ -120,7 +119,7 @@ class Desk:
             place = delivery.folder(self._settings)
             try:
                 runtime.make_folder(self._settings, place, mode=0o700)
-                write_whole(place / "book.json", told)
+                runtime.write_private(place / "book.json", told)
             except OSError as error:
                 if not self._settings.smtp_host:
                     raise

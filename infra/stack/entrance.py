@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from infra.errors import AirlineError
 from infra.settings import DECLARED
-from infra.stack import handover
+from infra.stack import handover, runtime
 from infra.stack.relay import Relay
 
 # The account that is made, with this number where it is free: folders that outlive a container
@@ -344,7 +344,7 @@ def take(place: Path, mark: str, names: Sequence[str], stream: IO[bytes]) -> Non
         if before.get("mark") == mark:
             return
         # Without a mark until it is whole.
-        _note(note, {"files": sorted({*before["files"], *names})})
+        runtime.write_private(note, json.dumps({"files": sorted({*before["files"], *names})}))
         (place / HOME).mkdir(exist_ok=True)
         for name in {*before["files"]} - {*names}:
             (place / name).unlink(missing_ok=True)
@@ -353,14 +353,7 @@ def take(place: Path, mark: str, names: Sequence[str], stream: IO[bytes]) -> Non
                 _unpack(tar, each, place / each.name)
         # All of it on the disk before it counts as whole: a power cut leaves new files empty.
         os.sync()
-        _note(note, {"mark": mark, "files": names})
-
-
-def _note(file: Path, content: dict[str, Any]) -> None:
-    # Whole or not at all: without it nobody knows what lies here.
-    half = file.with_name(f"{file.name}.half")
-    half.write_text(json.dumps(content))
-    half.replace(file)
+        runtime.write_private(note, json.dumps({"mark": mark, "files": names}))
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +31,11 @@ class Journal:
     def write(self, **told: Any) -> dict[str, Any]:
         """Replaces what was written; whole or not at all, also in a power cut."""
         runtime.make_folder(self._settings, self._file.parent)
-        write_whole(self._file, json.dumps(told))
+        runtime.write_private(self._file, json.dumps(told))
         return told
 
     def end(self) -> None:
         self._file.unlink(missing_ok=True)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Replaces a file; whole or not at all, also in a power cut."""
-    half = file.with_suffix(".half")
-    half.write_text(text)
-    _to_disk(half)
-    half.replace(file)
-    _to_disk(file.parent)
-
-
-def _to_disk(path: Path) -> None:
-    """Waits until a file's content, or a folder's names, would outlive a power cut."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def refuse_unfinished(settings: Settings, verb: str) -> None:

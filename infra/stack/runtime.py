@@ -44,7 +44,9 @@ def make_folder(settings: Settings, path: Path, *, mode: int = 0o700) -> Path:
 
 
 def write_private(file: Path, text: str) -> bool:
-    """Writes a file for this account alone, whole or not at all. Returns whether it changed."""
+    """Writes a file for this account alone, whole or not at all, also in a power cut. Returns
+    whether it changed.
+    """
     if file.exists() and file.read_text() == text:
         return False
     half = file.with_name(f".{file.name}.half")
@@ -53,10 +55,19 @@ def write_private(file: Path, text: str) -> bool:
     half.touch(mode=0o600, exist_ok=False)
     half.write_text(text)
     # Its content before its name: after a power cut it could be there and empty.
-    with half.open() as written:
-        os.fsync(written.fileno())
+    _to_disk(half)
     half.replace(file)
+    _to_disk(file.parent)
     return True
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file's content, or a folder's names, would outlive a power cut."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def postgres_bin(settings: Settings) -> Path:

@@ -22,7 +22,6 @@ import catalogue
 from infra.errors import AirlineError
 from infra.settings import Settings
 from infra.stack import runtime
-from infra.stack.journal import write_whole
 from infra.subject import steps
 from infra.subject.steps import Act
 from infra.warehouse import IDENTITY_KEY, landing_dsn
@@ -107,7 +106,7 @@ def open_acts(settings: Settings) -> list[Act]:
         )
         found = [_unsealed(settings, number, bytes(pad)) for number, pad in cursor.fetchall()]
     # Of one that was killed before its commit, which therefore is no act.
-    for file in _folder(settings).glob("act-*"):
+    for file in _folder(settings).glob("*"):
         if file.name not in {_file(settings, act.id).name for act in found}:
             file.unlink()
     return found
@@ -225,7 +224,7 @@ def _seal(settings: Settings, act: Act) -> bytes:
     runtime.make_folder(settings, settings.home / "data")
     runtime.make_folder(settings, _folder(settings))
     file = _file(settings, act.id)
-    write_whole(file, _mixed(content, pad).hex())
+    runtime.write_private(file, _mixed(content, pad).hex())
     return pad
 
 

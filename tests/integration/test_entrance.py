@@ -92,7 +92,7 @@ class Clone:
             "models/a.sql": "select 1",
         }
         copied = ["airline", "infra/__init__.py", "infra/errors.py", "infra/settings.py"]
-        parts = ("__init__", "entrance", "handover", "relay")
+        parts = ("__init__", "entrance", "handover", "relay", "runtime")
         copied += [f"infra/stack/{name}.py" for name in parts]
         for name in copied:
             self.put(self.root / name, (ROOT / name).read_text())

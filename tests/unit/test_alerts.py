@@ -370,7 +370,7 @@ def test_a_full_disk_is_told_by_mail(office, monkeypatch):
     def full(file, text):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(desk, "write_whole", full)
+    monkeypatch.setattr(desk.runtime, "write_private", full)
     for _ in range(30):
         with suppress(OSError):
             office.go(ROUND, trouble("disk space"))
